@@ -1,0 +1,65 @@
+/*
+ * calls.h - the table of calls (calls.def) as data.
+ *
+ * Threads: everything here is constant.
+ */
+#ifndef CAAS_PROTOCOL_CALLS_H
+#define CAAS_PROTOCOL_CALLS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "protocol/args.h"
+
+enum call_where { WHERE_LOCAL, WHERE_SLOT, WHERE_SESSION, WHERE_UNSERVED };
+
+enum call_class {
+	CLASS_NONE, CLASS_READ, CLASS_USE, CLASS_RANDOM, CLASS_LOGIN, CLASS_PIN,
+	CLASS_OBJECT, CLASS_GENERATE, CLASS_IMPORT, CLASS_WRAP, CLASS_DESTROY, CLASS_INIT
+};
+
+enum call_gate { GATE_NONE, GATE_SHARED, GATE_EXCLUSIVE };
+
+#define CALL_SLOW 0x1
+#define CALL_SECRET 0x2
+#define CALL_V3 0x4
+
+/* CALL_C_Sign and so on: the numbers on the wire. */
+enum call_number {
+#define SLOW CALL_SLOW
+#define SECRET CALL_SECRET
+#define V3 CALL_V3
+#define CALL(number, name, where, class, gate, flags, args) CALL_##name = number,
+#include "protocol/calls.def"
+#undef CALL
+#undef SLOW
+#undef SECRET
+#undef V3
+	CALL_COUNT_ /* one past the last */
+};
+
+struct call {
+	uint32_t number;
+	const char *name; /* "C_Sign" */
+	enum call_where where;
+	enum call_class class;
+	enum call_gate gate;
+	unsigned flags; /* CALL_* */
+	enum arg_kind args[ARGS_MAX + 1]; /* ends with ARG_END */
+};
+
+/* The row of a number, or NULL when there is none. */
+const struct call *call_by_number(uint32_t number);
+/* The row of a name, or NULL. */
+const struct call *call_by_name(const char *name);
+/* The rows in order; *ret_count is their number. */
+const struct call *call_table(size_t *ret_count);
+/* How many arguments the row has. */
+size_t call_nargs(const struct call *call);
+/* "SESSION", "USE", "EXCLUSIVE", "OUT_BYTES": for documents and logs. */
+const char *call_where_name(enum call_where where);
+const char *call_class_name(enum call_class class);
+const char *call_gate_name(enum call_gate gate);
+const char *arg_kind_name(enum arg_kind kind);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * frame.h - what goes over a channel after the hello.
+ *
+ *	u32 length   of the body that follows the header
+ *	u32 id       chosen by the guest; a reply carries the request's
+ *	u32 call     number from calls.def, or one of the FRAME_* below
+ *	u32 flags    0 so far; anything else is a breach of protocol
+ *
+ * Replies come in any order.  An id may be used again once its reply has arrived; a
+ * request with an id still outstanding is a breach.
+ */
+#ifndef CAAS_PROTOCOL_FRAME_H
+#define CAAS_PROTOCOL_FRAME_H
+
+#include "common/buf.h"
+
+#define FRAME_HEADER 16
+#define FRAME_MAX_DEFAULT (80u << 20) /* what we offer in the hello */
+#define FRAME_MAX_LEAST (1u << 20)    /* less is not a peer of ours */
+
+/* Worker to guest, id 0, no body: still at work.  Sent when nothing else was for a
+ * third of the silence that the guest tolerates (hello). */
+#define FRAME_BEAT 0xffff0001u
+/* Guest to worker: resume an application on this fresh channel (resume.h). */
+#define FRAME_RESUME 0xffff0002u
+
+struct frame {
+	uint32_t length, id, call, flags;
+};
+
+/* Append a header; fill in the length with frame_end() once the body is written. */
+void frame_begin(struct buf *b, uint32_t id, uint32_t call);
+void frame_end(struct buf *b);
+/* Read a header from FRAME_HEADER bytes.  false: length above max_frame, or flags. */
+bool frame_parse(const uint8_t header[FRAME_HEADER], uint32_t max_frame, struct frame *ret);
+
+#endif

@@ -1,0 +1,72 @@
+/*
+ * transport.h - how bytes reach vsmd: ordered, reliable, peer named by the channel.
+ *
+ *   unix:/run/caas/vsmd.sock   stream socket; the peer is uid, gid, pid (SO_PEERCRED)
+ *   vsock:CID:PORT             the peer is its CID
+ *   vchan:DOMID:PATH           Xen; the peer is its domid (and XSM label)
+ *
+ * Errors: -1 or NULL and errno; transport_strerror() has the sentence for a person.
+ * ETIMEDOUT: the deadline passed.  ECONNRESET: the peer is gone, also for a ring whose
+ * indices are corrupt.  Deadlines are milliseconds from the call, -1 for none; nothing
+ * here blocks beyond its deadline.  No SIGPIPE.
+ * Threads: one reader and one writer at a time per channel.  Fork: the child may only
+ * channel_drop() what it inherited.
+ */
+#ifndef CAAS_TRANSPORT_H
+#define CAAS_TRANSPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+struct channel;
+struct listener;
+
+enum peer_kind { PEER_UID, PEER_CID, PEER_DOMID };
+
+struct peer {
+	enum peer_kind kind;
+	uint32_t id;       /* uid, CID or domid */
+	uint32_t gid, pid; /* PEER_UID only; pid is for logs, never for a decision */
+	char label[64];    /* XSM label, or "" */
+};
+
+/* The address is well formed for a compiled-in transport; otherwise *ret_why says why. */
+bool transport_address_ok(const char *address, const char **ret_why);
+
+/* unix: `mode` is that of the socket file; a stale socket is replaced, a live one is
+ * EADDRINUSE. */
+struct listener *transport_listen(const char *address, unsigned mode);
+int listener_fd(const struct listener *l); /* readable: accept */
+/* The next connection, or NULL with EAGAIN.  Never blocks. */
+struct channel *listener_accept(struct listener *l, struct peer *ret_peer);
+void listener_close(struct listener *l);
+
+struct channel *transport_connect(const char *address, int deadline);
+/* A channel over a connected stream descriptor, which it owns from then on. */
+struct channel *channel_from_fd(int fd);
+/* The stream descriptor that can be passed to another process instead of the channel,
+ * which is released; -1 with EOPNOTSUPP (channel kept) where a relay is needed. */
+int channel_take_fd(struct channel *c);
+
+/* At least one byte, at most len; 0 when the peer closed in order. */
+ssize_t channel_read(struct channel *c, void *p, size_t len, int deadline);
+/* Exactly len bytes; ECONNRESET when the peer closed before. */
+int channel_read_all(struct channel *c, void *p, size_t len, int deadline);
+/* All of it; the deadline is for each wait without progress. */
+int channel_writev(struct channel *c, const struct iovec *iov, int n, int deadline);
+int channel_poll_fd(const struct channel *c);
+/* Bytes can be read without waiting although the poll descriptor may be quiet. */
+bool channel_pending(const struct channel *c);
+/* Wake every reader and writer of the channel with ECONNRESET; any thread may call. */
+void channel_shutdown(struct channel *c);
+void channel_close(struct channel *c);
+/* Release memory and descriptors without a byte or a shutdown to the peer: for the
+ * child of a fork. */
+void channel_drop(struct channel *c);
+
+const char *transport_strerror(const char *address, int err);
+
+#endif
