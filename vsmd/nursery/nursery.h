@@ -1,0 +1,26 @@
+/*
+ * nursery.h - the process that has SoftHSM2 ready, and forks workers from it.
+ *
+ * One per slot.  It loads SoftHSM2 on the slot's directory, initialises it, confines
+ * itself to what a worker may ever need, says M_N_READY, and forks a worker for each
+ * M_N_ATTACH.  It never reads a guest's bytes.  It ends with its supervisor, and its
+ * workers end with it.
+ */
+#ifndef CAAS_VSMD_NURSERY_H
+#define CAAS_VSMD_NURSERY_H
+
+#include <stdint.h>
+
+struct nursery_config {
+	uint32_t slot;
+	const char *library;   /* path of libsofthsm2.so */
+	const char *directory; /* memory/slots/N */
+	const char *gate;      /* memory/gates/N */
+	unsigned threads;      /* most concurrent calls in a worker */
+	unsigned max_sessions; /* most sessions of one application on this token */
+};
+
+/* Run until the supervisor is gone.  Returns the exit status. */
+int nursery_main(int supervisor, const struct nursery_config *config);
+
+#endif

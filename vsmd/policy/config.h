@@ -1,0 +1,62 @@
+/*
+ * config.h - vsmd.conf(5): settings and policy, read once, checked whole.
+ *
+ * An INI file (inih).  Sections: [vsmd], [principal NAME], [grant PRINCIPAL TOKEN],
+ * [key PRINCIPAL TOKEN NAME].  An unknown section, key or value is an error that names
+ * file and line; a file with an error is never half applied.
+ *
+ * Threads: a config is constant once loaded.
+ */
+#ifndef CAAS_VSMD_CONFIG_H
+#define CAAS_VSMD_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tpm/tpm.h"
+#include "vchan-transport/transport.h"
+#include "vsmd/policy/grant.h"
+
+#define CONFIG_MAX_LISTEN 8
+
+struct config; /* principals and rules inside; settings by the accessors below */
+
+struct config_settings {
+	char *listen[CONFIG_MAX_LISTEN]; /* transport addresses */
+	size_t nlisten;
+	unsigned socket_mode;
+	char *state, *runtime;           /* directories */
+	char *softhsm;                   /* libsofthsm2.so */
+	char *tpm;                       /* "embedded", or an address for tpm_open() */
+	struct tpm_policy tpm_policy;
+	char *approvals;
+	unsigned pin_tries;              /* 0: no lock-out */
+	unsigned max_applications, max_sessions, threads;
+	unsigned max_per_principal;      /* applications of one principal */
+	char *user;                      /* drop to this user when started as root, or NULL */
+	int log_level;
+	bool sandbox;
+};
+
+/* Load and check.  NULL after every error was reported through `report` (a line each,
+ * "file:line: what is wrong, what would be right"). */
+struct config *config_load(const char *file, void (*report)(void *, const char *), void *arg);
+/* The same from memory; `name` stands in messages.  For the fuzzer and tests. */
+struct config *config_parse(const char *name, const char *text, size_t len,
+    void (*report)(void *, const char *), void *arg);
+void config_free(struct config *c);
+const struct config_settings *config_settings(const struct config *c);
+
+/* The principal of a peer, or NULL when the policy knows none (refuse it). */
+const char *config_principal(const struct config *c, const struct peer *peer);
+/* The principal has the role admin. */
+bool config_is_admin(const struct config *c, const char *principal);
+/*
+ * What the principal may do with a token of this label; for the slot without a token
+ * the label is NULL, and CLASS_INIT decides.  False: the slot is not visible to it.
+ */
+bool config_grant(const struct config *c, const char *principal, const char *token_label,
+    struct grant *ret);
+
+#endif
