@@ -1,0 +1,238 @@
+/* test_confine.c - what a process that was taken over can and cannot do. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "vsmd/confine/confine.h"
+
+static char inside[] = "/tmp/test_confine.XXXXXX";
+static char outside[] = "/tmp/test_confine.XXXXXX";
+
+/* Run `act` in a confined child; its exit status, or -signal. */
+static int
+attempt(unsigned flags, int (*act)(void))
+{
+	struct confine_path paths[] = {{inside, true}};
+	struct confine c = {.role = "test", .paths = paths, .npaths = 1,
+	    .syscalls = confine_files, .nsyscalls = confine_files_count, .flags = flags};
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(confine(&c) != 0 ? 99 : act());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static int
+do_nothing(void)
+{
+	return 0;
+}
+
+static int
+do_write_inside(void)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/file", inside);
+	if ((fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600)) < 0 || write(fd, "x", 1) != 1)
+		return 1;
+	return ftruncate(fd, 0) != 0 || unlink(path) != 0;
+}
+
+static int
+do_read_passwd(void)
+{
+	return open("/etc/passwd", O_RDONLY) < 0 && errno == EACCES ? 7 : 0;
+}
+
+static int
+do_list_other(void)
+{
+	return open(outside, O_RDONLY | O_DIRECTORY) < 0 && errno == EACCES ? 7 : 0;
+}
+
+static int
+do_write_other(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/file", outside);
+	return open(path, O_WRONLY | O_CREAT, 0600) < 0 && errno == EACCES ? 7 : 0;
+}
+
+static int
+do_socket(void)
+{
+	return socket(AF_INET, SOCK_STREAM, 0) < 0;
+}
+
+static int
+do_kill(void)
+{
+	return kill(getppid(), 0) != 0;
+}
+
+static int
+do_ptrace(void)
+{
+	return ptrace(PTRACE_ATTACH, getppid(), NULL, NULL) != 0;
+}
+
+static int
+do_exec(void)
+{
+	return execl("/bin/true", "true", NULL);
+}
+
+static int
+do_fork(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	return pid < 0;
+}
+
+static void *
+thread_main(void *arg)
+{
+	*(int *)arg = 5;
+	return NULL;
+}
+
+static int
+do_thread(void)
+{
+	pthread_t t;
+	int v = 0;
+
+	if (pthread_create(&t, NULL, thread_main, &v) != 0)
+		return 1;
+	pthread_join(t, NULL);
+	return v;
+}
+
+static int
+do_core_limit(void)
+{
+	/* getrlimit is not among the base calls: the door is closed for it too. */
+	struct rlimit r;
+
+	return getrlimit(RLIMIT_CORE, &r);
+}
+
+static int
+do_confine_more(void)
+{
+	struct confine c = {.role = "test", .flags = CONFINE_FILTER_ONLY};
+
+	if (confine(&c) != 0)
+		return 1;
+	/* openat was allowed by the first layer only. */
+	return open("/etc/passwd", O_RDONLY) < 0;
+}
+
+static void
+test_allowed(void **state)
+{
+	(void)state;
+	assert_int_equal(attempt(0, do_nothing), 0);
+	assert_int_equal(attempt(0, do_write_inside), 0);
+	assert_int_equal(attempt(CONFINE_THREADS, do_thread), 5);
+	assert_int_equal(attempt(CONFINE_FORK, do_fork), 0);
+	assert_int_equal(attempt(CONFINE_FORK, do_thread), 5);
+}
+
+static void
+test_paths_denied(void **state)
+{
+	(void)state;
+	assert_int_equal(attempt(0, do_read_passwd), 7);
+	assert_int_equal(attempt(0, do_list_other), 7);
+	assert_int_equal(attempt(0, do_write_other), 7);
+}
+
+static void
+test_killed(void **state)
+{
+	(void)state;
+	assert_int_equal(attempt(0, do_socket), -SIGSYS);
+	assert_int_equal(attempt(0, do_kill), -SIGSYS);
+	assert_int_equal(attempt(0, do_ptrace), -SIGSYS);
+	assert_int_equal(attempt(0, do_exec), -SIGSYS);
+	assert_int_equal(attempt(CONFINE_THREADS, do_fork), -SIGSYS);
+	assert_int_equal(attempt(0, do_fork), -SIGSYS);
+#ifndef __SANITIZE_ADDRESS__
+	assert_int_equal(attempt(0, do_core_limit), -SIGSYS);
+#endif
+}
+
+static void
+test_second_layer(void **state)
+{
+	(void)state;
+#ifdef __SANITIZE_ADDRESS__
+	skip();
+#endif
+	assert_int_equal(attempt(0, do_confine_more), -SIGSYS);
+}
+
+static void
+test_keep_fds(void **state)
+{
+	int fds[6], keep[2];
+
+	(void)state;
+	for (int i = 0; i < 6; i++)
+		assert_true((fds[i] = open("/dev/null", O_RDONLY)) >= 3);
+	keep[0] = fds[4];
+	keep[1] = fds[1];
+	assert_int_equal(confine_keep_fds(keep, 2), 0);
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(fcntl(fds[i], F_GETFD) >= 0, i == 1 || i == 4);
+	close(fds[1]);
+	close(fds[4]);
+	assert_int_equal(confine_keep_fds(NULL, CONFINE_MAX_KEEP + 1), -1);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_allowed),
+	    cmocka_unit_test(test_paths_denied),
+	    cmocka_unit_test(test_killed),
+	    cmocka_unit_test(test_second_layer),
+	    cmocka_unit_test(test_keep_fds),
+	};
+	int rc;
+
+	if (mkdtemp(inside) == NULL || mkdtemp(outside) == NULL)
+		return 1;
+	rc = cmocka_run_group_tests(tests, NULL, NULL);
+	rmdir(inside);
+	rmdir(outside);
+	return rc;
+}
