@@ -45,7 +45,8 @@ struct channel *listener_accept(struct listener *l, struct peer *ret_peer);
 void listener_close(struct listener *l);
 
 struct channel *transport_connect(const char *address, int deadline);
-/* A channel over a connected stream descriptor, which it owns from then on. */
+/* A channel over a connected stream socket, which it owns from then on.  NULL: the
+ * descriptor is still the caller's. */
 struct channel *channel_from_fd(int fd);
 /* The stream descriptor that can be passed to another process instead of the channel,
  * which is released; -1 with EOPNOTSUPP (channel kept) where a relay is needed. */
@@ -57,7 +58,14 @@ ssize_t channel_read(struct channel *c, void *p, size_t len, int deadline);
 int channel_read_all(struct channel *c, void *p, size_t len, int deadline);
 /* All of it; the deadline is for each wait without progress. */
 int channel_writev(struct channel *c, const struct iovec *iov, int n, int deadline);
+/* At least one byte, at most len: for relays. */
+ssize_t channel_write(struct channel *c, const void *p, size_t len, int deadline);
+/* No more bytes from this side: the peer reads 0 after the last.  EOPNOTSUPP where only
+ * both directions can be closed (vchan). */
+int channel_finish(struct channel *c);
 int channel_poll_fd(const struct channel *c);
+/* The events to poll that descriptor for; a vchan's is readable for either. */
+short channel_poll_events(const struct channel *c, bool read, bool write);
 /* Bytes can be read without waiting although the poll descriptor may be quiet. */
 bool channel_pending(const struct channel *c);
 /* Wake every reader and writer of the channel with ECONNRESET; any thread may call. */
@@ -67,6 +75,7 @@ void channel_close(struct channel *c);
  * child of a fork. */
 void channel_drop(struct channel *c);
 
+/* Good until the thread's next call. */
 const char *transport_strerror(const char *address, int err);
 
 #endif

@@ -1,0 +1,14 @@
+/* stream.h - channels over connected stream sockets, whatever the family. */
+#ifndef CAAS_TRANSPORT_STREAM_H
+#define CAAS_TRANSPORT_STREAM_H
+
+#include <sys/socket.h>
+
+/* connect(2) until the deadline (ms, -1 none) on a blocking socket, which is blocking
+ * afterwards too. */
+int stream_connect(int fd, const struct sockaddr *sa, socklen_t len, int deadline);
+/* accept(2) on a non-blocking listener: the descriptor (blocking, close-on-exec), or -1
+ * with EAGAIN when nobody waits. */
+int stream_accept(int fd);
+
+#endif

@@ -1,0 +1,75 @@
+/* transport.c - from an address to its transport, see transport.h */
+#include "vchan-transport/ops.h"
+
+#include <errno.h>
+
+static const struct transport_ops *const transports[] = {
+    [ADDRESS_UNIX] = &transport_unix,
+    [ADDRESS_VSOCK] = &transport_vsock,
+#ifdef CAAS_VCHAN
+    [ADDRESS_VCHAN] = &transport_vchan,
+#else
+    [ADDRESS_VCHAN] = NULL,
+#endif
+};
+
+static const struct transport_ops *
+find(struct address *a, const char *text, const char **ret_why)
+{
+	if (!address_parse(a, text, ret_why)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	if (transports[a->kind] == NULL) {
+		*ret_why = "this build has no vchan: libxenvchan was not there";
+		errno = EPROTONOSUPPORT;
+	}
+	return transports[a->kind];
+}
+
+bool
+transport_address_ok(const char *address, const char **ret_why)
+{
+	struct address a;
+
+	return find(&a, address, ret_why) != NULL;
+}
+
+struct listener *
+transport_listen(const char *address, unsigned mode)
+{
+	struct address a;
+	const char *why;
+	const struct transport_ops *ops = find(&a, address, &why);
+
+	return ops == NULL ? NULL : ops->listen(&a, mode);
+}
+
+int
+listener_fd(const struct listener *l)
+{
+	return l->fd;
+}
+
+struct channel *
+listener_accept(struct listener *l, struct peer *ret_peer)
+{
+	return l->ops->accept(l, ret_peer);
+}
+
+void
+listener_close(struct listener *l)
+{
+	if (l != NULL)
+		l->ops->close(l);
+}
+
+struct channel *
+transport_connect(const char *address, int deadline)
+{
+	struct address a;
+	const char *why;
+	const struct transport_ops *ops = find(&a, address, &why);
+
+	return ops == NULL ? NULL : ops->connect(&a, deadline);
+}
