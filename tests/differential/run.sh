@@ -1,0 +1,22 @@
+#!/bin/bash
+# run.sh BUILD [STEPS] - caas-differential with a fresh SoftHSM2 and a fresh sandbox.
+set -eu
+build=$(cd "$1" && pwd)
+steps=${2:-20000}
+seed=${CAAS_SEED:-$(date +%s)}
+work=$(mktemp -d)
+chmod 755 "$work"
+stop() {
+	"$build/caas/caas" sandbox down --dir "$work/vsm" >/dev/null 2>&1 || true
+	rm -rf "$work"
+}
+trap stop EXIT
+mkdir "$work/tokens"
+printf 'directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n' \
+	"$work/tokens" >"$work/softhsm2.conf"
+export SOFTHSM2_CONF=$work/softhsm2.conf
+eval "$("$build/caas/caas" sandbox up --dir "$work/vsm")"
+# The driver is not built with sanitizers' preloads in mind: SoftHSM2 leaks by itself.
+export ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0
+"$build/tests/differential/caas-differential" --judge /usr/lib/softhsm/libsofthsm2.so \
+	--module "$build/libcaas-p11/libcaas-p11.so" --steps "$steps" --seed "$seed"
