@@ -5,6 +5,10 @@
 #include <sys/un.h>
 
 #define DOMID_LAST 0x7fef /* Xen: 0x7ff0 and above are not domains */
+/* libxenvchan writes "PATH/event-channel" into 64 bytes, and a relative path is sought
+ * below "/local/domain/32751/". */
+#define XEN_PATH_MAX 49
+#define XEN_RELATIVE_MAX (XEN_PATH_MAX - 20)
 
 /* A decimal number without sign, blanks or leading zeroes, up to `end`. */
 static bool
@@ -75,8 +79,9 @@ parse_vchan(struct address *a, const char *rest)
 		return "the domid of a vchan address is a number up to 32751";
 	path = colon + 1;
 	len = strlen(path);
-	if (len == 0 || len >= sizeof(a->path))
-		return "the XenStore path of a vchan address has 1 to 255 bytes";
+	if (len == 0 || len > (path[0] == '/' ? XEN_PATH_MAX : XEN_RELATIVE_MAX))
+		return "the XenStore path of a vchan address has 1 to 29 bytes, 49 if it "
+		       "begins with '/'";
 	for (size_t i = 0; i < len; i++)
 		if (!xenstore_char(path[i]))
 			return "a XenStore path has letters, digits, '-', '_' and '/' only";

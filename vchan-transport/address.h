@@ -3,6 +3,9 @@
  *
  *   unix:/absolute/path   vsock:CID:PORT   vsock:any:PORT   vchan:DOMID:PATH
  *
+ * DOMID is the other domain; a PATH without a leading '/' is below the listening domain's
+ * own directory in XenStore, so both sides may write it alike.
+ *
  * Threads: no state.
  */
 #ifndef CAAS_TRANSPORT_ADDRESS_H
@@ -11,7 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define ADDRESS_PATH_MAX 256 /* with the NUL */
+#define ADDRESS_PATH_MAX 108 /* with the NUL; sun_path has no more */
 
 enum address_kind { ADDRESS_UNIX, ADDRESS_VSOCK, ADDRESS_VCHAN };
 

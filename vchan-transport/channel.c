@@ -118,7 +118,7 @@ channel_poll_fd(const struct channel *c)
 }
 
 short
-channel_poll_events(const struct channel *c, bool read, bool write)
+channel_poll_events(struct channel *c, bool read, bool write)
 {
 	return c->ops->poll_events(c, read, write);
 }

@@ -26,7 +26,7 @@ struct channel_ops {
 	ssize_t (*write)(struct channel *c, const struct iovec *iov, int n, int deadline);
 	int (*finish)(struct channel *c);
 	bool (*pending)(const struct channel *c);
-	short (*poll_events)(const struct channel *c, bool read, bool write);
+	short (*poll_events)(struct channel *c, bool read, bool write);
 	void (*shutdown)(struct channel *c);
 	/* Frees the channel too.  polite: tell the peer. */
 	void (*close)(struct channel *c, bool polite);

@@ -36,6 +36,16 @@ set_timeout(int fd, int option, int ms)
 	return setsockopt(fd, SOL_SOCKET, option, &tv, sizeof(tv));
 }
 
+/* A moment that passed costs no system call: relays ask for what is there only. */
+static int
+wait_for(int fd, short events, int64_t at)
+{
+	if (deadline_left(at) != 0)
+		return deadline_poll(fd, events, at);
+	errno = ETIMEDOUT;
+	return -1;
+}
+
 /* Wait in poll(2): for a deadline that SO_RCVTIMEO does not hold. */
 static ssize_t
 read_polling(struct stream *s, void *p, size_t len, int64_t at)
@@ -46,7 +56,7 @@ read_polling(struct stream *s, void *p, size_t len, int64_t at)
 		n = recv(s->c.fd, p, len, MSG_DONTWAIT);
 		if (n >= 0 || (errno != EAGAIN && errno != EINTR))
 			return n;
-		if (errno == EAGAIN && deadline_poll(s->c.fd, POLLIN, at) < 0)
+		if (errno == EAGAIN && wait_for(s->c.fd, POLLIN, at) < 0)
 			return -1;
 	}
 }
@@ -60,7 +70,7 @@ stream_read(struct channel *c, void *p, size_t len, int deadline)
 
 	if (deadline < 0)
 		deadline = -1;
-	if (deadline != s->timeout && deadline != 0 && deadline == s->last &&
+	if (deadline != s->timeout && deadline > 0 && deadline == s->last &&
 	    set_timeout(c->fd, SO_RCVTIMEO, deadline) == 0)
 		s->timeout = deadline;
 	s->last = deadline;
@@ -89,7 +99,7 @@ stream_write(struct channel *c, const struct iovec *iov, int n, int deadline)
 			continue;
 		if (at == 0)
 			at = deadline_at(deadline);
-		if (deadline_poll(c->fd, POLLOUT, at) < 0)
+		if (wait_for(c->fd, POLLOUT, at) < 0)
 			return -1;
 	}
 }
@@ -108,7 +118,7 @@ stream_pending(const struct channel *c)
 }
 
 static short
-stream_poll_events(const struct channel *c, bool read, bool write)
+stream_poll_events(struct channel *c, bool read, bool write)
 {
 	(void)c;
 	return (short)((read ? POLLIN : 0) | (write ? POLLOUT : 0));

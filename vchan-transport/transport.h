@@ -64,8 +64,9 @@ ssize_t channel_write(struct channel *c, const void *p, size_t len, int deadline
  * both directions can be closed (vchan). */
 int channel_finish(struct channel *c);
 int channel_poll_fd(const struct channel *c);
-/* The events to poll that descriptor for; a vchan's is readable for either. */
-short channel_poll_events(const struct channel *c, bool read, bool write);
+/* What to poll that descriptor for before reading or writing; 0 when one of them can be
+ * done at once, and the descriptor might not say so. */
+short channel_poll_events(struct channel *c, bool read, bool write);
 /* Bytes can be read without waiting although the poll descriptor may be quiet. */
 bool channel_pending(const struct channel *c);
 /* Wake every reader and writer of the channel with ECONNRESET; any thread may call. */

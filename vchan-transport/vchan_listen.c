@@ -1,0 +1,213 @@
+/* vchan_listen.c - a ring in waiting under a XenStore path, and the way to it */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "vchan-transport/deadline.h"
+#include "vchan-transport/vchan.h"
+
+/* Each way.  Nine pages with the shared one; gntalloc allows 1024 unless told more. */
+#define RING_SIZE (16 * 1024)
+#define PAUSE_NS 5000000
+#define RETRY_S 1 /* until another try to have a ring */
+
+struct vchan_listener {
+	struct listener l; /* fd: an epoll of the ring's events and of `retry` */
+	struct libxenvchan *ring; /* waits for a client, or NULL */
+	int retry;                /* timerfd */
+	uint32_t domid;
+	pid_t owner;
+	char path[ADDRESS_PATH_MAX];
+};
+
+/* libxenvchan frees what it did not set when it fails early: ask before it does. */
+static bool
+xen_is_here(const char *grants)
+{
+	return access("/dev/xen/evtchn", R_OK | W_OK) == 0 && access(grants, R_OK | W_OK) == 0;
+}
+
+/* Offer a ring; where that fails now (no grants left), try again later. */
+static int
+offer(struct vchan_listener *v)
+{
+	const struct itimerspec later = {.it_value = {.tv_sec = RETRY_S}};
+	struct epoll_event e = {.events = EPOLLIN};
+	int fd;
+
+	errno = 0;
+	v->ring = libxenvchan_server_init(NULL, (int)v->domid, v->path, RING_SIZE, RING_SIZE);
+	if (v->ring == NULL) {
+		if (errno == 0)
+			errno = ENOMEM;
+		(void)timerfd_settime(v->retry, 0, &later, NULL);
+		return -1;
+	}
+	v->ring->blocking = 0;
+	fd = libxenvchan_fd_for_select(v->ring);
+	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	e.data.fd = fd;
+	return epoll_ctl(v->l.fd, EPOLL_CTL_ADD, fd, &e);
+}
+
+/* The ring stops being the one at the path, whose entries stay in XenStore: they belong
+ * to the next ring. */
+static struct libxenvchan *
+detach(struct vchan_listener *v)
+{
+	struct libxenvchan *ring = v->ring;
+
+	(void)epoll_ctl(v->l.fd, EPOLL_CTL_DEL, libxenvchan_fd_for_select(ring), NULL);
+	free(ring->xs_path);
+	ring->xs_path = NULL;
+	v->ring = NULL;
+	return ring;
+}
+
+static void
+vchan_listener_close(struct listener *l)
+{
+	struct vchan_listener *v = (struct vchan_listener *)l;
+
+	if (v->ring != NULL && v->owner == getpid())
+		libxenvchan_close(v->ring);
+	else if (v->ring != NULL)
+		vchan_release(v->ring);
+	if (v->retry >= 0)
+		(void)close(v->retry);
+	if (l->fd >= 0)
+		(void)close(l->fd);
+	free(v);
+}
+
+static struct listener *
+vchan_listen(const struct address *a, unsigned mode)
+{
+	struct vchan_listener *v;
+	struct epoll_event e = {.events = EPOLLIN};
+	int saved;
+
+	(void)mode; /* XenStore's permissions: that domain alone */
+	if (!xen_is_here("/dev/xen/gntalloc") || (v = calloc(1, sizeof(*v))) == NULL)
+		return NULL;
+	v->l.ops = &transport_vchan;
+	v->domid = a->id;
+	v->owner = getpid();
+	memcpy(v->path, a->path, sizeof(v->path));
+	v->l.fd = epoll_create1(EPOLL_CLOEXEC);
+	v->retry = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	e.data.fd = v->retry;
+	if (v->l.fd < 0 || v->retry < 0 ||
+	    epoll_ctl(v->l.fd, EPOLL_CTL_ADD, v->retry, &e) < 0 || offer(v) < 0) {
+		saved = errno;
+		vchan_listener_close(&v->l);
+		errno = saved;
+		return NULL;
+	}
+	return &v->l;
+}
+
+/* A channel over a ring that has a client, greeted; or NULL, and the ring closed. */
+static struct channel *
+greet(struct libxenvchan *ring)
+{
+	const uint8_t hello = VCHAN_GREETING;
+	struct channel *c;
+
+	if (libxenvchan_is_open(ring) != 1 || libxenvchan_write(ring, &hello, 1) != 1 ||
+	    (c = vchan_wrap(ring)) == NULL) {
+		libxenvchan_close(ring);
+		return NULL;
+	}
+	return c;
+}
+
+static struct channel *
+vchan_accept(struct listener *l, struct peer *ret_peer)
+{
+	struct vchan_listener *v = (struct vchan_listener *)l;
+	struct channel *c = NULL;
+	uint64_t expired;
+
+	if (v->ring == NULL && read(v->retry, &expired, sizeof(expired)) > 0)
+		(void)offer(v);
+	if (v->ring != NULL) {
+		vchan_consume(v->ring);
+		if (libxenvchan_is_open(v->ring) != 2) {
+			struct libxenvchan *ring = detach(v);
+
+			(void)offer(v);
+			c = greet(ring);
+		}
+	}
+	if (c == NULL) {
+		errno = EAGAIN;
+		return NULL;
+	}
+	memset(ret_peer, 0, sizeof(*ret_peer));
+	ret_peer->kind = PEER_DOMID;
+	ret_peer->id = v->domid;
+	return c;
+}
+
+/* One attempt.  NULL with EAGAIN: the ring at the path is another client's still. */
+static struct channel *
+attempt(const char *path, uint32_t domid, int64_t at)
+{
+	struct libxenvchan *ring;
+	struct channel *c;
+	uint8_t hello = 0;
+
+	errno = 0;
+	if ((ring = libxenvchan_client_init(NULL, (int)domid, path)) == NULL) {
+		errno = errno == ENOENT || errno == EACCES ? errno : EAGAIN;
+		return NULL;
+	}
+	if ((c = vchan_wrap(ring)) == NULL) {
+		libxenvchan_close(ring);
+		return NULL;
+	}
+	if (channel_read(c, &hello, 1, deadline_left(at)) == 1 && hello == VCHAN_GREETING)
+		return c;
+	channel_close(c);
+	errno = EAGAIN;
+	return NULL;
+}
+
+static struct channel *
+vchan_connect(const struct address *a, int deadline)
+{
+	const struct timespec pause = {.tv_nsec = PAUSE_NS};
+	int64_t at = deadline_at(deadline);
+	char path[ADDRESS_PATH_MAX + 32];
+	struct channel *c;
+
+	if (!xen_is_here("/dev/xen/gntdev"))
+		return NULL;
+	if (a->path[0] == '/')
+		snprintf(path, sizeof(path), "%s", a->path);
+	else
+		snprintf(path, sizeof(path), "/local/domain/%u/%s", a->id, a->path);
+	while ((c = attempt(path, a->id, at)) == NULL && errno == EAGAIN) {
+		if (deadline_left(at) == 0) {
+			errno = ETIMEDOUT;
+			break;
+		}
+		(void)nanosleep(&pause, NULL);
+	}
+	return c;
+}
+
+const struct transport_ops transport_vchan = {
+    .listen = vchan_listen,
+    .accept = vchan_accept,
+    .close = vchan_listener_close,
+    .connect = vchan_connect,
+};
