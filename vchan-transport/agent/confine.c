@@ -1,0 +1,86 @@
+/* confine.c - see confine.h */
+#include "vchan-transport/agent/confine.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <seccomp.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "common/log.h"
+
+void
+confine_user(const char *user)
+{
+	const struct passwd *pw = getpwnam(user);
+
+	if (pw == NULL)
+		log_fatal("--user %s: there is no such user", user);
+	if (geteuid() == pw->pw_uid && getegid() == pw->pw_gid)
+		return;
+	if (initgroups(user, pw->pw_gid) < 0 ||
+	    setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0 ||
+	    setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) < 0)
+		log_fatal("--user %s: %s: only root can become another user", user,
+		    strerror(errno));
+	if (pw->pw_uid != 0 && setuid(0) == 0)
+		log_fatal("--user %s: the way back to root is open", user);
+}
+
+/* Sanitizers need calls that a relay does not. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+static void
+filter(void)
+{
+	log_warn("no filter of system calls: this build has a sanitizer");
+}
+#else
+static void
+filter(void)
+{
+	static const int calls[] = {
+	    /* the relay */
+	    SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg),
+	    SCMP_SYS(sendto), SCMP_SYS(sendmsg), SCMP_SYS(read), SCMP_SYS(write),
+	    SCMP_SYS(writev), SCMP_SYS(close), SCMP_SYS(shutdown), SCMP_SYS(accept4),
+	    SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(fcntl),
+	    /* a new channel: sockets, or Xen's devices and XenStore */
+	    SCMP_SYS(socket), SCMP_SYS(connect), SCMP_SYS(openat), SCMP_SYS(access),
+	    SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(ioctl), SCMP_SYS(fstat),
+	    SCMP_SYS(newfstatat), SCMP_SYS(lseek), SCMP_SYS(eventfd2),
+	    SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(rt_sigaction),
+	    /* the end */
+	    SCMP_SYS(getpid), SCMP_SYS(unlink), SCMP_SYS(exit), SCMP_SYS(exit_group),
+	    /* memory, time, threads, signals */
+	    SCMP_SYS(brk), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap),
+	    SCMP_SYS(madvise), SCMP_SYS(mprotect), SCMP_SYS(futex), SCMP_SYS(clock_gettime),
+	    SCMP_SYS(clock_nanosleep), SCMP_SYS(nanosleep), SCMP_SYS(rt_sigprocmask),
+	    SCMP_SYS(rt_sigreturn), SCMP_SYS(restart_syscall), SCMP_SYS(sched_yield),
+	    SCMP_SYS(getrandom), SCMP_SYS(set_robust_list), SCMP_SYS(rseq),
+	    SCMP_SYS(sched_getaffinity)};
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int r = ctx == NULL ? -ENOMEM : seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
+
+	for (size_t i = 0; r == 0 && i < sizeof(calls) / sizeof(calls[0]); i++)
+		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i], 0);
+	if (r == 0)
+		r = seccomp_load(ctx);
+	if (r < 0)
+		log_fatal("seccomp: %s: does this kernel have it?", strerror(-r));
+	seccomp_release(ctx);
+}
+#endif
+
+void
+confine_calls(void)
+{
+	const struct rlimit none = {0, 0};
+
+	if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0 ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		log_fatal("prctl: %s", strerror(errno));
+	filter();
+}
