@@ -1,0 +1,138 @@
+/* audit.c - caas audit show, verify */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "caas/ask.h"
+#include "caas/output.h"
+
+#define AUDIT_NUMBER "number"
+#define PIECE 100     /* records in one request */
+#define FOLLOW_WAIT 1 /* seconds */
+
+/* What is shown, and what was shown last. */
+struct show {
+	bool json, follow;
+	json_t *all; /* --json without --follow: one array at the end */
+	uint64_t next, left;
+};
+
+static void
+show_record(struct show *s, json_t *record)
+{
+	const char *key;
+	json_t *v;
+	bool first = true;
+
+	if (s->all != NULL) {
+		json_array_append(s->all, record);
+		return;
+	}
+	if (s->json) {
+		json_dumpf(record, stdout, JSON_COMPACT);
+		putchar('\n');
+		return;
+	}
+	json_object_foreach(record, key, v) {
+		if (!first)
+			putchar(' ');
+		first = false;
+		output_pair(key, v);
+	}
+	putchar('\n');
+}
+
+/* The store gives fewer than asked where they do not fit a message; none is the end.
+ * The number of records, or -1. */
+static int
+show_piece(struct client *c, struct show *s)
+{
+	struct client_request r = {.call = "audit-read",
+	    .args = json_pack("{s:I, s:I}", "from", (json_int_t)s->next, "count",
+		(json_int_t)(s->left < PIECE ? s->left : PIECE))};
+	json_t *j = client_ask(c, &r, NULL), *records;
+	size_t n;
+
+	if (j == NULL)
+		return -1;
+	records = answer_array(j, "records");
+	n = json_array_size(records);
+	for (size_t i = 0; i < n; i++) {
+		json_t *record = json_array_get(records, i);
+		const json_t *number = json_object_get(record, AUDIT_NUMBER);
+
+		show_record(s, record);
+		s->next = json_is_integer(number) ? (uint64_t)json_integer_value(number) + 1
+						  : s->next + 1;
+		s->left -= s->left > 0;
+	}
+	json_decref(j);
+	return records != NULL ? (int)n : -1;
+}
+
+static int
+show(struct client *c, struct show *s)
+{
+	while (s->left > 0) {
+		int n = show_piece(c, s);
+
+		if (n < 0)
+			return CMD_FAILED;
+		if (n > 0)
+			continue;
+		if (!s->follow)
+			break;
+		if (fflush(stdout) != 0)
+			return CMD_FAILED;
+		sleep(FOLLOW_WAIT);
+	}
+	return CMD_OK;
+}
+
+int
+cmd_audit_show(const struct args *args)
+{
+	struct show s = {.json = args->value[OPT_JSON] != NULL,
+	    .follow = args->value[OPT_FOLLOW] != NULL};
+	struct client *c;
+	int rc = args_number(args, OPT_FROM, 0, INT64_MAX, &s.next);
+
+	if (rc == CMD_OK)
+		rc = args_number(args, OPT_COUNT, INT64_MAX, INT64_MAX, &s.left);
+	if (rc != CMD_OK)
+		return rc;
+	c = client_of(args);
+	if (c == NULL)
+		return CMD_FAILED;
+	if (s.json && !s.follow)
+		s.all = json_array();
+	rc = show(c, &s);
+	if (rc == CMD_OK && s.all != NULL)
+		output_json(s.all);
+	json_decref(s.all);
+	client_close(c);
+	return rc;
+}
+
+int
+cmd_audit_verify(const struct args *args)
+{
+	json_t *j = ask_once(args, "audit-verify", NULL);
+	const char *why;
+	bool ok;
+
+	if (j == NULL)
+		return CMD_FAILED;
+	ok = json_is_true(json_object_get(j, "ok"));
+	why = json_string_value(json_object_get(j, "why"));
+	if (args->value[OPT_JSON] != NULL)
+		output_json(j);
+	else if (ok)
+		printf("good: %lld records\n",
+		    (long long)json_integer_value(json_object_get(j, "records")));
+	if (!ok)
+		cmd_fail("audit log: record %lld is bad: %s",
+		    (long long)json_integer_value(json_object_get(j, "first_bad")),
+		    why != NULL ? why : "the chain is broken there");
+	json_decref(j);
+	return ok ? CMD_OK : CMD_FAILED;
+}

@@ -1,0 +1,140 @@
+/* output.c - see output.h */
+#include "caas/output.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#define CELL 512
+
+static void
+cell_text(char *dst, size_t size, const json_t *v)
+{
+	const char *s = json_string_value(v);
+	size_t n = 0;
+
+	if (json_is_integer(v)) {
+		snprintf(dst, size, "%lld", (long long)json_integer_value(v));
+		return;
+	}
+	if (json_is_real(v)) {
+		snprintf(dst, size, "%g", json_real_value(v));
+		return;
+	}
+	if (json_is_boolean(v))
+		s = json_is_true(v) ? "yes" : "no";
+	else if (s == NULL)
+		s = "-";
+	for (; s[n] != '\0' && n + 1 < size; n++) {
+		unsigned char c = (unsigned char)s[n];
+
+		dst[n] = c < 0x20 || c == 0x7f ? '?' : s[n];
+	}
+	dst[n] = '\0';
+}
+
+/* Columns on the screen: UTF-8 continuation bytes take none. */
+static int
+width_of(const char *s)
+{
+	int n = 0;
+
+	for (; *s != '\0'; s++)
+		n += ((unsigned char)*s & 0xc0) != 0x80;
+	return n;
+}
+
+static void
+print_cell(const char *text, int width, bool last)
+{
+	if (last)
+		printf("%s\n", text);
+	else
+		printf("%s%*s", text, width - width_of(text) + 2, "");
+}
+
+static int
+column_width(const json_t *rows, const struct column *c)
+{
+	char text[CELL];
+	int width = width_of(c->title), w;
+
+	for (size_t i = 0; i < json_array_size(rows); i++) {
+		cell_text(text, sizeof(text), json_object_get(json_array_get(rows, i), c->key));
+		w = width_of(text);
+		width = w > width ? w : width;
+	}
+	return width;
+}
+
+#define MAX_COLUMNS 12
+
+void
+output_table(const json_t *rows, const struct column *columns, size_t n)
+{
+	int width[MAX_COLUMNS];
+	char text[CELL];
+
+	if (n > MAX_COLUMNS)
+		n = MAX_COLUMNS;
+	for (size_t c = 0; c < n; c++)
+		width[c] = column_width(rows, &columns[c]);
+	for (size_t c = 0; c < n; c++)
+		print_cell(columns[c].title, width[c], c + 1 == n);
+	for (size_t i = 0; i < json_array_size(rows); i++) {
+		const json_t *row = json_array_get(rows, i);
+
+		for (size_t c = 0; c < n; c++) {
+			cell_text(text, sizeof(text), json_object_get(row, columns[c].key));
+			print_cell(text, width[c], c + 1 == n);
+		}
+	}
+}
+
+static void
+print_member(const char *prefix, const char *key, const json_t *v)
+{
+	char text[CELL], name[128];
+
+	snprintf(name, sizeof(name), "%s%s:", prefix, key);
+	cell_text(text, sizeof(text), v);
+	printf("%-24s %s\n", name, text);
+}
+
+void
+output_object(const json_t *object)
+{
+	const char *key, *inner;
+	json_t *v, *w;
+
+	json_object_foreach((json_t *)(uintptr_t)object, key, v) {
+		char prefix[96];
+
+		snprintf(prefix, sizeof(prefix), "%s.", key);
+		if (json_is_object(v))
+			json_object_foreach(v, inner, w)
+				print_member(prefix, inner, w);
+		else if (json_is_array(v))
+			for (size_t i = 0; i < json_array_size(v); i++)
+				print_member("", key, json_array_get(v, i));
+		else
+			print_member("", key, v);
+	}
+}
+
+void
+output_pair(const char *key, const json_t *value)
+{
+	char text[CELL];
+
+	cell_text(text, sizeof(text), value);
+	printf(strpbrk(text, " \"=") != NULL || text[0] == '\0' ? "%s=\"%s\"" : "%s=%s", key, text);
+}
+
+void
+output_json(const json_t *json)
+{
+	json_dumpf(json, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+	printf("\n");
+}

@@ -1,0 +1,27 @@
+/*
+ * output.h - results for people: tables and lists from JSON.
+ *
+ * Text that a guest chose (labels) is shown with control characters replaced, so that it
+ * cannot move the cursor.
+ */
+#ifndef CAAS_OUTPUT_H
+#define CAAS_OUTPUT_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+struct column {
+	const char *title;
+	const char *key;
+};
+
+/* An array of objects as aligned columns with a line of titles. */
+void output_table(const json_t *rows, const struct column *columns, size_t n);
+/* An object as `key: value` lines, objects inside it under `key.`. */
+void output_object(const json_t *object);
+/* `key=value` without a newline; a value with spaces is quoted. */
+void output_pair(const char *key, const json_t *value);
+/* JSON and a newline on standard output. */
+void output_json(const json_t *json);
+
+#endif

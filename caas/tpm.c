@@ -1,0 +1,127 @@
+/* tpm.c - caas tpm: who may open the store after the machine's state has changed */
+#include "tpm/tpm.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "caas/ask.h"
+#include "caas/hex.h"
+
+/* "0,7,13": ascending, each once. */
+static int
+parse_pcrs(const char *list, struct tpm_policy *p)
+{
+	while (*list != '\0') {
+		char *end;
+		unsigned long n = strtoul(list, &end, 10);
+
+		if (end == list || list[0] < '0' || list[0] > '9' || n >= TPM_MAX_PCRS ||
+		    (*end != ',' && *end != '\0') || (*end == ',' && end[1] == '\0') ||
+		    (p->npcrs > 0 && n <= p->pcrs[p->npcrs - 1]))
+			return cmd_usage("--pcrs: indices from 0 to %d, ascending, with commas "
+					 "between: 0,7,13", TPM_MAX_PCRS - 1);
+		p->pcrs[p->npcrs++] = (uint8_t)n;
+		list = *end == ',' ? end + 1 : end;
+	}
+	return p->npcrs > 0 ? CMD_OK : cmd_usage("--pcrs is empty");
+}
+
+static int
+digest_of_tpm(const char *address, const struct tpm_policy *p, uint8_t digest[32])
+{
+	struct tpm *t = NULL;
+	enum tpm_result r = tpm_open(address, &t);
+	size_t len = 0;
+	int rc = CMD_OK;
+
+	if (r != TPM_OK)
+		return cmd_fail("TPM %s: %s", address, tpm_result_text(r));
+	if (tpm_pcr_digest(t, p, digest, &len) != TPM_OK)
+		rc = cmd_fail("TPM %s: %s", address, tpm_error(t));
+	else if (len != 32)
+		rc = cmd_fail("TPM %s is a TPM 1.2, which has no approvals: use caas tpm predict",
+		    address);
+	tpm_close(t);
+	return rc;
+}
+
+int
+cmd_tpm_approve(const struct args *args)
+{
+	const char *hex = args->value[OPT_DIGEST], *address = args->value[OPT_TPM];
+	struct tpm_policy p = {.locality = -1, .ref = args->value[OPT_REF]};
+	uint8_t digest[32];
+	int rc = parse_pcrs(args->value[OPT_PCRS], &p);
+
+	if (rc != CMD_OK)
+		return rc;
+	if ((hex != NULL) == (address != NULL))
+		return cmd_usage("give --digest HEX or --tpm ADDRESS, and not both");
+	if (hex != NULL && !hex_read(hex, digest, sizeof(digest)))
+		return cmd_usage("--digest: 64 hexadecimal digits");
+	if (address != NULL) {
+		rc = digest_of_tpm(address, &p, digest);
+		if (rc != CMD_OK)
+			return rc;
+	}
+	if (tpm_approve(args->value[OPT_KEY], &p, digest, args->value[OPT_OUT]) < 0)
+		return cmd_fail("no approval was written to %s: see above", args->value[OPT_OUT]);
+	return CMD_OK;
+}
+
+int
+cmd_tpm_reseal(const struct args *args)
+{
+	json_t *j = ask_once(args, "tpm-reseal", NULL);
+
+	if (j == NULL)
+		return CMD_FAILED;
+	show_object(args, j);
+	json_decref(j);
+	return CMD_OK;
+}
+
+/* "13=HEX,14=HEX" to {"13": "HEX", ...}. */
+static json_t *
+parse_values(const char *list)
+{
+	json_t *pcrs = json_object();
+
+	while (*list != '\0') {
+		size_t index = strspn(list, "0123456789"), len;
+		char name[3] = "";
+
+		if (index < 1 || index > 2 || list[index] != '=')
+			break;
+		memcpy(name, list, index);
+		list += index + 1;
+		len = strcspn(list, ",");
+		if ((len != 40 && len != 64) ||
+		    strspn(list, "0123456789abcdefABCDEF") < len ||
+		    json_object_get(pcrs, name) != NULL)
+			break;
+		json_object_set_new(pcrs, name, json_stringn(list, len));
+		list += len;
+		if (list[0] == ',' && list[1] != '\0')
+			list++;
+	}
+	if (*list == '\0' && json_object_size(pcrs) > 0)
+		return pcrs;
+	json_decref(pcrs);
+	return NULL;
+}
+
+int
+cmd_tpm_predict(const struct args *args)
+{
+	json_t *pcrs = parse_values(args->value[OPT_VALUES]), *j;
+
+	if (pcrs == NULL)
+		return cmd_usage("--values: INDEX=HEX with commas between, 40 or 64 digits each");
+	j = ask_once(args, "tpm-predict", json_pack("{s:o}", "pcrs", pcrs));
+	if (j == NULL)
+		return CMD_FAILED;
+	show_object(args, j);
+	json_decref(j);
+	return CMD_OK;
+}
