@@ -9,8 +9,9 @@
  * u64 CK_RV, u64 store epoch, then per OUT argument.  Frames: frame.h.
  *
  * Bounds, checked before anything is allocated: MSG_MAX_ATTRS attributes in a
- * template, templates in attributes to depth MSG_MAX_DEPTH, every length by what the
- * frame still holds, every room (a guest may claim any) by MSG_MAX_ROOM.
+ * template, MSG_MAX_DEPTH templates one in the other (the outermost counted), every
+ * length by what the frame still holds, every room (a guest may claim any) by
+ * MSG_MAX_ROOM and by what the arena still holds.
  */
 #ifndef CAAS_PROTOCOL_MESSAGE_H
 #define CAAS_PROTOCOL_MESSAGE_H
@@ -25,6 +26,7 @@
 #define MSG_MAX_DEPTH 2
 #define MSG_MAX_ROOM ((CK_ULONG)80 << 20)
 #define MSG_MAX_OBJECTS 65536 /* handles in one C_FindObjects reply */
+#define MSG_ARENA_MAX ((size_t)192 << 20) /* a worker's arena: a request and its reply */
 #define MSG_ID_LEN 16 /* bytes of an object's identity */
 
 /*
@@ -50,8 +52,10 @@ struct reply {
 /*
  * ask.c: guest side.  Append the body of `call` with `args` to b.  Handles in args must
  * be the worker's.  CKR_OK; CKR_ARGUMENTS_BAD for what the worker could not be told
- * (an array without a pointer); CKR_DATA_LEN_RANGE when it does not fit the buf;
- * CKR_HOST_MEMORY.
+ * (an array without a pointer); CKR_DATA_LEN_RANGE when it does not fit the buf or memory;
+ * CKR_ATTRIBUTE_VALUE_INVALID for templates too deep; CKR_MECHANISM_PARAM_INVALID for a
+ * length in a parameter that cannot be meant; CKR_FUNCTION_NOT_SUPPORTED for rows that are
+ * never sent.
  */
 CK_RV ask_write(struct buf *b, const struct call *call, const struct arg *args);
 /*
@@ -61,10 +65,18 @@ CK_RV ask_write(struct buf *b, const struct call *call, const struct arg *args);
  */
 bool ask_read(struct buf *b, const struct call *call, struct arg *args, struct arena *arena);
 
-/* answer.c: worker side.  Append the body.  reply->refs holds one ref per handle that
- * args carry.  When the content does not fit, the body says CKR_DEVICE_MEMORY. */
+/*
+ * answer.c: worker side.  Append the body.  args are those that ask_read() made, filled by
+ * the call; they are looked at only when reply->rv carries anything.  reply->refs holds
+ * one ref per object handle that args carry.  When the content does not fit, the body says
+ * CKR_DEVICE_MEMORY; when the call left its room, CKR_GENERAL_ERROR.
+ */
 void answer_write(struct buf *b, const struct call *call, const struct arg *args,
     const struct reply *reply);
+/* answer.c: worker side.  After the call and before arena_free(): tell the arena how much of
+ * each large buffer was written, so that no more is wiped. */
+void answer_used(const struct call *call, const struct arg *args, CK_RV rv,
+    struct arena *arena);
 /*
  * answer.c: guest side.  Read the body into the caller's buffers through args (those of
  * the request).  Nothing is ever written beyond the room that args state.
