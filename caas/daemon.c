@@ -126,7 +126,7 @@ wait_serving(const struct place *p, pid_t pid, int timeout)
 	for (;;) {
 		if (waitpid(pid, NULL, WNOHANG) != 0)
 			return -1;
-		if (client_probe(p->address, 1000) == 1)
+		if (client_probe(p->address, 1000) != 0)
 			return 1;
 		now = now_ms();
 		if (now - begin >= timeout)
