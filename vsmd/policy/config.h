@@ -54,7 +54,8 @@ const char *config_principal(const struct config *c, const struct peer *peer);
 bool config_is_admin(const struct config *c, const char *principal);
 /*
  * What the principal may do with a token of this label; for the slot without a token
- * the label is NULL, and CLASS_INIT decides.  False: the slot is not visible to it.
+ * the label is NULL, and CLASS_INIT decides.  False: the slot is not visible to it.  `ret`
+ * may be NULL, and its member peer is left empty.
  */
 bool config_grant(const struct config *c, const char *principal, const char *token_label,
     struct grant *ret);

@@ -1,0 +1,85 @@
+/* listen.c - the addresses where guests come in. */
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "common/log.h"
+#include "vsmd/supervisor/super.h"
+
+#define BURST 16   /* connections taken at one event: others have their turn */
+#define PAUSE 500  /* ms without accepting after descriptors ran out */
+
+static void
+on_listener(struct super *s, struct watch *w, uint32_t events)
+{
+	struct listener *l = s->listening[w - s->listeners];
+	struct channel *channel;
+	struct peer peer;
+	int error = EAGAIN;
+
+	(void)events;
+	for (int i = 0; i < BURST; i++) {
+		memset(&peer, 0, sizeof(peer));
+		if ((channel = listener_accept(l, &peer)) == NULL) {
+			error = errno;
+			break;
+		}
+		greet_begin(s, channel, &peer);
+	}
+	if (error != EMFILE && error != ENFILE && error != ENOMEM && error != ENOBUFS)
+		return;
+	if (limits_log(s))
+		log_error("cannot accept: %s", strerror(error));
+	for (size_t i = 0; i < s->nlisteners; i++)
+		watch_events(s, &s->listeners[i], 0);
+	s->accept_again = now_ms() + PAUSE;
+}
+
+int
+listen_open(struct super *s)
+{
+	const struct config_settings *c = config_settings(s->boot);
+
+	for (size_t i = 0; i < c->nlisten; i++) {
+		struct listener *l = transport_listen(c->listen[i], c->socket_mode);
+		struct watch *w = &s->listeners[s->nlisteners];
+
+		if (l == NULL) {
+			log_error("cannot listen: %s", transport_strerror(c->listen[i], errno));
+			return -1;
+		}
+		s->listening[s->nlisteners++] = l;
+		w->ready = on_listener;
+		if (watch_add(s, w, listener_fd(l), EPOLLIN) < 0) {
+			log_error("cannot listen: %s", strerror(errno));
+			return -1;
+		}
+		log_info("listening address=%s", c->listen[i]);
+	}
+	s->accept_again = NEVER;
+	return 0;
+}
+
+void
+listen_close(struct super *s)
+{
+	for (size_t i = 0; i < s->nlisteners; i++) {
+		(void)watch_remove(s, &s->listeners[i]);
+		listener_close(s->listening[i]);
+	}
+	s->nlisteners = 0;
+	s->accept_again = NEVER;
+}
+
+int64_t
+listen_tick(struct super *s, int64_t now)
+{
+	if (s->nlisteners == 0)
+		return NEVER;
+	if (now >= s->accept_again) {
+		for (size_t i = 0; i < s->nlisteners; i++)
+			watch_events(s, &s->listeners[i], EPOLLIN);
+		s->accept_again = NEVER;
+	}
+	return s->accept_again;
+}
