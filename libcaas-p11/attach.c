@@ -1,0 +1,181 @@
+/* attach.c - see attach.h */
+#include "libcaas-p11/attach.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/log.h"
+#include "protocol/frame.h"
+
+#define SLICE 100     /* ms between two looks whether to stop */
+#define BUSY_PAUSE 50 /* ms before vsmd is asked again */
+
+static void
+tell(const struct attach_as *as, const char *what)
+{
+	if (as->config->debug)
+		log_warn("libcaas-p11: %s: %s", as->config->address, what);
+}
+
+/* Exactly len bytes within `wait` ms. */
+static bool
+read_bytes(const struct attach_as *as, struct channel *c, void *p, size_t len, int wait)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		int slice = wait < SLICE ? wait : SLICE;
+		ssize_t n = channel_read(c, (uint8_t *)p + done, len - done, slice);
+
+		if (n > 0) {
+			done += (size_t)n;
+			continue;
+		}
+		if (n == 0 || errno != ETIMEDOUT || as->stop() || (wait -= slice) <= 0)
+			return false;
+	}
+	return true;
+}
+
+static enum attach
+judge(const struct attach_as *as, const struct hello_answer *answer)
+{
+	if (answer->version != HELLO_VERSION || answer->status == HELLO_BAD_VERSION) {
+		tell(as, "vsmd speaks another version: upgrade one side");
+		return ATTACH_FAILED;
+	}
+	switch (answer->status) {
+	case HELLO_OK:
+		return ATTACH_OK;
+	case HELLO_REFUSED:
+		tell(as, "vsmd refuses: its policy has no principal for this user");
+		return ATTACH_REFUSED;
+	case HELLO_NO_SLOT:
+		return ATTACH_NO_SLOT;
+	case HELLO_BUSY:
+		tell(as, "vsmd is busy");
+		return ATTACH_FAILED;
+	default:
+		tell(as, "vsmd could not start a worker");
+		return ATTACH_FAILED;
+	}
+}
+
+/* Connect, say hello, read the answer.  *ret is the channel when the answer is OK. */
+static enum attach
+greet(const struct attach_as *as, const struct hello_ask *ask, struct hello_answer *answer,
+    struct channel **ret)
+{
+	const struct config *config = as->config;
+	uint8_t bytes[HELLO_LEN];
+	struct iovec v = {.iov_base = bytes, .iov_len = sizeof(bytes)};
+	struct channel *c = transport_connect(config->address, config->connect_timeout);
+	enum attach result;
+
+	if (c == NULL) {
+		if (config->debug)
+			log_warn("libcaas-p11: %s", transport_strerror(config->address, errno));
+		return errno == ENOMEM ? ATTACH_NO_MEMORY : ATTACH_ABSENT;
+	}
+	hello_ask_write(bytes, ask);
+	if (channel_writev(c, &v, 1, config->silence) != 0 ||
+	    !read_bytes(as, c, bytes, sizeof(bytes), config->silence)) {
+		tell(as, "vsmd does not answer");
+		channel_close(c);
+		return ATTACH_FAILED;
+	}
+	if (!hello_answer_read(bytes, answer)) {
+		tell(as, "not a vsmd");
+		channel_close(c);
+		return ATTACH_FAILED;
+	}
+	if ((result = judge(as, answer)) != ATTACH_OK) {
+		channel_close(c);
+		return result;
+	}
+	*ret = c;
+	return ATTACH_OK;
+}
+
+/* As greet(); a busy vsmd is asked again for as long as a connection may take. */
+static enum attach
+greet_patiently(const struct attach_as *as, const struct hello_ask *ask,
+    struct hello_answer *answer, struct channel **ret)
+{
+	const struct timespec pause = {.tv_nsec = BUSY_PAUSE * 1000000L};
+	int left = as->config->connect_timeout;
+	enum attach result;
+
+	for (;;) {
+		memset(answer, 0, sizeof(*answer));
+		result = greet(as, ask, answer, ret);
+		if (result != ATTACH_FAILED || answer->status != HELLO_BUSY ||
+		    (left -= BUSY_PAUSE) <= 0 || as->stop())
+			return result;
+		(void)nanosleep(&pause, NULL);
+	}
+}
+
+static struct hello_ask
+ask_for(const struct attach_as *as, uint32_t purpose, uint32_t slot)
+{
+	struct hello_ask ask = {.version = HELLO_VERSION, .purpose = purpose, .slot = slot,
+	    .max_frame = FRAME_MAX_DEFAULT, .silence = (uint32_t)as->config->silence};
+
+	memcpy(ask.app, as->app, HELLO_APP_LEN);
+	return ask;
+}
+
+enum attach
+attach_slot(const struct attach_as *as, uint32_t slot, struct link **ret)
+{
+	struct hello_ask ask = ask_for(as, HELLO_TOKEN, slot);
+	struct hello_answer answer;
+	struct channel *c;
+	enum attach result = greet_patiently(as, &ask, &answer, &c);
+
+	if (result != ATTACH_OK)
+		return result;
+	if (answer.count != 0 || answer.max_frame < FRAME_MAX_LEAST ||
+	    answer.max_frame > ask.max_frame) {
+		tell(as, "vsmd broke the protocol in its hello");
+		channel_close(c);
+		return ATTACH_FAILED;
+	}
+	*ret = link_new(c, answer.max_frame, as->config->silence, as->how);
+	return *ret != NULL ? ATTACH_OK : ATTACH_NO_MEMORY;
+}
+
+enum attach
+attach_list(const struct attach_as *as, struct hello_slot **ret, size_t *ret_n)
+{
+	struct hello_ask ask = ask_for(as, HELLO_SLOTS, 0);
+	struct hello_answer answer;
+	uint8_t record[HELLO_SLOT_LEN];
+	struct hello_slot *slots;
+	struct channel *c;
+	enum attach result = greet_patiently(as, &ask, &answer, &c);
+
+	if (result != ATTACH_OK)
+		return result;
+	/* hello_answer_read() has bounded the count. */
+	if ((slots = calloc((size_t)answer.count + 1, sizeof(*slots))) == NULL) {
+		channel_close(c);
+		return ATTACH_NO_MEMORY;
+	}
+	for (uint32_t i = 0; i < answer.count; i++) {
+		if (!read_bytes(as, c, record, sizeof(record), as->config->silence) ||
+		    !hello_slot_read(record, &slots[i])) {
+			tell(as, "vsmd broke off its list of slots");
+			channel_close(c);
+			free(slots);
+			return ATTACH_FAILED;
+		}
+	}
+	channel_close(c);
+	*ret = slots;
+	*ret_n = answer.count;
+	return ATTACH_OK;
+}

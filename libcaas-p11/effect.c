@@ -1,0 +1,146 @@
+/* effect.c - see effect.h */
+#include "libcaas-p11/effect.h"
+
+#include <string.h>
+
+#include "libcaas-p11/module.h"
+
+void
+effect_prepare(struct errand *e)
+{
+	memset(e->out, 0, sizeof(e->out));
+	for (size_t i = 0; e->call->args[i] != ARG_END; i++)
+		if ((e->call->args[i] == ARG_OUT_SESSION || e->call->args[i] == ARG_OUT_OBJECT) &&
+		    e->sent[i].ptr != NULL)
+			e->sent[i].ptr = &e->out[i];
+}
+
+/* The object is certain to die with the session that makes it.  Copies take CKA_TOKEN
+ * from what they are copied from, so there silence says nothing. */
+static bool
+makes_session_object(const struct errand *e)
+{
+	const CK_ATTRIBUTE *t;
+	bool any = false;
+
+	switch (e->call->number) {
+	case CALL_C_CreateObject:
+	case CALL_C_GenerateKey:
+	case CALL_C_GenerateKeyPair:
+	case CALL_C_UnwrapKey:
+	case CALL_C_DeriveKey:
+		break;
+	default:
+		return false;
+	}
+	for (size_t i = 0; e->call->args[i] != ARG_END; i++) {
+		t = e->args[i].ptr;
+		for (CK_ULONG j = 0; e->call->args[i] == ARG_ATTRS && t && j < e->args[i].len; j++)
+			any |= t[j].type == CKA_TOKEN && t[j].pValue != NULL &&
+			    t[j].ulValueLen == sizeof(CK_BBOOL) &&
+			    *(CK_BBOOL *)t[j].pValue != CK_FALSE;
+	}
+	return !any;
+}
+
+/* Every handle in the reply, in order, to where the application wants it. */
+static CK_RV
+give_objects(struct errand *e, const struct reply *reply)
+{
+	struct handles *h = &e->slot->module->handles;
+	CK_SESSION_HANDLE owner = makes_session_object(e) ? e->args[0].len : 0;
+	size_t used = 0;
+	CK_RV rv;
+
+	for (size_t i = 0; e->call->args[i] != ARG_END; i++) {
+		size_t n = 0;
+
+		if (e->call->args[i] == ARG_OUT_OBJECT && e->args[i].ptr != NULL)
+			n = 1;
+		else if (e->call->args[i] == ARG_OUT_OBJECTS && e->args[i].ptr != NULL)
+			n = *e->args[i].plen;
+		if (n == 0)
+			continue;
+		if (n > reply->nrefs - used)
+			return CKR_DEVICE_ERROR;
+		rv = handles_add_objects(h, e->slot, e->generation, reply->refs + used, n,
+		    owner, e->args[i].ptr);
+		if (rv != CKR_OK)
+			return rv;
+		used += n;
+	}
+	return CKR_OK;
+}
+
+static CK_RV
+give_session(struct errand *e)
+{
+	CK_SESSION_HANDLE *ret = e->args[4].ptr;
+
+	if (ret == NULL)
+		return CKR_ARGUMENTS_BAD;
+	return handles_add_session(&e->slot->module->handles, e->slot, e->generation,
+	    e->out[4], e->args[1].len, ret);
+}
+
+static void
+close_session(const struct errand *e)
+{
+	/* With the last session goes the login. */
+	if (handles_drop_session(&e->slot->module->handles, e->args[0].len))
+		slot_logged_out(e->slot);
+}
+
+static void
+close_all(const struct errand *e)
+{
+	handles_drop_slot(&e->slot->module->handles, e->slot);
+	slot_logged_out(e->slot);
+}
+
+CK_RV
+effect_apply(struct errand *e, const struct reply *reply)
+{
+	struct handles *h = &e->slot->module->handles;
+
+	if (reply->rv != CKR_OK)
+		return reply->rv;
+	switch (e->call->number) {
+	case CALL_C_OpenSession:
+		return give_session(e);
+	case CALL_C_CloseSession:
+		close_session(e);
+		break;
+	case CALL_C_CloseAllSessions:
+		close_all(e);
+		break;
+	case CALL_C_GetSessionInfo:
+		if (e->args[1].ptr != NULL)
+			((CK_SESSION_INFO *)e->args[1].ptr)->slotID = e->slot->id;
+		break;
+	case CALL_C_Login:
+		slot_logged_in(e->slot, e->args[1].len, reply->ticket, reply->ticket_len);
+		break;
+	case CALL_C_Logout:
+		slot_logged_out(e->slot);
+		handles_logged_out(h, e->slot);
+		break;
+	case CALL_C_DestroyObject:
+		handles_drop_object(h, e->args[1].len);
+		break;
+	default:
+		if (reply->nrefs > 0)
+			return give_objects(e, reply);
+		break;
+	}
+	return CKR_OK;
+}
+
+void
+effect_lost(const struct errand *e)
+{
+	if (e->call->number == CALL_C_CloseSession)
+		close_session(e);
+	else if (e->call->number == CALL_C_CloseAllSessions)
+		close_all(e);
+}

@@ -1,0 +1,34 @@
+/*
+ * effect.h - what an answered call changes in the guest.
+ *
+ * Handles of the worker become virtual ones before the application sees them, closed
+ * sessions and destroyed objects are forgotten, a login leaves a ticket.
+ *
+ * Threads: any.
+ */
+#ifndef CAAS_P11_EFFECT_H
+#define CAAS_P11_EFFECT_H
+
+#include "libcaas-p11/slots.h"
+#include "protocol/message.h"
+
+/* A call on its way: `args` are the application's, `sent` those with the worker's
+ * handles, whose OUT_SESSION and OUT_OBJECT point into `out`. */
+struct errand {
+	const struct call *call;
+	const struct arg *args;
+	struct arg sent[ARGS_MAX];
+	CK_ULONG out[ARGS_MAX];
+	struct slot *slot;
+	uint64_t generation;
+};
+
+/* Point the handles that the call returns at places of ours. */
+void effect_prepare(struct errand *e);
+/* The reply is in; what the application gets. */
+CK_RV effect_apply(struct errand *e, const struct reply *reply);
+/* There was no reply, and there is no channel any more: a session that was to be closed
+ * is closed. */
+void effect_lost(const struct errand *e);
+
+#endif

@@ -1,0 +1,93 @@
+/*
+ * handles.h - the handles that applications hold, and what they stand for.
+ *
+ * A virtual handle is a number of a counter that only grows while the process lives: it
+ * is never used again, not even after C_Finalize, so a stale one is found out and never
+ * names another object.  It stands for a session or an object of one slot, by the
+ * worker's handle for it on the slot's present channel; when the channel is replaced
+ * (resume.h) the worker's handles change and the virtual ones stay.
+ *
+ * An object that is found twice has one virtual handle, as in SoftHSM2.
+ *
+ * Threads: every function takes the lock.  Fork: another thread may have been inside at
+ * that moment, so each change is ordered such that any prefix of its stores is a valid
+ * table; the child calls handles_renew() first.
+ */
+#ifndef CAAS_P11_HANDLES_H
+#define CAAS_P11_HANDLES_H
+
+#include "libcaas-p11/locks.h"
+#include "protocol/message.h"
+
+struct slot;
+struct handle_table;
+struct handle_index;
+
+struct handles {
+	struct lock lock;
+	struct handle_table *table;
+	struct handle_index *index; /* slot and worker's handle to virtual */
+};
+
+CK_RV handles_init(struct handles *h, const struct lock_how *how);
+/* In the child of a fork. */
+CK_RV handles_renew(struct handles *h);
+void handles_free(struct handles *h);
+
+/*
+ * args to remote, with the worker's handles for the virtual ones of a SESSION row.
+ * false: the session is unknown.  An object that is unknown, or of another slot than the
+ * session's, becomes CK_INVALID_HANDLE, for the token library to refuse in its turn.
+ * *ret_generation is the slot's channel that the handles are good on.
+ */
+bool handles_translate(struct handles *h, const struct call *call, const struct arg *args,
+    struct arg *remote, struct slot **ret_slot, uint64_t *ret_generation);
+/* The slot of a session, or NULL. */
+struct slot *handles_slot(struct handles *h, CK_SESSION_HANDLE session);
+
+/* A session that the worker opened on the channel `generation`.  CKR_DEVICE_REMOVED when
+ * that channel has been replaced since; CKR_HOST_MEMORY. */
+CK_RV handles_add_session(struct handles *h, struct slot *slot, uint64_t generation,
+    CK_SESSION_HANDLE remote, CK_FLAGS flags, CK_SESSION_HANDLE *ret);
+/* n objects of one reply.  `owner` is the session that a session object dies with, or 0
+ * when it is not known to be one.  Errors as above, then nothing was added for good. */
+CK_RV handles_add_objects(struct handles *h, struct slot *slot, uint64_t generation,
+    const struct object_ref *refs, size_t n, CK_SESSION_HANDLE owner, CK_OBJECT_HANDLE *ret);
+
+/* Forget an object. */
+void handles_drop_object(struct handles *h, CK_OBJECT_HANDLE object);
+/* Forget a session and its objects; with the slot's last session everything of the slot.
+ * True when it was the last. */
+bool handles_drop_session(struct handles *h, CK_SESSION_HANDLE session);
+/* Forget everything of the slot. */
+void handles_drop_slot(struct handles *h, struct slot *slot);
+/* The application logged out on the slot: handles of private objects are void, and the
+ * worker knows which. */
+void handles_logged_out(struct handles *h, struct slot *slot);
+/* Sessions open on the slot. */
+size_t handles_sessions(struct handles *h, const struct slot *slot);
+
+/*
+ * What has to be resumed on a slot, in arrays of malloc(): the caller frees all four.
+ * At most RESUME_MAX_* of each; session objects and objects without an identity are not
+ * among them.
+ */
+struct handles_held {
+	CK_SESSION_HANDLE *sessions;
+	CK_FLAGS *flags;
+	uint32_t nsessions;
+	CK_OBJECT_HANDLE *objects;
+	uint8_t (*ids)[MSG_ID_LEN];
+	uint32_t nobjects;
+};
+CK_RV handles_held(struct handles *h, struct slot *slot, struct handles_held *ret);
+void handles_held_free(struct handles_held *held);
+/*
+ * The slot has a new channel `generation`, on which what was held has these handles, 0
+ * where it is gone.  Everything else of the slot is forgotten.
+ */
+CK_RV handles_moved(struct handles *h, struct slot *slot, uint64_t generation,
+    const struct handles_held *held, const CK_SESSION_HANDLE *sessions,
+    const CK_OBJECT_HANDLE *objects);
+
+#endif

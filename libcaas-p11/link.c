@@ -1,0 +1,345 @@
+/* link.c - see link.h; what arrives is taken apart in inbox.c */
+#include "libcaas-p11/link.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/secmem.h"
+#include "libcaas-p11/inbox.h"
+#include "protocol/frame.h"
+
+#define BUCKETS 64 /* a power of two */
+
+struct link {
+	struct channel *channel;
+	struct inbox inbox; /* the leader's */
+	uint32_t max_frame;
+	int silence;
+	atomic_uint refs;
+	dev_t dev; /* of the channel's descriptor */
+	ino_t ino;
+
+	struct lock serial;  /* one call at a time, with the application's locks */
+	struct lock writing; /* one frame at a time goes out */
+	struct lock lock;    /* what follows */
+	atomic_bool broken;
+	bool reading;
+	CK_RV why;
+	uint32_t last_id;
+	struct waiter *waiting[BUCKETS];
+};
+
+static void
+identify(struct link *l, dev_t *ret_dev, ino_t *ret_ino)
+{
+	struct stat st;
+
+	*ret_dev = 0;
+	*ret_ino = 0;
+	if (fstat(channel_poll_fd(l->channel), &st) == 0) {
+		*ret_dev = st.st_dev;
+		*ret_ino = st.st_ino;
+	}
+}
+
+struct link *
+link_new(struct channel *channel, uint32_t max_frame, int silence,
+    const struct lock_how *how)
+{
+	struct link *l = calloc(1, sizeof(*l));
+
+	if (l == NULL || lock_init(&l->lock, how) != CKR_OK) {
+		free(l);
+		channel_close(channel);
+		return NULL;
+	}
+	if (lock_init(&l->writing, how) != CKR_OK || lock_init(&l->serial, how) != CKR_OK) {
+		lock_free(&l->writing);
+		lock_free(&l->lock);
+		free(l);
+		channel_close(channel);
+		return NULL;
+	}
+	l->channel = channel;
+	l->max_frame = max_frame;
+	l->silence = silence;
+	l->refs = 1;
+	identify(l, &l->dev, &l->ino);
+	return l;
+}
+
+void
+link_hold(struct link *l)
+{
+	atomic_fetch_add_explicit(&l->refs, 1, memory_order_relaxed);
+}
+
+/* A program that becomes a daemon may have closed our descriptor, and the number may be
+ * another file by now: then only the memory is ours. */
+static bool
+descriptor_is_ours(struct link *l)
+{
+	dev_t dev;
+	ino_t ino;
+
+	identify(l, &dev, &ino);
+	return dev == l->dev && ino == l->ino;
+}
+
+void
+link_release(struct link *l)
+{
+	if (atomic_fetch_sub_explicit(&l->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	if (descriptor_is_ours(l))
+		channel_close(l->channel);
+	else
+		(void)channel_take_fd(l->channel);
+	lock_free(&l->serial);
+	lock_free(&l->writing);
+	lock_free(&l->lock);
+	inbox_free(&l->inbox);
+	free(l);
+}
+
+void
+link_forget(struct link *l)
+{
+	if (descriptor_is_ours(l))
+		channel_drop(l->channel);
+	else
+		(void)channel_take_fd(l->channel);
+	inbox_free(&l->inbox);
+	free(l);
+}
+
+uint32_t
+link_max_frame(const struct link *l)
+{
+	return l->max_frame;
+}
+
+bool
+link_broken(struct link *l)
+{
+	return atomic_load_explicit(&l->broken, memory_order_relaxed);
+}
+
+/* Caller holds the lock. */
+static void
+settle(struct waiter *w, int state)
+{
+	w->state = state;
+	(void)pthread_cond_signal(&w->wake);
+}
+
+void
+link_break(struct link *l, CK_RV why)
+{
+	struct waiter *w;
+
+	lock_take(&l->lock);
+	if (l->broken) {
+		lock_give(&l->lock);
+		return;
+	}
+	l->broken = true;
+	l->why = why;
+	for (size_t i = 0; i < BUCKETS; i++) {
+		while ((w = l->waiting[i]) != NULL) {
+			l->waiting[i] = w->next;
+			w->why = why;
+			settle(w, WAITER_FAILED);
+		}
+	}
+	lock_give(&l->lock);
+	channel_shutdown(l->channel);
+}
+
+static struct waiter **
+find(struct link *l, uint32_t id)
+{
+	struct waiter **p = &l->waiting[id % BUCKETS];
+
+	while (*p != NULL && (*p)->id != id)
+		p = &(*p)->next;
+	return p;
+}
+
+/* Somebody waits for this frame. */
+static bool
+expected(void *arg, const struct frame *f)
+{
+	struct link *l = arg;
+	struct waiter *w;
+
+	lock_take(&l->lock);
+	w = *find(l, f->id);
+	lock_give(&l->lock);
+	return w != NULL && w->call == f->call;
+}
+
+static bool
+deliver(void *arg, const struct frame *f, const uint8_t *body, uint8_t *big)
+{
+	struct link *l = arg;
+	struct waiter **p, *w;
+
+	if (f->call == FRAME_BEAT)
+		return f->id == 0 && f->length == 0;
+	lock_take(&l->lock);
+	p = find(l, f->id);
+	if ((w = *p) == NULL || w->call != f->call) {
+		lock_give(&l->lock);
+		return false;
+	}
+	*p = w->next;
+	if (big != NULL) {
+		w->body = big;
+	} else {
+		memcpy(w->small, body, f->length);
+		w->body = w->small;
+	}
+	w->len = f->length;
+	settle(w, WAITER_DONE);
+	lock_give(&l->lock);
+	return true;
+}
+
+/* One read and what it brought.  The caller leads, and does not hold the lock. */
+static void
+lead(struct link *l)
+{
+	static const struct inbox_sink sink = {.expected = expected, .deliver = deliver};
+	enum inbox_result r = inbox_read(&l->inbox, l->channel, l->max_frame, l->silence,
+	    &sink, l);
+
+	if (r == INBOX_GONE)
+		link_break(l, CKR_DEVICE_REMOVED);
+	else if (r == INBOX_NO_MEMORY)
+		link_break(l, CKR_HOST_MEMORY);
+	else if (r != INBOX_OK)
+		link_break(l, CKR_DEVICE_ERROR);
+}
+
+/* Caller holds the lock, and gave up leading: somebody else who waits takes over.  Who is
+ * still sending takes the lead by itself when that is done, or must not wait for it. */
+static void
+hand_over(struct link *l)
+{
+	for (size_t i = 0; i < BUCKETS; i++) {
+		for (struct waiter *w = l->waiting[i]; w != NULL; w = w->next) {
+			if (w->parked) {
+				(void)pthread_cond_signal(&w->wake);
+				return;
+			}
+		}
+	}
+}
+
+static void
+wait_for(struct link *l, struct waiter *w)
+{
+	lock_take(&l->lock);
+	while (w->state == WAITER_WAITS) {
+		if (l->reading) {
+			w->parked = true;
+			(void)pthread_cond_wait(&w->wake, &l->lock.native);
+			w->parked = false;
+			continue;
+		}
+		l->reading = true;
+		while (w->state == WAITER_WAITS) {
+			lock_give(&l->lock);
+			lead(l);
+			lock_take(&l->lock);
+		}
+		l->reading = false;
+		hand_over(l);
+	}
+	lock_give(&l->lock);
+}
+
+/* Enter w under an id that nobody waits for. */
+static bool
+enlist(struct link *l, struct waiter *w)
+{
+	lock_take(&l->lock);
+	if (l->broken) {
+		w->why = l->why;
+		w->unsent = true;
+		lock_give(&l->lock);
+		return false;
+	}
+	do
+		w->id = ++l->last_id;
+	while (w->id == 0 || *find(l, w->id) != NULL);
+	w->next = l->waiting[w->id % BUCKETS];
+	l->waiting[w->id % BUCKETS] = w;
+	lock_give(&l->lock);
+	return true;
+}
+
+static int
+send_frame(struct link *l, struct buf *frame, uint32_t id)
+{
+	struct iovec v;
+	int n;
+
+	buf_set_u32(frame, 4, id);
+	v.iov_base = frame->data;
+	v.iov_len = frame->len;
+	lock_take(&l->writing);
+	n = channel_writev(l->channel, &v, 1, l->silence);
+	lock_give(&l->writing);
+	return n;
+}
+
+CK_RV
+link_call(struct link *l, struct buf *frame, uint32_t call, struct waiter *w)
+{
+	bool serial = l->lock.how->callbacks, sent;
+	int cancel;
+
+	w->call = call;
+	w->state = WAITER_WAITS;
+	w->why = CKR_GENERAL_ERROR;
+	w->body = NULL;
+	w->len = 0;
+	w->unsent = w->parked = false;
+	(void)pthread_cond_init(&w->wake, NULL);
+	/* A leader that was cancelled would leave the others without one. */
+	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	if (serial)
+		lock_take(&l->serial);
+	if (enlist(l, w)) {
+		sent = send_frame(l, frame, w->id) == 0;
+		if (!sent)
+			link_break(l, errno == ECONNRESET ? CKR_DEVICE_REMOVED :
+			    CKR_DEVICE_ERROR);
+		wait_for(l, w);
+		/* Half a frame is never served. */
+		w->unsent = !sent;
+	} else {
+		w->state = WAITER_FAILED;
+	}
+	if (serial)
+		lock_give(&l->serial);
+	(void)pthread_setcancelstate(cancel, NULL);
+	(void)pthread_cond_destroy(&w->wake);
+	return w->state == WAITER_DONE ? CKR_OK : w->why;
+}
+
+void
+waiter_free(struct waiter *w)
+{
+	if (w->body == NULL)
+		return;
+	sec_wipe(w->body, w->len);
+	if (w->body != w->small)
+		free(w->body);
+	w->body = NULL;
+}

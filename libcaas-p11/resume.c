@@ -1,0 +1,99 @@
+/* resume.c - what the application holds on a slot moves to a fresh channel, see slots.h */
+#include "protocol/resume.h"
+
+#include <string.h>
+
+#include "common/log.h"
+#include "libcaas-p11/module.h"
+#include "protocol/frame.h"
+
+/* The body of a resumed slot needs room for what came of each handle. */
+#define ARENA_MAX \
+	((size_t)(RESUME_MAX_SESSIONS + RESUME_MAX_OBJECTS) * sizeof(CK_ULONG) + 4096)
+
+static void
+write_ask(struct slot *slot, struct buf *b, const struct resume *r)
+{
+	struct resume ask = *r;
+
+	frame_begin(b, 0, FRAME_RESUME);
+	lock_take(&slot->lock);
+	if (slot->ticket.len > 0) {
+		ask.user = slot->ticket.user;
+		ask.ticket = slot->ticket.page;
+		ask.ticket_len = slot->ticket.len;
+	}
+	resume_ask_write(b, &ask);
+	lock_give(&slot->lock);
+	frame_end(b);
+}
+
+static bool
+exchange(struct slot *slot, struct link *link, struct buf *ask, const struct resume *asked,
+    struct resumed *ret, struct arena *arena)
+{
+	struct waiter w;
+	struct buf body;
+	bool ok;
+
+	write_ask(slot, ask, asked);
+	if (!buf_ok(ask))
+		return false;
+	if (link_call(link, ask, FRAME_RESUME, &w) != CKR_OK)
+		return false;
+	buf_view(&body, w.body, w.len);
+	ok = resume_answer_read(&body, asked, ret, arena);
+	waiter_free(&w);
+	if (!ok)
+		link_break(link, CKR_DEVICE_ERROR);
+	return ok;
+}
+
+static bool
+resume_held(struct slot *slot, struct link *link, uint64_t generation,
+    const struct handles_held *held)
+{
+	struct resume asked = {.session_flags = held->flags, .nsessions = held->nsessions,
+	    .ids = held->ids, .nids = held->nobjects};
+	struct resumed got;
+	struct arena arena;
+	struct buf ask;
+	bool ok;
+
+	arena_init(&arena, ARENA_MAX);
+	buf_init(&ask, FRAME_HEADER + (size_t)link_max_frame(link));
+	ok = exchange(slot, link, &ask, &asked, &got, &arena);
+	if (ok && got.rv != CKR_OK) {
+		if (slot->module->config.debug)
+			log_warn("libcaas-p11: slot %lu: the login could not be resumed "
+				 "(0x%lx): log in again", slot->id, got.rv);
+		slot_logged_out(slot);
+	}
+	if (ok)
+		ok = handles_moved(&slot->module->handles, slot, generation, held,
+		    got.sessions, got.objects) == CKR_OK;
+	buf_free(&ask);
+	arena_free(&arena);
+	return ok;
+}
+
+bool
+resume_slot(struct slot *slot, struct link *link, uint64_t generation)
+{
+	struct handles *handles = &slot->module->handles;
+	struct handles_held held;
+	bool ok;
+
+	if (handles_held(handles, slot, &held) != CKR_OK)
+		return false;
+	if (held.nsessions > 0) {
+		ok = resume_held(slot, link, generation, &held);
+	} else {
+		/* Without a session there is no login and no object. */
+		slot_logged_out(slot);
+		held.nobjects = 0;
+		ok = handles_moved(handles, slot, generation, &held, NULL, NULL) == CKR_OK;
+	}
+	handles_held_free(&held);
+	return ok;
+}

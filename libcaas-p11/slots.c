@@ -1,0 +1,261 @@
+/* slots.c - see slots.h */
+#include "libcaas-p11/slots.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "libcaas-p11/module.h"
+
+#define PAUSE_FIRST 10 /* ms between two tries to reconnect, doubled up to PAUSE_LAST */
+#define PAUSE_LAST 200
+
+static int64_t
+now(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+struct slot *
+slots_known(struct module *m, CK_SLOT_ID id)
+{
+	struct slot *s;
+
+	lock_take(&m->lock);
+	for (s = m->slots; s != NULL && s->id != id; s = s->next)
+		;
+	lock_give(&m->lock);
+	return s;
+}
+
+static struct slot *
+slot_new(struct module *m, CK_SLOT_ID id, struct link *link)
+{
+	struct slot *s = calloc(1, sizeof(*s));
+
+	if (s == NULL || lock_init(&s->lock, &m->how) != CKR_OK) {
+		free(s);
+		return NULL;
+	}
+	if (lock_init(&s->joining, &m->how) != CKR_OK) {
+		lock_free(&s->lock);
+		free(s);
+		return NULL;
+	}
+	s->id = id;
+	s->module = m;
+	s->link = link;
+	s->ready = true;
+	s->link_generation = s->generation = 1;
+	return s;
+}
+
+static void
+slot_free(struct slot *s)
+{
+	if (s->link != NULL)
+		link_release(s->link);
+	ticket_drop(&s->ticket);
+	lock_free(&s->joining);
+	lock_free(&s->lock);
+	free(s);
+}
+
+enum attach
+slots_get(struct module *m, CK_SLOT_ID id, struct slot **ret)
+{
+	struct slot *mine, *s;
+	struct link *link;
+	enum attach result;
+
+	if ((*ret = slots_known(m, id)) != NULL)
+		return ATTACH_OK;
+	if (id > UINT32_MAX)
+		return ATTACH_NO_SLOT;
+	if ((result = attach_slot(&m->as, (uint32_t)id, &link)) != ATTACH_OK)
+		return result;
+	if ((mine = slot_new(m, id, link)) == NULL) {
+		link_release(link);
+		return ATTACH_NO_MEMORY;
+	}
+	lock_take(&m->lock);
+	for (s = m->slots; s != NULL && s->id != id; s = s->next)
+		;
+	if (s == NULL) {
+		mine->next = m->slots;
+		m->slots = s = mine;
+		mine = NULL;
+	}
+	lock_give(&m->lock);
+	/* Another thread was faster. */
+	if (mine != NULL)
+		slot_free(mine);
+	*ret = s;
+	return ATTACH_OK;
+}
+
+void
+slots_stop(struct module *m, CK_RV why)
+{
+	lock_take(&m->lock);
+	for (struct slot *s = m->slots; s != NULL; s = s->next) {
+		lock_take(&s->lock);
+		if (s->link != NULL)
+			link_break(s->link, why);
+		lock_give(&s->lock);
+	}
+	lock_give(&m->lock);
+}
+
+CK_RV
+slots_renew(struct module *m)
+{
+	CK_RV rv = CKR_OK;
+
+	for (struct slot *s = m->slots; s != NULL && rv == CKR_OK; s = s->next) {
+		if ((rv = lock_renew(&s->joining)) == CKR_OK)
+			rv = lock_renew(&s->lock);
+		if (s->link != NULL)
+			link_forget(s->link);
+		s->link = NULL;
+		s->ready = false;
+		s->try_until = 0;
+		s->nsessions = 0; /* counted anew by handles_renew() */
+	}
+	return rv;
+}
+
+void
+slots_free(struct module *m)
+{
+	struct slot *s;
+
+	while ((s = m->slots) != NULL) {
+		m->slots = s->next;
+		slot_free(s);
+	}
+}
+
+static bool
+take_ready(struct slot *slot, struct link **ret, uint64_t *ret_generation)
+{
+	bool ok;
+
+	lock_take(&slot->lock);
+	ok = slot->link != NULL && slot->ready && !link_broken(slot->link);
+	if (ok) {
+		link_hold(slot->link);
+		*ret = slot->link;
+		*ret_generation = slot->link_generation;
+	}
+	lock_give(&slot->lock);
+	return ok;
+}
+
+/* Put `link`, whose reference the slot takes over, in the place of the present one.
+ * True when there was one. */
+static bool
+replace(struct slot *slot, struct link *link, bool ready)
+{
+	struct link *old;
+
+	lock_take(&slot->lock);
+	old = slot->link;
+	slot->link = link;
+	slot->ready = ready;
+	lock_give(&slot->lock);
+	if (old != NULL)
+		link_release(old);
+	return old != NULL;
+}
+
+/* A channel in the place of one that was lost: vsmd may be just restarting.  Caller is
+ * the one who joins. */
+static enum attach
+attach_again(struct slot *slot, struct link **ret)
+{
+	const struct attach_as *as = &slot->module->as;
+	enum attach result;
+	int pause = PAUSE_FIRST;
+
+	for (;;) {
+		struct timespec t = {.tv_nsec = pause * 1000000L};
+
+		result = attach_slot(as, (uint32_t)slot->id, ret);
+		if ((result != ATTACH_ABSENT && result != ATTACH_FAILED) ||
+		    now() >= slot->try_until || as->stop())
+			return result;
+		(void)nanosleep(&t, NULL);
+		pause = pause * 2 < PAUSE_LAST ? pause * 2 : PAUSE_LAST;
+	}
+}
+
+static enum attach
+join(struct slot *slot)
+{
+	uint64_t generation = slot->link_generation + 1;
+	struct link *link;
+	enum attach result;
+
+	if (replace(slot, NULL, false))
+		slot->try_until = now() +
+		    (int64_t)slot->module->config.reconnect * 1000000;
+	result = attach_again(slot, &link);
+	if (result == ATTACH_NO_SLOT) {
+		/* The token was deleted, with all that was held on it. */
+		handles_drop_slot(&slot->module->handles, slot);
+		slot_logged_out(slot);
+	}
+	if (result != ATTACH_OK)
+		return result;
+	/* From here on C_Finalize can break it. */
+	(void)replace(slot, link, false);
+	if (!resume_slot(slot, link, generation)) {
+		(void)replace(slot, NULL, false);
+		return ATTACH_FAILED;
+	}
+	slot->try_until = 0;
+	lock_take(&slot->lock);
+	slot->link_generation = generation;
+	slot->ready = true;
+	lock_give(&slot->lock);
+	return ATTACH_OK;
+}
+
+enum attach
+slot_link(struct slot *slot, struct link **ret, uint64_t *ret_generation)
+{
+	enum attach result = ATTACH_OK;
+
+	if (take_ready(slot, ret, ret_generation))
+		return ATTACH_OK;
+	lock_take(&slot->joining);
+	if (!take_ready(slot, ret, ret_generation)) {
+		result = join(slot);
+		if (result == ATTACH_OK && !take_ready(slot, ret, ret_generation))
+			result = ATTACH_FAILED;
+	}
+	lock_give(&slot->joining);
+	return result;
+}
+
+void
+slot_logged_in(struct slot *slot, CK_USER_TYPE user, const uint8_t *ticket, size_t len)
+{
+	if (user != CKU_SO && user != CKU_USER)
+		return;
+	lock_take(&slot->lock);
+	ticket_set(&slot->ticket, (uint8_t)(1 + user), ticket, ticket != NULL ? len : 0);
+	lock_give(&slot->lock);
+}
+
+void
+slot_logged_out(struct slot *slot)
+{
+	lock_take(&slot->lock);
+	ticket_drop(&slot->ticket);
+	lock_give(&slot->lock);
+}

@@ -1,0 +1,58 @@
+/*
+ * slots.h - the slots that the application uses, each with its channel.
+ *
+ * A slot is connected when it is first needed, and again when its channel was lost or
+ * left behind by fork; what the application holds on it is then resumed (resume.h), so
+ * that its handles stay good.
+ *
+ * Threads: any.  Slots live until C_Finalize.
+ */
+#ifndef CAAS_P11_SLOTS_H
+#define CAAS_P11_SLOTS_H
+
+#include "libcaas-p11/attach.h"
+#include "libcaas-p11/ticket.h"
+#include "protocol/pkcs11.h"
+
+struct module;
+
+struct slot {
+	CK_SLOT_ID id;
+	struct module *module;
+	struct slot *next;
+
+	struct lock joining; /* held while the channel is made; taken before `lock` */
+	int64_t try_until;   /* under `joining`: ns, until when a lost channel is retried */
+
+	struct lock lock; /* the next four */
+	struct link *link;
+	bool ready;          /* the link may be used for calls */
+	uint64_t link_generation;
+	struct ticket ticket;
+
+	/* under the lock of the handles */
+	uint64_t generation; /* of the channel that the worker's handles are good on */
+	size_t nsessions;
+	uint32_t logouts;
+};
+
+/* The slot of this id, connected now if it was never used before. */
+enum attach slots_get(struct module *m, CK_SLOT_ID id, struct slot **ret);
+/* The slot if it was used before, or NULL. */
+struct slot *slots_known(struct module *m, CK_SLOT_ID id);
+/* Break every channel: calls in flight return `why`. */
+void slots_stop(struct module *m, CK_RV why);
+/* In the child of a fork: leave the parent's channels to the parent. */
+CK_RV slots_renew(struct module *m);
+void slots_free(struct module *m);
+
+/* The slot's channel, made and resumed if need be, with a reference for the caller. */
+enum attach slot_link(struct slot *slot, struct link **ret, uint64_t *ret_generation);
+/* After C_Login; ticket may be NULL. */
+void slot_logged_in(struct slot *slot, CK_USER_TYPE user, const uint8_t *ticket, size_t len);
+void slot_logged_out(struct slot *slot);
+
+/* resume.c: take up what is held on the slot, on a fresh link. */
+bool resume_slot(struct slot *slot, struct link *link, uint64_t generation);
+
+#endif
