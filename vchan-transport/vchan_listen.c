@@ -31,7 +31,11 @@ struct vchan_listener {
 static bool
 xen_is_here(const char *grants)
 {
-	return access("/dev/xen/evtchn", R_OK | W_OK) == 0 && access(grants, R_OK | W_OK) == 0;
+	if (access("/dev/xen/evtchn", R_OK | W_OK) == 0 && access(grants, R_OK | W_OK) == 0)
+		return true;
+	if (errno == ENOENT)
+		errno = ENODEV; /* not a missing listener */
+	return false;
 }
 
 /* Offer a ring; where that fails now (no grants left), try again later. */

@@ -1,0 +1,23 @@
+/*
+ * fake_xen.h - libxenvchan inside one process, for machines without Xen.
+ *
+ * The rings have Xen's layout and rules (asynchronous events, notification bits, one
+ * client per ring, XenStore entries that a close removes), so that vchan.c runs as it
+ * would.  A test can also do what a hostile or dying peer does.
+ */
+#ifndef TESTS_FAKE_XEN_H
+#define TESTS_FAKE_XEN_H
+
+#include <stdbool.h>
+
+#include "vchan-transport/vchan.h"
+
+/* The ring most recently connected, as its server and its client hold it. */
+struct libxenvchan *fake_server(void);
+struct libxenvchan *fake_client(void);
+/* libxenvchan_server_init() fails until told otherwise. */
+void fake_no_grants(bool yes);
+/* Signal the other side of `ring`. */
+void fake_notify(struct libxenvchan *ring);
+
+#endif
