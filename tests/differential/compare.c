@@ -112,10 +112,10 @@ compare_step(struct world *w, const struct step *s)
 		if (why != NULL) {
 			if (w->verbose)
 				printf("step %lu: %s: %s, ours %s: %s\n", w->steps, s->call->name,
-				    ckr_name(s->rv[0]), ckr_name(s->rv[1]), why);
+				    ck_rv_name(s->rv[0]), ck_rv_name(s->rv[1]), why);
 			return true;
 		}
-		snprintf(line, sizeof(line), "%s, ours %s", ckr_name(s->rv[0]), ckr_name(s->rv[1]));
+		snprintf(line, sizeof(line), "%s, ours %s", ck_rv_name(s->rv[0]), ck_rv_name(s->rv[1]));
 		say(w, s, line);
 		return false;
 	}

@@ -34,6 +34,7 @@ struct session {
 	bool random;   /* the operation's output differs between sides by nature */
 	int signer;    /* object behind the operation, -1 when unknown */
 	CK_FLAGS flags;
+	CK_MECHANISM_TYPE mech; /* of the operation */
 };
 
 struct object {
@@ -50,6 +51,7 @@ struct side {
 	void *dl;
 	CK_FUNCTION_LIST *p11;
 	CK_SLOT_ID slot;
+	const char *conf; /* SOFTHSM2_CONF for this side, or NULL: as it is */
 };
 
 struct world {
@@ -87,6 +89,7 @@ bool chance(struct world *w, unsigned percent);
 
 /* side.c */
 bool side_load(struct side *s, const char *module);
+CK_RV side_initialize(struct side *s);
 bool side_token(struct world *w, struct side *s);
 bool side_find(struct world *w, struct side *s);
 void side_unload(struct side *s);

@@ -167,7 +167,8 @@ gen_bytes(struct world *w, struct step *s, size_t i)
 	p = arena_alloc(&w->arena, len ? len : 1);
 	for (CK_ULONG k = 0; k < len; k++)
 		p[k] = (CK_BYTE)k;
-	both(s, i, chance(w, 1) && n != CALL_C_SeedRandom ? NULL : p, len);
+	/* SoftHSM2 ends the process when a cipher's data is NULL: not for comparing. */
+	both(s, i, chance(w, 1) && (n == CALL_C_Sign || n == CALL_C_Digest) ? NULL : p, len);
 }
 
 static void
@@ -175,13 +176,14 @@ gen_out(struct world *w, struct step *s, size_t i)
 {
 	CK_ULONG room = chance(w, 80) ? OUT_SIZE : rnd_below(w, 140);
 	bool null = chance(w, 8), no_len = chance(w, 1);
+	size_t item = s->call->args[i] == ARG_OUT_MECHANISMS ? sizeof(CK_MECHANISM_TYPE) : 1;
 
 	/* Data that cannot be answered in OUT_SIZE: leave room for the long inputs. */
 	for (int side = 0; side < SIDES; side++) {
 		struct arg *a = &s->args[side][i];
 
 		a->room = room == OUT_SIZE ? (CK_ULONG)OUT_SIZE + 70016 : room;
-		a->ptr = null ? NULL : arena_alloc(&w->arena, a->room ? a->room : 1);
+		a->ptr = null ? NULL : arena_array(&w->arena, a->room ? a->room : 1, item);
 		a->len = a->room;
 		a->plen = no_len ? NULL : &a->room;
 	}
@@ -448,10 +450,10 @@ gen_step(struct world *w, struct step *s)
 	s->session = w->nsessions > 0 && !chance(w, 2) ? (int)rnd_below(w, (unsigned)w->nsessions) : -1;
 	s->call = call_by_number(w->nsessions == 0 && chance(w, 70) ? (uint32_t)CALL_C_OpenSession :
 	        pick_call(w, s->session));
+	s->mech = s->session >= 0 ? w->sessions[s->session].mech : 0;
 	s->making = (enum kind)rnd_below(w, K_OTHER);
 	s->making_token = chance(w, 40);
-	s->random = s->session >= 0 && w->sessions[s->session].op != OP_NONE &&
-	    w->sessions[s->session].random;
+	s->random = s->session >= 0 && w->sessions[s->session].random;
 	w->serial++;
 	prefer_key(w, s);
 	nargs = call_nargs(s->call);

@@ -1,5 +1,6 @@
 /* keys.c - key material that both sides share, as templates for C_CreateObject */
 #include <openssl/bn.h>
+#include <openssl/ec.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <openssl/rsa.h>

@@ -2,6 +2,8 @@
  * main.c - caas-differential: random PKCS#11 on two modules, compared call by call.
  *
  *	caas-differential --judge SOFTHSM2 --module OURS [--steps N] [--seed N] [--verbose]
+ *	    [--judge-conf FILE --module-conf FILE]   SOFTHSM2_CONF of each side: to try
+ *	                                             the driver on two copies of SoftHSM2
  *
  * Exits 0 when no step differed.  A failing run says its seed and step: the same seed
  * makes the same calls.
@@ -13,10 +15,12 @@
 #include <time.h>
 
 #include "protocol/invoke.h"
+#include "protocol/names.h"
 #include "tests/differential/diff.h"
 
 static const char usage[] =
-    "usage: caas-differential --judge FILE --module FILE [--steps N] [--seed N] [--verbose]\n";
+    "usage: caas-differential --judge FILE --module FILE [--steps N] [--seed N] [--verbose]\n"
+    "       [--judge-conf FILE --module-conf FILE]\n";
 
 static bool
 one_step(struct world *w)
@@ -24,11 +28,13 @@ one_step(struct world *w)
 	struct step s;
 
 	gen_step(w, &s);
+	if (w->verbose) /* before the calls: a module may take the process with it */
+		printf("%lu %s session %d object %d mechanism 0x%lx\n", w->steps, s.call->name,
+		    s.session, s.object, s.mech);
 	for (int side = 0; side < SIDES; side++)
 		s.rv[side] = call_invoke(s.call, w->side[side].p11, s.args[side]);
 	if (w->verbose)
-		printf("%lu %s session %d object %d mech %lx -> %lx %lx\n", w->steps, s.call->name,
-		    s.session, s.object, s.mech, s.rv[0], s.rv[1]);
+		printf("\t%s, %s\n", ck_rv_name(s.rv[0]), ck_rv_name(s.rv[1]));
 	if (!compare_step(w, &s))
 		return false;
 	model_step(w, &s);
@@ -54,6 +60,8 @@ main(int argc, char **argv)
 	static const struct option longs[] = {
 	    {"judge", required_argument, NULL, 'j'},
 	    {"module", required_argument, NULL, 'm'},
+	    {"judge-conf", required_argument, NULL, 'J'},
+	    {"module-conf", required_argument, NULL, 'M'},
 	    {"steps", required_argument, NULL, 'n'},
 	    {"seed", required_argument, NULL, 's'},
 	    {"verbose", no_argument, NULL, 'v'},
@@ -72,6 +80,12 @@ main(int argc, char **argv)
 			break;
 		case 'm':
 			module[1] = optarg;
+			break;
+		case 'J':
+			w.side[0].conf = optarg;
+			break;
+		case 'M':
+			w.side[1].conf = optarg;
 			break;
 		case 'n':
 			steps = strtoul(optarg, NULL, 10);

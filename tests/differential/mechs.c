@@ -58,17 +58,18 @@ aes(struct world *w)
 }
 
 static CK_MECHANISM *
-rsa_cipher(struct world *w, bool *ret_random)
+rsa_cipher(struct world *w, enum op op, bool *ret_random)
 {
 	CK_RSA_PKCS_OAEP_PARAMS p = {CKM_SHA_1, CKG_MGF1_SHA1, CKZ_DATA_SPECIFIED, NULL, 0};
 
 	*ret_random = true;
+	/* SoftHSM2 ends the process for raw RSA on data longer than the modulus. */
 	switch (rnd_below(w, 3)) {
 	case 0:
 		return mech(w, CKM_RSA_PKCS, NULL, 0);
 	case 1:
-		*ret_random = false;
-		return mech(w, CKM_RSA_X_509, NULL, 0);
+		*ret_random = op != OP_DECRYPT;
+		return mech(w, op == OP_DECRYPT ? CKM_RSA_X_509 : CKM_RSA_PKCS, NULL, 0);
 	default:
 		if (chance(w, 10))
 			p.hashAlg = CKM_SHA256;
@@ -79,7 +80,7 @@ rsa_cipher(struct world *w, bool *ret_random)
 static CK_MECHANISM *
 signing(struct world *w, enum kind kind, bool *ret_random)
 {
-	static const CK_MECHANISM_TYPE rsa[] = {CKM_RSA_PKCS, CKM_RSA_X_509, CKM_SHA1_RSA_PKCS,
+	static const CK_MECHANISM_TYPE rsa[] = {CKM_RSA_PKCS, CKM_MD5_RSA_PKCS, CKM_SHA1_RSA_PKCS,
 	    CKM_SHA256_RSA_PKCS, CKM_SHA512_RSA_PKCS};
 	static const CK_MECHANISM_TYPE hmac[] = {CKM_SHA_1_HMAC, CKM_SHA256_HMAC,
 	    CKM_SHA384_HMAC, CKM_MD5_HMAC};
@@ -100,7 +101,7 @@ signing(struct world *w, enum kind kind, bool *ret_random)
 	case K_AES:
 		return mech(w, CKM_AES_CMAC, NULL, 0);
 	case K_DES3:
-		return mech(w, CKM_DES3_CMAC, NULL, 0);
+		return mech(w, 0x138, NULL, 0); /* CKM_DES3_CMAC, which NSS lacks */
 	default:
 		return mech(w, hmac[rnd_below(w, 4)], NULL, 0);
 	}
@@ -127,7 +128,7 @@ gen_mech(struct world *w, enum op op, enum kind kind, bool *ret_random)
 	switch (kind) {
 	case K_RSA_PRIV:
 	case K_RSA_PUB:
-		return rsa_cipher(w, ret_random);
+		return rsa_cipher(w, op, ret_random);
 	case K_DES3:
 		if (chance(w, 30))
 			return mech(w, CKM_DES3_ECB, NULL, 0);

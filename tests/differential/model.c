@@ -114,6 +114,7 @@ begin(struct session *ss, enum op op, const struct step *s)
 	ss->op = op;
 	ss->random = s->random;
 	ss->signer = s->object;
+	ss->mech = s->mech;
 }
 
 /* Session objects end with the sessions; which ones is the modules' business: ask. */
@@ -206,6 +207,10 @@ model_step(struct world *w, const struct step *s)
 		if (ok && ss != NULL)
 			begin(ss, OP_FIND, s);
 		break;
+	case CALL_C_DigestKey:
+		if (ok && ss != NULL)
+			ss->random |= s->random;
+		break;
 	case CALL_C_DigestUpdate:
 	case CALL_C_SignUpdate:
 	case CALL_C_VerifyUpdate:
@@ -263,11 +268,10 @@ model_cycle(struct world *w)
 
 	w->nsessions = 0;
 	for (int side = 0; side < SIDES; side++) {
-		CK_C_INITIALIZE_ARGS args = {.flags = CKF_OS_LOCKING_OK};
 		CK_FUNCTION_LIST *p11 = w->side[side].p11;
 
 		if (p11->C_Finalize(NULL) != CKR_OK ||
-		    p11->C_Initialize(chance(w, 0) ? NULL : &args) != CKR_OK ||
+		    side_initialize(&w->side[side]) != CKR_OK ||
 		    !side_find(w, &w->side[side]) ||
 		    p11->C_OpenSession(w->side[side].slot, CKF_SERIAL_SESSION, NULL, NULL,
 		        &session[side]) != CKR_OK ||

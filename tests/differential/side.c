@@ -1,25 +1,32 @@
 /* side.c - load a module, make or find its token; see diff.h */
 #include <dlfcn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/differential/diff.h"
+
+CK_RV
+side_initialize(struct side *s)
+{
+	CK_C_INITIALIZE_ARGS args = {.flags = CKF_OS_LOCKING_OK};
+
+	if (s->conf != NULL)
+		setenv("SOFTHSM2_CONF", s->conf, 1);
+	return s->p11->C_Initialize(&args);
+}
 
 bool
 side_load(struct side *s, const char *module)
 {
 	CK_C_GetFunctionList get;
-	CK_C_INITIALIZE_ARGS args = {.flags = CKF_OS_LOCKING_OK};
-	CK_RV rv;
-
 	s->dl = dlopen(module, RTLD_NOW | RTLD_LOCAL);
 	if (s->dl == NULL) {
 		fprintf(stderr, "differential: %s\n", dlerror());
 		return false;
 	}
 	*(void **)&get = dlsym(s->dl, "C_GetFunctionList");
-	if (get == NULL || get(&s->p11) != CKR_OK ||
-	    (rv = s->p11->C_Initialize(&args)) != CKR_OK) {
+	if (get == NULL || get(&s->p11) != CKR_OK || side_initialize(s) != CKR_OK) {
 		fprintf(stderr, "differential: %s does not initialize\n", module);
 		return false;
 	}
