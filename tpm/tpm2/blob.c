@@ -5,8 +5,9 @@
  *	u8 authority? [point]  ref  pin  public  private  SHA-256 of all before
  *
  * Numbers little-endian, strings with a u64 length (common/buf.h); public and private are
- * the TPM's own marshalled forms.  The digest finds damage; against intent, everything
- * up to `ref` must give the policy in `public`, which the TPM authenticates.
+ * the TPM's own marshalled forms.  The digest finds damage.  Against intent, everything
+ * up to `pin` is bound by a digest that is sealed together with the secret, and the
+ * policy in `public` must be what it gives.
  */
 #include <string.h>
 #include <tss2/tss2_mu.h>
@@ -88,12 +89,9 @@ tpm2_blob_policy(const struct tpm2_blob *b, TPML_DIGEST *branches, TPM2B_DIGEST 
 	set_digest(ret, d);
 }
 
-void
-tpm2_blob_write(const struct tpm2_blob *blob, struct buf *b)
+static void
+write_head(const struct tpm2_blob *blob, struct buf *b)
 {
-	uint8_t m[sizeof(TPM2B_PUBLIC) + sizeof(TPM2B_PRIVATE)], sum[SUM_LEN];
-	size_t start = b->len, end = 0;
-
 	buf_put_raw(b, MAGIC, MAGIC_LEN);
 	buf_put_u16(b, VERSION);
 	buf_put_u32(b, blob->pcrs);
@@ -104,6 +102,28 @@ tpm2_blob_write(const struct tpm2_blob *blob, struct buf *b)
 		buf_put_raw(b, blob->authority, AUTHORITY_LEN);
 	buf_put_str(b, blob->ref);
 	buf_put_bytes(b, blob->pin, blob->pin_len);
+}
+
+void
+tpm2_blob_binding(const struct tpm2_blob *blob, uint8_t out[TPM2_BINDING_LEN])
+{
+	struct buf b;
+
+	buf_init(&b, TPM_BLOB_MAX);
+	write_head(blob, &b);
+	if (!buf_ok(&b))
+		log_fatal("no memory for a sealed key");
+	tpm_sha256(b.data, b.len, out);
+	buf_free(&b);
+}
+
+void
+tpm2_blob_write(const struct tpm2_blob *blob, struct buf *b)
+{
+	uint8_t m[sizeof(TPM2B_PUBLIC) + sizeof(TPM2B_PRIVATE)], sum[SUM_LEN];
+	size_t start = b->len, end = 0;
+
+	write_head(blob, b);
 	if (Tss2_MU_TPM2B_PUBLIC_Marshal(&blob->public, m, sizeof(m), &end) != TSS2_RC_SUCCESS)
 		buf_fail(b);
 	buf_put_bytes(b, m, end);
@@ -171,6 +191,20 @@ read_object(struct buf *b, struct tpm2_blob *ret)
 		buf_fail(b);
 }
 
+/* One blob has one form; libtss2-mu takes others too. */
+static bool
+is_canonical(const struct tpm2_blob *blob, const void *data, size_t len)
+{
+	struct buf b;
+	bool same;
+
+	buf_init(&b, TPM_BLOB_MAX);
+	tpm2_blob_write(blob, &b);
+	same = buf_ok(&b) && b.len == len && memcmp(b.data, data, len) == 0;
+	buf_free(&b);
+	return same;
+}
+
 int
 tpm2_blob_read(const void *data, size_t len, struct tpm2_blob *ret)
 {
@@ -192,7 +226,7 @@ tpm2_blob_read(const void *data, size_t len, struct tpm2_blob *ret)
 	read_fields(&b, ret);
 	if (buf_ok(&b))
 		read_object(&b, ret);
-	if (!buf_end(&b))
+	if (!buf_end(&b) || !is_canonical(ret, data, len + SUM_LEN))
 		return -1;
 	tpm2_blob_policy(ret, &branches, &expected);
 	if (policy->size != expected.size ||

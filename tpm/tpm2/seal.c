@@ -99,8 +99,9 @@ create_sealed(struct tpm2 *s, ESYS_TR session, const TPM2B_DIGEST *policy,
 
 	if (in == NULL)
 		return TSS2_ESYS_RC_MEMORY;
-	in->sensitive.data.size = (UINT16)len;
+	in->sensitive.data.size = (UINT16)(len + TPM2_BINDING_LEN);
 	memcpy(in->sensitive.data.buffer, secret, len);
+	tpm2_blob_binding(blob, in->sensitive.data.buffer + len);
 	rc = create(s, session, policy, in, &blob->public, &blob->private);
 	/* ESYS keeps its last arguments on the heap: give it others of the same length. */
 	sec_wipe(in->sensitive.data.buffer, len);

@@ -20,6 +20,7 @@
 
 #define TPM2_SRK_HANDLE 0x81000001 /* where the TCG puts the SRK */
 #define TPM2_PIN_MAX	1024	   /* bytes of a serialized ESYS_TR */
+#define TPM2_BINDING_LEN 32
 #define NO_SESSIONS	ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE
 
 struct tpm2 {
@@ -99,6 +100,8 @@ enum tpm_result tpm2_pcr_digest(struct tpm *t, const struct tpm_policy *p, uint8
 void tpm2_blob_write(const struct tpm2_blob *blob, struct buf *b);
 /* -1: not one, damaged, or its parts contradict each other. */
 int tpm2_blob_read(const void *data, size_t len, struct tpm2_blob *ret);
+/* The digest that is sealed behind the secret: of all that is not the sealed object. */
+void tpm2_blob_binding(const struct tpm2_blob *blob, uint8_t out[TPM2_BINDING_LEN]);
 /* The key object of an authority, and its name. */
 void tpm2_authority_public(const uint8_t point[AUTHORITY_LEN], TPM2B_PUBLIC *ret);
 void tpm2_authority_name(const uint8_t point[AUTHORITY_LEN], TPM2B_NAME *ret);

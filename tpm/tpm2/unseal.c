@@ -98,6 +98,24 @@ overwrite_answer(struct tpm2 *s)
 		Esys_Free(cap);
 }
 
+/* The secret, if the digest behind it is that of this blob. */
+static TSS2_RC
+take(struct unseal *u, const TPM2B_SENSITIVE_DATA *out)
+{
+	uint8_t binding[TPM2_BINDING_LEN];
+	size_t len;
+
+	if (out->size < sizeof(binding))
+		return TPM2_RC_INTEGRITY;
+	len = out->size - sizeof(binding);
+	tpm2_blob_binding(&u->blob, binding);
+	if (len > u->size || !sec_equal(binding, out->buffer + len, sizeof(binding)))
+		return TPM2_RC_INTEGRITY;
+	memcpy(u->secret, out->buffer, len);
+	u->len = len;
+	return TSS2_RC_SUCCESS;
+}
+
 static TSS2_RC
 try_once(struct unseal *u, const struct approval *a)
 {
@@ -111,12 +129,7 @@ try_once(struct unseal *u, const struct approval *a)
 	    &out));
 	if (rc != TSS2_RC_SUCCESS)
 		return rc;
-	if (out->size <= u->size) {
-		memcpy(u->secret, out->buffer, out->size);
-		u->len = out->size;
-	} else {
-		rc = TSS2_ESYS_RC_BAD_SIZE;
-	}
+	rc = take(u, out);
 	sec_wipe(out, sizeof(*out));
 	Esys_Free(out);
 	overwrite_answer(s);
@@ -199,7 +212,7 @@ static enum tpm_result
 explain(struct unseal *u, const char *what)
 {
 	if (tpm2_code(u->rc) == TPM2_RC_INTEGRITY)
-		return tpm_fail(u->t, TPM_BAD_BLOB, "the TPM finds the sealed key altered: "
+		return tpm_fail(u->t, TPM_BAD_BLOB, "the sealed key was altered: "
 		    "restore the file from a copy");
 	return tpm2_fail(u->t, u->rc, what);
 }
