@@ -25,9 +25,10 @@ struct client {
 static int
 lost(const struct client *c)
 {
-	return cmd_fail("vsmd at %s: %s", c->address,
-	    errno == ETIMEDOUT ? "no sign of life: is it stopped? see its log"
-			       : transport_strerror(c->address, errno));
+	if (errno == ETIMEDOUT)
+		return cmd_fail("%s: vsmd gives no sign of life: is it stopped? see its log",
+		    c->address);
+	return cmd_fail("%s", transport_strerror(c->address, errno));
 }
 
 static int
@@ -91,8 +92,7 @@ client_open(const char *address, int silence)
 	c->silence = silence;
 	c->channel = transport_connect(address, silence);
 	if (c->channel == NULL) {
-		cmd_fail("cannot reach vsmd at %s: %s", address,
-		    transport_strerror(address, errno));
+		cmd_fail("cannot reach vsmd: %s", transport_strerror(address, errno));
 	} else if (hello(c->channel, HELLO_ADMIN, silence, &a) < 0) {
 		lost(c);
 	} else if (a.status != HELLO_OK) {

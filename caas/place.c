@@ -77,16 +77,23 @@ make_parents(char *path)
 
 /* Absolute and without symbolic links, so that it can be compared and configured. */
 static int
-resolve(struct place *p, const char *dir, bool make)
+resolve(struct place *p, const char *dir, bool make, bool *ret_fresh)
 {
 	char path[PATH_MAX];
 	struct stat st;
 
 	if ((size_t)snprintf(path, sizeof(path), "%s", dir) >= sizeof(path) || dir[0] == '\0')
 		return cmd_fail("--dir is empty or too long: choose another");
-	if (make && mkdir(path, 0755) < 0 && errno == ENOENT &&
-	    (make_parents(path) != CMD_OK || (mkdir(path, 0755) < 0 && errno != EEXIST)))
-		return cmd_fail("cannot make %s: %s", path, strerror(errno));
+	if (make) {
+		*ret_fresh = mkdir(path, 0755) == 0;
+		if (!*ret_fresh && errno == ENOENT) {
+			if (make_parents(path) != CMD_OK)
+				return CMD_FAILED;
+			*ret_fresh = mkdir(path, 0755) == 0;
+		}
+		if (!*ret_fresh && errno != EEXIST)
+			return cmd_fail("cannot make %s: %s", path, strerror(errno));
+	}
 	if (realpath(path, p->dir) == NULL || stat(p->dir, &st) < 0 || !S_ISDIR(st.st_mode)) {
 		p->dir[0] = '\0';
 		return make ? cmd_fail("cannot use %s: %s", path,
@@ -116,12 +123,12 @@ closed_parent(const char *dir, char buf[PATH_MAX])
 
 /* What lies beneath has modes of its own: others get nothing but the way through. */
 static void
-open_way(const char *dir)
+open_way(const char *dir, bool fresh)
 {
 	struct stat st;
 
 	if (stat(dir, &st) == 0 && (st.st_mode & 0011) != 0011 &&
-	    chmod(dir, (st.st_mode & 07777) | 0011) == 0)
+	    chmod(dir, (st.st_mode & 07777) | 0011) == 0 && !fresh)
 		cmd_note("note: %s can now be passed by all users, so that servers reach "
 			 "the socket", dir);
 }
@@ -237,8 +244,10 @@ take_lock(struct place *p)
 int
 place_open(struct place *p, const char *dir, bool make)
 {
+	bool fresh = false;
+
 	*p = (struct place){.lock = -1};
-	if (resolve(p, dir, make) != CMD_OK)
+	if (resolve(p, dir, make, &fresh) != CMD_OK)
 		return CMD_FAILED;
 	if (!make && access(p->conf, F_OK) < 0) {
 		p->dir[0] = '\0';
@@ -247,7 +256,7 @@ place_open(struct place *p, const char *dir, bool make)
 	if (take_lock(p) != CMD_OK)
 		return CMD_FAILED;
 	if (make)
-		open_way(p->dir);
+		open_way(p->dir, fresh);
 	if (access(p->conf, F_OK) < 0 && write_config(p) != CMD_OK)
 		return CMD_FAILED;
 	if (read_config(p) != CMD_OK)

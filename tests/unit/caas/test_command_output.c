@@ -1,0 +1,105 @@
+/* caas/output.c: what people see */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "caas/output.h"
+
+static char seen[4096];
+
+/* Standard output goes to a file from begin() to end(). */
+static int saved = -1;
+static FILE *file;
+
+static void
+begin(void)
+{
+	fflush(stdout);
+	file = tmpfile();
+	assert_non_null(file);
+	saved = dup(STDOUT_FILENO);
+	dup2(fileno(file), STDOUT_FILENO);
+}
+
+static void
+end(void)
+{
+	size_t n;
+
+	fflush(stdout);
+	dup2(saved, STDOUT_FILENO);
+	close(saved);
+	rewind(file);
+	n = fread(seen, 1, sizeof(seen) - 1, file);
+	seen[n] = '\0';
+	fclose(file);
+}
+
+static void
+table(void **state)
+{
+	static const struct column columns[] = {{"SLOT", "slot"}, {"LABEL", "label"}, {"X", "x"}};
+	json_t *j = json_loads("[{\"slot\":1,\"label\":\"w\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"
+			       "\",\"x\":true},"
+			       "{\"slot\":12345,\"label\":\"a\\u001b[2J\"}]",
+	    0, NULL);
+
+	(void)state;
+	assert_non_null(j);
+	begin();
+	output_table(j, columns, 3);
+	end();
+	assert_string_equal(seen, "SLOT   LABEL   X\n"
+				  "1      w\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9  yes\n"
+				  "12345  a?[2J   -\n");
+	json_decref(j);
+}
+
+static void
+object(void **state)
+{
+	json_t *j = json_loads("{\"a\":1,\"b\":{\"c\":\"x y\"},\"d\":[1,2]}", 0, NULL);
+
+	(void)state;
+	begin();
+	output_object(j);
+	end();
+	assert_string_equal(seen, "a:                       1\n"
+				  "b.c:                     x y\n"
+				  "d:                       1\n"
+				  "d:                       2\n");
+	json_decref(j);
+}
+
+static void
+pairs(void **state)
+{
+	json_t *spaced = json_string("x y"), *plain = json_string("x");
+
+	(void)state;
+	begin();
+	output_pair("k", spaced);
+	output_pair("k", plain);
+	end();
+	assert_string_equal(seen, "k=\"x y\"k=x");
+	json_decref(spaced);
+	json_decref(plain);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(table),
+	    cmocka_unit_test(object),
+	    cmocka_unit_test(pairs),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
