@@ -95,6 +95,10 @@ unref(struct link *l)
 
 	(void)pthread_mutex_lock(&lock);
 	gone = --l->refs == 0;
+	/* XenStore may still name what cannot be mapped any more. */
+	for (int i = 0; i < PATHS && gone; i++)
+		if (store[i].link == l)
+			store[i].link = NULL;
 	(void)pthread_mutex_unlock(&lock);
 	if (!gone)
 		return;
@@ -235,9 +239,12 @@ bind_link(const char *path)
 
 	(void)pthread_mutex_lock(&lock);
 	errno = ENOENT;
-	for (int i = 0; i < PATHS; i++)
-		if (store[i].path[0] != '\0' && strcmp(store[i].path, path) == 0)
-			l = store[i].link;
+	for (int i = 0; i < PATHS; i++) {
+		if (store[i].path[0] == '\0' || strcmp(store[i].path, path) != 0)
+			continue;
+		if ((l = store[i].link) == NULL)
+			errno = EINVAL;
+	}
 	if (l != NULL && l->bound) {
 		errno = EINVAL;
 		l = NULL;

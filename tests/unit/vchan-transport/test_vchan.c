@@ -1,0 +1,261 @@
+/* test_vchan.c - what a hostile or dying peer does to a ring (over tests/contract's fake) */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fake_xen.h"
+
+#define ADDRESS "vchan:5:data/test"
+
+struct ends {
+	struct listener *listener;
+	struct channel *client, *server;
+	struct libxenvchan *client_ring, *server_ring;
+};
+
+static void *
+connecting(void *arg)
+{
+	struct channel **c = arg;
+
+	*c = transport_connect(ADDRESS, 10000);
+	return NULL;
+}
+
+static int
+setup(void **state)
+{
+	struct ends *e = calloc(1, sizeof(*e));
+	struct pollfd p;
+	struct peer peer;
+	pthread_t t;
+
+	assert_non_null(e->listener = transport_listen(ADDRESS, 0));
+	e->server_ring = fake_server();
+	assert_int_equal(pthread_create(&t, NULL, connecting, &e->client), 0);
+	p = (struct pollfd){.fd = listener_fd(e->listener), .events = POLLIN};
+	while ((e->server = listener_accept(e->listener, &peer)) == NULL)
+		assert_int_equal(poll(&p, 1, 10000), 1);
+	(void)pthread_join(t, NULL);
+	assert_non_null(e->client);
+	e->client_ring = fake_client();
+	*state = e;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct ends *e = *state;
+
+	channel_close(e->client);
+	channel_close(e->server);
+	listener_close(e->listener);
+	free(e);
+	return 0;
+}
+
+static void
+expect_reset(struct channel *c)
+{
+	char byte;
+
+	assert_true(channel_pending(c));
+	assert_int_equal(channel_read(c, &byte, 1, -1), -1);
+	assert_int_equal(errno, ECONNRESET);
+	assert_int_equal(channel_write(c, "x", 1, -1), -1);
+	assert_int_equal(errno, ECONNRESET);
+	assert_int_equal(channel_poll_events(c, true, false), 0);
+}
+
+static void
+test_too_much_produced(void **state)
+{
+	struct ends *e = *state;
+
+	e->server_ring->ring->left.prod = e->server_ring->ring->left.cons + (16 * 1024) + 1;
+	expect_reset(e->server);
+}
+
+static void
+test_more_consumed_than_sent(void **state)
+{
+	struct ends *e = *state;
+
+	e->server_ring->ring->right.cons = e->server_ring->ring->right.prod + 1;
+	expect_reset(e->server);
+}
+
+static void
+test_client_meets_a_corrupt_server(void **state)
+{
+	struct ends *e = *state;
+
+	e->client_ring->ring->right.prod += 1u << 31;
+	expect_reset(e->client);
+}
+
+static void *
+corrupt_soon(void *arg)
+{
+	struct ends *e = arg;
+
+	usleep(30000);
+	__atomic_add_fetch(&e->server_ring->ring->left.prod, 1u << 30, __ATOMIC_SEQ_CST);
+	fake_notify(e->client_ring);
+	return NULL;
+}
+
+static void
+test_corruption_wakes_a_reader(void **state)
+{
+	struct ends *e = *state;
+	pthread_t t;
+	char byte;
+
+	assert_int_equal(pthread_create(&t, NULL, corrupt_soon, e), 0);
+	assert_int_equal(channel_read(e->server, &byte, 1, -1), -1);
+	assert_int_equal(errno, ECONNRESET);
+	(void)pthread_join(t, NULL);
+}
+
+/* The kernel clears the flag and sends an event when a peer's process dies. */
+static void
+test_dead_peer_is_the_end(void **state)
+{
+	struct ends *e = *state;
+	char byte;
+
+	e->server_ring->ring->cli_live = 0;
+	fake_notify(e->client_ring);
+	assert_int_equal(channel_read(e->server, &byte, 1, -1), 0);
+	/* Another client that comes back on the ring does not bring it to life. */
+	e->server_ring->ring->cli_live = 1;
+	assert_int_equal(channel_read(e->server, &byte, 1, -1), 0);
+	assert_int_equal(channel_write(e->server, "x", 1, -1), -1);
+	assert_int_equal(errno, ECONNRESET);
+}
+
+static void
+test_flag_of_a_nonsense_value(void **state)
+{
+	struct ends *e = *state;
+	char byte;
+
+	e->server_ring->ring->cli_live = 7;
+	assert_int_equal(channel_read(e->server, &byte, 1, -1), 0);
+}
+
+static void
+test_events_without_cause(void **state)
+{
+	struct ends *e = *state;
+	struct peer peer;
+	char byte;
+
+	for (int i = 0; i < 100; i++) {
+		fake_notify(e->client_ring);
+		assert_int_equal(channel_read(e->server, &byte, 1, 0), -1);
+		assert_int_equal(errno, ETIMEDOUT);
+		assert_null(listener_accept(e->listener, &peer));
+		assert_int_equal(errno, EAGAIN);
+	}
+}
+
+static void
+test_client_that_left_at_once(void **state)
+{
+	struct ends *e = *state;
+	struct libxenvchan *ring = libxenvchan_client_init(NULL, 5, "data/test");
+	struct peer peer;
+
+	assert_non_null(ring);
+	libxenvchan_close(ring);
+	assert_null(listener_accept(e->listener, &peer));
+	assert_int_equal(errno, EAGAIN);
+	/* The next ring is there. */
+	ring = libxenvchan_client_init(NULL, 5, "data/test");
+	assert_non_null(ring);
+	libxenvchan_close(ring);
+}
+
+static void
+test_ring_corrupt_before_accept(void **state)
+{
+	struct ends *e = *state;
+	struct libxenvchan *ring = libxenvchan_client_init(NULL, 5, "data/test");
+	struct peer peer;
+
+	assert_non_null(ring);
+	ring->ring->right.cons = 99;
+	assert_null(listener_accept(e->listener, &peer));
+	assert_int_equal(errno, EAGAIN);
+	libxenvchan_close(ring);
+}
+
+static void
+test_no_grants_for_a_while(void **state)
+{
+	struct ends *e = *state;
+	struct libxenvchan *ring = libxenvchan_client_init(NULL, 5, "data/test");
+	struct pollfd p = {.fd = listener_fd(e->listener), .events = POLLIN};
+	struct channel *c;
+	struct peer peer;
+
+	assert_non_null(ring);
+	fake_no_grants(true);
+	/* This one is served; the next cannot be yet. */
+	c = listener_accept(e->listener, &peer);
+	assert_non_null(c);
+	channel_close(c);
+	libxenvchan_close(ring);
+	assert_null(transport_connect(ADDRESS, 30));
+	assert_true(errno == ETIMEDOUT || errno == ENOENT);
+	fake_no_grants(false);
+	/* The listener says when it wants to try again. */
+	assert_int_equal(poll(&p, 1, 10000), 1);
+	assert_null(listener_accept(e->listener, &peer));
+	ring = libxenvchan_client_init(NULL, 5, "data/test");
+	assert_non_null(ring);
+	libxenvchan_close(ring);
+}
+
+static void
+test_server_that_never_greets(void **state)
+{
+	struct libxenvchan *ring = libxenvchan_server_init(NULL, 5, "data/mute", 4096, 4096);
+
+	(void)state;
+	ring->blocking = 0;
+	assert_null(transport_connect("vchan:5:data/mute", 50));
+	assert_int_equal(errno, ETIMEDOUT);
+	libxenvchan_close(ring);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(test_too_much_produced, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_more_consumed_than_sent, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_client_meets_a_corrupt_server, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_corruption_wakes_a_reader, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_dead_peer_is_the_end, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_flag_of_a_nonsense_value, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_events_without_cause, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_client_that_left_at_once, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_ring_corrupt_before_accept, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_no_grants_for_a_while, setup, teardown),
+	    cmocka_unit_test(test_server_that_never_greets),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
