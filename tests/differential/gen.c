@@ -33,9 +33,9 @@ struct choice {
 
 /* What is tried when a session is in the middle of nothing, or chance says so. */
 static const struct choice any_time[] = {
-    {CALL_C_OpenSession, 6}, {CALL_C_CloseSession, 4}, {CALL_C_CloseAllSessions, 1},
+    {CALL_C_OpenSession, 6}, {CALL_C_CloseSession, 3}, {CALL_C_CloseAllSessions, 1},
     {CALL_C_GetSessionInfo, 4}, {CALL_C_Login, 8}, {CALL_C_Logout, 2}, {CALL_C_SetPIN, 1},
-    {CALL_C_InitPIN, 1}, {CALL_C_CreateObject, 14}, {CALL_C_CopyObject, 4},
+    {CALL_C_InitPIN, 1}, {CALL_C_CreateObject, 24}, {CALL_C_CopyObject, 4},
     {CALL_C_DestroyObject, 6}, {CALL_C_GetAttributeValue, 20}, {CALL_C_SetAttributeValue, 6},
     {CALL_C_GetObjectSize, 2}, {CALL_C_FindObjectsInit, 8}, {CALL_C_SignInit, 20},
     {CALL_C_VerifyInit, 16}, {CALL_C_EncryptInit, 16}, {CALL_C_DecryptInit, 14},
@@ -75,8 +75,13 @@ pick_call(struct world *w, int session)
 		total += any_time[i].weight;
 	at = rnd_below(w, total);
 	for (size_t i = 0;; i++) {
-		if (at < any_time[i].weight)
+		if (at < any_time[i].weight) {
+			/* What ends a login ends most of what can be tried: rarely. */
+			if ((any_time[i].call == CALL_C_CloseAllSessions ||
+			        any_time[i].call == CALL_C_Logout) && chance(w, 85))
+				return CALL_C_GetSessionInfo;
 			return any_time[i].call;
+		}
 		at -= any_time[i].weight;
 	}
 }
@@ -314,6 +319,7 @@ making_mech(struct world *w, struct step *s)
 	default:
 		m->mechanism = chance(w, 50) ? CKM_AES_KEY_WRAP :
 		    chance(w, 50) ? CKM_AES_KEY_WRAP_PAD : CKM_RSA_PKCS;
+		s->random |= m->mechanism == CKM_RSA_PKCS;
 		return m;
 	}
 }

@@ -139,6 +139,13 @@ model_step(struct world *w, const struct step *s)
 		sized |= s->call->args[i] == ARG_OUT_BYTES && s->args[0][i].ptr == NULL;
 	if (ok)
 		made_objects(w, s);
+	/* A handle that died (logout, last session): tried once more at times, then let go. */
+	if (s->object >= 0 && chance(w, 80) &&
+	    (s->rv[0] == CKR_OBJECT_HANDLE_INVALID || s->rv[0] == CKR_KEY_HANDLE_INVALID) &&
+	    s->session >= 0) {
+		model_forget_object(w, s->object);
+		return;
+	}
 	switch (s->call->number) {
 	case CALL_C_OpenSession:
 		if (!ok)
