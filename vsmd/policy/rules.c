@@ -197,7 +197,7 @@ set_id(struct parse *p, const char *value)
 	for (; *value != '\0'; value++) {
 		const char *d = strchr(digits, tolower((unsigned char)*value));
 
-		if (*value == ':' && n % 2 == 0 && n > 0)
+		if (*value == ':' && n % 2 == 0 && n > 0 && value[1] != ':' && value[1] != '\0')
 			continue;
 		if (d == NULL || n / 2 == sizeof(m->id))
 			break;

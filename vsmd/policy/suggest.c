@@ -4,7 +4,6 @@
 #include "vsmd/policy/policy.h"
 
 #define WORD_MAX 48
-#define NEAR 2 /* edits that still count as a slip */
 
 static size_t
 least(size_t a, size_t b, size_t c)
@@ -42,12 +41,12 @@ const char *
 suggest(const char *word, const char *const *candidates, size_t n)
 {
 	const char *best = NULL;
-	size_t least_so_far = NEAR + 1;
+	/* Edits that still count as a slip. */
+	size_t least_so_far = strlen(word) < 5 ? 2 : 3;
 
 	for (size_t i = 0; i < n; i++) {
 		size_t d = distance(word, candidates[i]);
 
-		/* As many edits as letters are another word, not a slip. */
 		if (d < least_so_far && d < strlen(candidates[i]) && d < strlen(word)) {
 			least_so_far = d;
 			best = candidates[i];
