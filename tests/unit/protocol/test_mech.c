@@ -1,0 +1,276 @@
+/* test_mech.c - mechanisms, with pointers and without */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "protocol/mech.h"
+#include "protocol/names.h"
+
+static struct arena arena;
+static struct buf b;
+static uint8_t data[3] = {7, 8, 9};
+
+static int
+setup(void **state)
+{
+	(void)state;
+	arena_init(&arena, 1 << 20);
+	buf_init(&b, 1 << 20);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	arena_free(&arena);
+	buf_free(&b);
+	return 0;
+}
+
+static CK_MECHANISM *
+over(CK_MECHANISM_TYPE type, void *parameter, CK_ULONG len)
+{
+	CK_MECHANISM m = {type, parameter, len}, *got;
+
+	buf_reset(&b);
+	assert_int_equal(mech_write(&b, &m), CKR_OK);
+	assert_true(mech_read(&b, &got, &arena));
+	assert_true(buf_end(&b));
+	assert_int_equal(got->mechanism, type);
+	return got;
+}
+
+static void
+flat_parameters(void **state)
+{
+	CK_RSA_PKCS_PSS_PARAMS pss = {CKM_SHA256, CKG_MGF1_SHA256, 32};
+	uint8_t iv[16] = "0123456789abcde";
+	CK_MECHANISM *got;
+
+	(void)state;
+	got = over(CKM_RSA_PKCS, NULL, 0);
+	assert_null(got->pParameter);
+	got = over(CKM_RSA_PKCS, NULL, 5);
+	assert_null(got->pParameter);
+	assert_int_equal(got->ulParameterLen, 5);
+	got = over(CKM_RSA_PKCS, iv, 0);
+	assert_non_null(got->pParameter);
+	got = over(CKM_AES_CBC, iv, sizeof(iv));
+	assert_memory_equal(got->pParameter, iv, sizeof(iv));
+	got = over(CKM_RSA_PKCS_PSS, &pss, sizeof(pss));
+	assert_memory_equal(got->pParameter, &pss, sizeof(pss));
+	got = over(CKM_VENDOR_DEFINED + 77, iv, 3);
+	assert_int_equal(got->ulParameterLen, 3);
+	assert_memory_equal(got->pParameter, iv, 3);
+}
+
+static void
+gcm_in_both_layouts(void **state)
+{
+	uint8_t aad[5] = "aad!";
+	CK_GCM_PARAMS_V3 v3 = {data, 3, 24, aad, 5, 128}, *got3;
+	CK_NSS_GCM_PARAMS v240 = {data, 3, NULL, 0, 96}, *got240;
+	CK_MECHANISM *got;
+
+	(void)state;
+	got = over(CKM_AES_GCM, &v3, sizeof(v3));
+	got3 = got->pParameter;
+	assert_ptr_not_equal(got3->pIv, data);
+	assert_memory_equal(got3->pIv, data, 3);
+	assert_int_equal(got3->ulIvBits, 24);
+	assert_memory_equal(got3->pAAD, aad, 5);
+	assert_int_equal(got3->ulTagBits, 128);
+	got = over(CKM_AES_GCM, &v240, sizeof(v240));
+	got240 = got->pParameter;
+	assert_memory_equal(got240->pIv, data, 3);
+	assert_null(got240->pAAD);
+	assert_int_equal(got240->ulTagBits, 96);
+}
+
+static void
+derivations(void **state)
+{
+	CK_ECDH1_DERIVE_PARAMS ecdh = {CKD_NULL, 0, NULL, 3, data}, *gecdh;
+	CK_AES_CBC_ENCRYPT_DATA_PARAMS cbc = {"0123456789abcde", data, 3}, *gcbc;
+	CK_DES_CBC_ENCRYPT_DATA_PARAMS des = {"0123456", data, 3}, *gdes;
+	CK_KEY_DERIVATION_STRING_DATA string = {data, 3}, *gstring;
+
+	(void)state;
+	gecdh = over(CKM_ECDH1_DERIVE, &ecdh, sizeof(ecdh))->pParameter;
+	assert_int_equal(gecdh->kdf, CKD_NULL);
+	assert_null(gecdh->pSharedData);
+	assert_memory_equal(gecdh->pPublicData, data, 3);
+	gcbc = over(CKM_AES_CBC_ENCRYPT_DATA, &cbc, sizeof(cbc))->pParameter;
+	assert_memory_equal(gcbc->iv, cbc.iv, 16);
+	assert_memory_equal(gcbc->pData, data, 3);
+	gdes = over(CKM_DES3_CBC_ENCRYPT_DATA, &des, sizeof(des))->pParameter;
+	assert_memory_equal(gdes->iv, des.iv, 8);
+	assert_int_equal(gdes->length, 3);
+	gstring = over(CKM_AES_ECB_ENCRYPT_DATA, &string, sizeof(string))->pParameter;
+	assert_ptr_not_equal(gstring->pData, data);
+	assert_memory_equal(gstring->pData, data, 3);
+}
+
+static void
+password_length_by_value_and_by_pointer(void **state)
+{
+	CK_ULONG three = 3;
+	CK_PKCS5_PBKD2_PARAMS2 v2 = {CKZ_SALT_SPECIFIED, data, 3, 1000, 1, NULL, 0, data, 3};
+	CK_PKCS5_PBKD2_PARAMS v1 = {CKZ_SALT_SPECIFIED, data, 3, 1000, 1, NULL, 0, data, &three};
+	CK_PKCS5_PBKD2_PARAMS2 *got2;
+	CK_PKCS5_PBKD2_PARAMS *got1;
+
+	(void)state;
+	got2 = over(CKM_PKCS5_PBKD2, &v2, sizeof(v2))->pParameter;
+	assert_int_equal(got2->ulPasswordLen, 3);
+	assert_int_equal(got2->iterations, 1000);
+	assert_memory_equal(got2->pPassword, data, 3);
+	got1 = over(CKM_PKCS5_PBKD2, &v1, sizeof(v1))->pParameter;
+	assert_ptr_not_equal(got1->ulPasswordLen, &three);
+	assert_int_equal(*got1->ulPasswordLen, 3);
+}
+
+static void
+structure_in_a_structure(void **state)
+{
+	CK_RSA_PKCS_OAEP_PARAMS oaep = {CKM_SHA_1, CKG_MGF1_SHA1, 1, data, 3};
+	CK_RSA_AES_KEY_WRAP_PARAMS wrap = {256, &oaep}, *got;
+
+	(void)state;
+	got = over(CKM_RSA_AES_KEY_WRAP, &wrap, sizeof(wrap))->pParameter;
+	assert_int_equal(got->ulAESKeyBits, 256);
+	assert_memory_equal(got->pOAEPParams->pSourceData, data, 3);
+	wrap.pOAEPParams = NULL;
+	got = over(CKM_RSA_AES_KEY_WRAP, &wrap, sizeof(wrap))->pParameter;
+	assert_null(got->pOAEPParams);
+}
+
+/* What has a layout never brings an address over, whatever its length. */
+static void
+other_lengths_bring_zeroes(void **state)
+{
+	uint8_t junk[5000];
+	CK_MECHANISM *got;
+
+	(void)state;
+	memset(junk, 0x41, sizeof(junk));
+	got = over(CKM_AES_GCM, junk, 47);
+	assert_int_equal(got->ulParameterLen, 47);
+	for (size_t i = 0; i < 47; i++)
+		assert_int_equal(((uint8_t *)got->pParameter)[i], 0);
+	got = over(CKM_TLS_PRF, junk, sizeof(CK_TLS_PRF_PARAMS));
+	assert_int_equal(*(uint8_t *)got->pParameter, 0);
+	got = over(CKM_AES_GCM, junk, sizeof(junk));
+	assert_true(got->ulParameterLen <= sizeof(junk));
+	assert_true(got->ulParameterLen > sizeof(CK_GCM_PARAMS_V3));
+	got = over(CKM_AES_GCM, junk, UINT64_MAX);
+	assert_true(got->ulParameterLen <= sizeof(junk));
+}
+
+/* Every mechanism with a name goes over with a parameter of every small length that holds
+ * no address: nothing is hidden from the token library. */
+static void
+no_mechanism_is_refused(void **state)
+{
+	uint8_t zeroes[128] = {0};
+	CK_MECHANISM_TYPE type;
+
+	(void)state;
+	for (size_t i = 0; ck_mech_name_at(i, &type) != NULL; i++) {
+		for (CK_ULONG len = 0; len < sizeof(zeroes); len += 8) {
+			CK_MECHANISM *got = over(type, zeroes, len);
+
+			assert_non_null(got->pParameter);
+			assert_int_equal(got->ulParameterLen, len);
+			arena_free(&arena);
+		}
+	}
+}
+
+static CK_OBJECT_HANDLE
+plus_one(void *ctx, CK_OBJECT_HANDLE handle)
+{
+	++*(int *)ctx;
+	return handle + 1;
+}
+
+static void
+handles_are_mapped_in_a_copy(void **state)
+{
+	CK_OBJECT_HANDLE handle = 41;
+	CK_HKDF_PARAMS hkdf = {.hSaltKey = 10, .pInfo = data, .ulInfoLen = 3};
+	CK_MECHANISM concat = {CKM_CONCATENATE_BASE_AND_KEY, &handle, sizeof(handle)};
+	CK_MECHANISM derive = {CKM_HKDF_DERIVE, &hkdf, sizeof(hkdf)};
+	CK_MECHANISM none = {CKM_AES_CBC, data, 3};
+	const CK_MECHANISM *got;
+	int calls = 0;
+
+	(void)state;
+	got = mech_map(&concat, plus_one, &calls, &arena);
+	assert_int_equal(*(CK_OBJECT_HANDLE *)got->pParameter, 42);
+	assert_int_equal(handle, 41);
+	got = mech_map(&derive, plus_one, &calls, &arena);
+	assert_int_equal(((CK_HKDF_PARAMS *)got->pParameter)->hSaltKey, 11);
+	assert_ptr_equal(((CK_HKDF_PARAMS *)got->pParameter)->pInfo, data);
+	assert_ptr_equal(mech_map(&none, plus_one, &calls, &arena), &none);
+	assert_int_equal(calls, 2);
+}
+
+static void
+null_that_would_be_read_is_not_sound(void **state)
+{
+	CK_GCM_PARAMS_V3 gcm = {data, 3, 24, NULL, 0, 128};
+	CK_MECHANISM m = {CKM_AES_GCM, &gcm, sizeof(gcm)};
+
+	(void)state;
+	assert_true(mech_sound(&m));
+	gcm.ulAADLen = 1;
+	assert_false(mech_sound(&m));
+	gcm.ulAADLen = 0;
+	gcm.pIv = NULL;
+	assert_false(mech_sound(&m));
+	m.pParameter = NULL;
+	assert_true(mech_sound(&m));
+}
+
+static void
+hostile_bytes_are_refused(void **state)
+{
+	CK_ECDH1_DERIVE_PARAMS ecdh = {CKD_NULL, 0, NULL, 3, data};
+	CK_MECHANISM m = {CKM_ECDH1_DERIVE, &ecdh, sizeof(ecdh)}, *got;
+	struct buf cut;
+
+	(void)state;
+	assert_int_equal(mech_write(&b, &m), CKR_OK);
+	for (size_t len = 0; len < b.len; len++) {
+		buf_view(&cut, b.data, len);
+		assert_false(mech_read(&cut, &got, &arena));
+	}
+	ecdh.ulPublicDataLen = UINT64_MAX / 2;
+	assert_int_equal(mech_write(&b, &m), CKR_MECHANISM_PARAM_INVALID);
+}
+
+int
+main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	    TEST(flat_parameters),
+	    TEST(gcm_in_both_layouts),
+	    TEST(derivations),
+	    TEST(password_length_by_value_and_by_pointer),
+	    TEST(structure_in_a_structure),
+	    TEST(other_lengths_bring_zeroes),
+	    TEST(no_mechanism_is_refused),
+	    TEST(handles_are_mapped_in_a_copy),
+	    TEST(null_that_would_be_read_is_not_sound),
+	    TEST(hostile_bytes_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
