@@ -5,7 +5,7 @@
 #include "caas/ask.h"
 #include "caas/output.h"
 
-#define AUDIT_NUMBER "number"
+#define AUDIT_NUMBER "seq"
 #define PIECE 100     /* records in one request */
 #define FOLLOW_WAIT 1 /* seconds */
 
@@ -16,13 +16,31 @@ struct show {
 	uint64_t next, left;
 };
 
+/* For people: not the chain's own members, which --json has. */
+static void
+show_line(const json_t *record)
+{
+	static const char *const keys[] = {"event", "principal", "peer", "slot", "token", "rv",
+	    "detail"};
+	const char *when = json_string_value(json_object_get(record, "time"));
+
+	printf("%lld %s", (long long)json_integer_value(json_object_get(record, AUDIT_NUMBER)),
+	    when != NULL ? when : "-");
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		const json_t *v = json_object_get(record, keys[i]);
+		const char *text = json_string_value(v);
+
+		if (v == NULL || json_is_null(v) || (text != NULL && text[0] == '\0'))
+			continue;
+		putchar(' ');
+		output_pair(keys[i], v);
+	}
+	putchar('\n');
+}
+
 static void
 show_record(struct show *s, json_t *record)
 {
-	const char *key;
-	json_t *v;
-	bool first = true;
-
 	if (s->all != NULL) {
 		json_array_append(s->all, record);
 		return;
@@ -32,13 +50,7 @@ show_record(struct show *s, json_t *record)
 		putchar('\n');
 		return;
 	}
-	json_object_foreach(record, key, v) {
-		if (!first)
-			putchar(' ');
-		first = false;
-		output_pair(key, v);
-	}
-	putchar('\n');
+	show_line(record);
 }
 
 /* The store gives fewer than asked where they do not fit a message; none is the end.

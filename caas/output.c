@@ -92,35 +92,47 @@ output_table(const json_t *rows, const struct column *columns, size_t n)
 	}
 }
 
-static void
-print_member(const char *prefix, const char *key, const json_t *v)
-{
-	char text[CELL], name[128];
+#define KEY_LEN 256
+#define DEPTH_MOST 4
 
-	snprintf(name, sizeof(name), "%s%s:", prefix, key);
+static void print_value(const char *name, const json_t *v, int depth);
+
+static void
+print_object(const char *prefix, const json_t *object, int depth)
+{
+	char name[KEY_LEN];
+	const char *key;
+	json_t *v;
+
+	json_object_foreach((json_t *)(uintptr_t)object, key, v) {
+		snprintf(name, sizeof(name), "%s%s%s", prefix, prefix[0] != '\0' ? "." : "", key);
+		print_value(name, v, depth + 1);
+	}
+}
+
+static void
+print_value(const char *name, const json_t *v, int depth)
+{
+	char text[CELL], label[KEY_LEN + 1];
+
+	if (json_is_object(v) && depth < DEPTH_MOST) {
+		print_object(name, v, depth);
+		return;
+	}
+	if (json_is_array(v) && depth < DEPTH_MOST) {
+		for (size_t i = 0; i < json_array_size(v); i++)
+			print_value(name, json_array_get(v, i), depth + 1);
+		return;
+	}
+	snprintf(label, sizeof(label), "%s:", name);
 	cell_text(text, sizeof(text), v);
-	printf("%-24s %s\n", name, text);
+	printf("%-24s %s\n", label, text);
 }
 
 void
 output_object(const json_t *object)
 {
-	const char *key, *inner;
-	json_t *v, *w;
-
-	json_object_foreach((json_t *)(uintptr_t)object, key, v) {
-		char prefix[96];
-
-		snprintf(prefix, sizeof(prefix), "%s.", key);
-		if (json_is_object(v))
-			json_object_foreach(v, inner, w)
-				print_member(prefix, inner, w);
-		else if (json_is_array(v))
-			for (size_t i = 0; i < json_array_size(v); i++)
-				print_member("", key, json_array_get(v, i));
-		else
-			print_member("", key, v);
-	}
+	print_object("", object, 0);
 }
 
 void

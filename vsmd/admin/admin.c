@@ -182,8 +182,6 @@ admin_main(const struct admin_config *config)
 		channel_close(s.channel);
 		return 1;
 	}
-	log_info("administrator connected principal=%s peer=\"%s\"",
-	    config->grant.principal, config->grant.peer);
 	rc = serve(&s, config->status);
 	channel_close(s.channel);
 	return rc;
