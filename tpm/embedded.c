@@ -264,6 +264,7 @@ embedded_start(struct embedded_tpm *t, const char *dir, const char *rundir)
 	}
 	if (make_dir(dir) < 0 || make_dir(rundir) < 0)
 		return -1;
+	(void)chmod(dir, 0700); /* made by others, perhaps */
 	if (strlen(rundir) + strlen("/" SOCKET ".ctrl") >= SUN_MAX) {
 		log_error("embedded TPM: the path %s/" SOCKET ".ctrl is longer than the %zu "
 		    "bytes a socket may have: choose a shorter runtime directory", rundir,

@@ -1,4 +1,5 @@
 /* tpm12.c - the TPM 1.2 back end: addresses tpm1.2:HOST:PORT. */
+#include <ctype.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,14 +55,10 @@ describe(struct tpm *t)
 	snprintf(t->description, sizeof(t->description), "TPM 1.2 through tcsd");
 	if (rc != TSS_SUCCESS)
 		return;
-	if (len == sizeof(UINT32)) {
-		UINT32 v;
-
-		memcpy(&v, name, sizeof(v)); /* a number in the host's order */
-		snprintf(t->description, sizeof(t->description), "TPM 1.2 %c%c%c%c through tcsd",
-		    (int)(v >> 24 & 0x7f), (int)(v >> 16 & 0x7f), (int)(v >> 8 & 0x7f),
-		    (int)(v & 0x7f));
-	}
+	/* Four characters, the last ones perhaps NUL. */
+	if (len == 4 && isprint(name[0]) && isprint(name[1]) && isprint(name[2]))
+		snprintf(t->description, sizeof(t->description), "TPM 1.2 %.4s through tcsd",
+		    (const char *)name);
 	(void)Tspi_Context_FreeMemory(s->context, name);
 }
 

@@ -536,6 +536,61 @@ test_secret_is_not_on_the_bus(void **state)
 	buf_free(&b);
 }
 
+/* Copies of `needle` in writable memory, the mapping of the stack not counted. */
+static int
+copies_in_heap(const void *needle, size_t n)
+{
+	FILE *f = fopen("/proc/self/maps", "re");
+	char line[512];
+	int copies = 0;
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) != NULL) {
+		unsigned long from, to;
+		char mode[5];
+
+		if (sscanf(line, "%lx-%lx %4s", &from, &to, mode) != 3 || mode[0] != 'r' ||
+		    mode[1] != 'w' || strstr(line, "[stack]") != NULL)
+			continue;
+		for (const char *p = (const char *)from;
+		     (p = memmem(p, to - (unsigned long)p, needle, n)) != NULL; p++)
+			copies++;
+	}
+	fclose(f);
+	return copies;
+}
+
+static void
+test_no_copy_stays_in_memory(void **state)
+{
+	struct tpm_policy p = with_authority();
+	struct tpm *t = must_open(tpm_a.address);
+	uint8_t *key = sec_alloc(SECRET_LEN), *out = sec_alloc(TPM_KEY_MAX);
+	struct buf b;
+	size_t len;
+	int updated;
+
+	(void)state;
+#if defined(__SANITIZE_ADDRESS__)
+	skip(); /* its shadow and quarantine keep what was freed */
+#endif
+	/* `secret` itself is in memory that is not writable. */
+	assert_int_equal(copies_in_heap(secret, SECRET_LEN), 0);
+	memcpy(key, secret, SECRET_LEN);
+	assert_int_equal(copies_in_heap(secret, SECRET_LEN), 1);
+	buf_init(&b, TPM_BLOB_MAX);
+	assert_int_equal(tpm_seal(t, &p, key, SECRET_LEN, &b), TPM_OK);
+	sec_free(key);
+	assert_int_equal(copies_in_heap(secret, SECRET_LEN), 0);
+	assert_int_equal(tpm_unseal(t, b.data, b.len, NULL, out, TPM_KEY_MAX, &len, &updated),
+	    TPM_OK);
+	assert_int_equal(copies_in_heap(secret, SECRET_LEN), 1);
+	sec_free(out);
+	tpm_close(t);
+	assert_int_equal(copies_in_heap(secret, SECRET_LEN), 0);
+	buf_free(&b);
+}
+
 int
 main(void)
 {
@@ -557,6 +612,7 @@ main(void)
 	    T(test_stale_slots_are_freed),
 	    T(test_random_and_extend),
 	    T(test_secret_is_not_on_the_bus),
+	    T(test_no_copy_stays_in_memory),
 	};
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
