@@ -1,0 +1,63 @@
+/*
+ * fake.h - a vsmd for tests: hello, frames and resume as the real one, SoftHSM2 behind.
+ *
+ * A process of its own group listens on a socket in a fresh directory and forks a worker
+ * per channel; SoftHSM2 in the worker is initialised on a token directory beside the
+ * socket.  Slot 1 is a token with FAKE_PIN and FAKE_SO_PIN, slot 2 waits for
+ * C_InitToken.  How it behaves can be changed while it runs.
+ */
+#ifndef CAAS_TEST_FAKE_H
+#define CAAS_TEST_FAKE_H
+
+#include <stdatomic.h>
+
+#define FAKE_PIN "1234"
+#define FAKE_SO_PIN "5678"
+#define FAKE_SLOT 1
+#define FAKE_EMPTY_SLOT 2
+
+enum fake_mode {
+	FAKE_HONEST,
+	FAKE_REFUSE,      /* hello: no principal */
+	FAKE_BUSY,        /* hello: later */
+	FAKE_OTHER,       /* hello: another version */
+	FAKE_MUTE_HELLO,  /* accepts and says nothing */
+	FAKE_GARBAGE,     /* hello: not one */
+	FAKE_MUTE,        /* takes calls and says nothing */
+	FAKE_BEATS,       /* beats eight times before each answer, a silence long in all */
+	FAKE_WRONG_ID,    /* answers another id than was asked */
+	FAKE_WRONG_CALL,  /* answers another call */
+	FAKE_LEFTOVER,    /* one byte too many in the body */
+	FAKE_SHORT,       /* one byte too few */
+	FAKE_HUGE,        /* a length beyond the maximum */
+	FAKE_FLAGS,       /* flags in a header */
+	FAKE_OVERFLOW,    /* more output than the caller has room for */
+	FAKE_HALF,        /* half a reply, then the end */
+	FAKE_TRICKLE      /* the reply byte by byte */
+};
+
+struct fake {
+	atomic_int mode;
+	atomic_int beat_ms;  /* FAKE_BEATS: between two */
+	atomic_int channels; /* workers started */
+	atomic_int resumes;
+	atomic_int calls;
+	char dir[64], address[128];
+	int pid; /* of the listener, leader of the group */
+};
+
+/* In memory shared with the processes; asserts on failure. */
+struct fake *fake_start(void);
+/* Stop every process, as by kill -9; the token stays. */
+void fake_kill(struct fake *f);
+/* After fake_kill(): serve again at the same address. */
+void fake_restart(struct fake *f);
+/* Stop the workers and keep the listener. */
+void fake_kill_workers(struct fake *f);
+/* Hold every process still, without closing a thing; and let it go on. */
+void fake_freeze(struct fake *f);
+void fake_thaw(struct fake *f);
+/* Kill, and remove the directory. */
+void fake_stop(struct fake *f);
+
+#endif

@@ -1,0 +1,313 @@
+/* fake_worker.c - see fake_worker.h */
+#include "fake_worker.h"
+
+#include <assert.h>
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "protocol/frame.h"
+#include "protocol/invoke.h"
+#include "protocol/message.h"
+#include "protocol/resume.h"
+#include "vchan-transport/transport.h"
+
+#define THREADS 4
+#define ARENA_MAX ((size_t)256 << 20)
+
+struct worker {
+	struct fake *fake;
+	struct channel *channel;
+	CK_FUNCTION_LIST *hsm;
+	CK_SLOT_ID slot; /* SoftHSM2's */
+	uint32_t max_frame;
+	pthread_mutex_t reading, writing;
+};
+
+static CK_FUNCTION_LIST *
+load_softhsm(void)
+{
+	CK_C_INITIALIZE_ARGS args = {.flags = CKF_OS_LOCKING_OK};
+	CK_C_GetFunctionList get;
+	CK_FUNCTION_LIST *fl;
+	void *lib = dlopen(CAAS_SOFTHSM2, RTLD_NOW | RTLD_LOCAL);
+
+	assert(lib != NULL);
+	*(void **)&get = dlsym(lib, "C_GetFunctionList");
+	assert(get != NULL && get(&fl) == CKR_OK);
+	assert(fl->C_Initialize(&args) == CKR_OK);
+	return fl;
+}
+
+bool
+worker_make_token(void)
+{
+	CK_FUNCTION_LIST *fl = load_softhsm();
+	CK_UTF8CHAR label[32];
+	CK_SLOT_ID slots[4];
+	CK_SESSION_HANDLE s;
+	CK_ULONG n = 4;
+
+	memset(label, ' ', sizeof(label));
+	memcpy(label, "fake", 4);
+	return fl->C_GetSlotList(CK_TRUE, slots, &n) == CKR_OK && n == 1 &&
+	    fl->C_InitToken(slots[0], (CK_UTF8CHAR_PTR)FAKE_SO_PIN, 4, label) == CKR_OK &&
+	    fl->C_GetSlotList(CK_TRUE, NULL, &n) == CKR_OK && n == 2 &&
+	    fl->C_GetSlotList(CK_TRUE, slots, &n) == CKR_OK &&
+	    fl->C_OpenSession(slots[0], CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &s) ==
+	    CKR_OK &&
+	    fl->C_Login(s, CKU_SO, (CK_UTF8CHAR_PTR)FAKE_SO_PIN, 4) == CKR_OK &&
+	    fl->C_InitPIN(s, (CK_UTF8CHAR_PTR)FAKE_PIN, 4) == CKR_OK &&
+	    fl->C_Finalize(NULL) == CKR_OK;
+}
+
+/* What an object is known by: good enough to tell test objects apart. */
+static void
+identify(struct worker *w, CK_SESSION_HANDLE s, CK_OBJECT_HANDLE o, uint8_t id[MSG_ID_LEN])
+{
+	static const CK_ATTRIBUTE_TYPE types[] = {CKA_CLASS, CKA_ID, CKA_LABEL, CKA_TOKEN};
+	uint64_t h[2] = {0xcbf29ce484222325u, 0x84222325cbf29ce4u};
+
+	for (size_t i = 0; i < 4; i++) {
+		uint8_t value[256];
+		CK_ATTRIBUTE a = {types[i], value, sizeof(value)};
+
+		if (w->hsm->C_GetAttributeValue(s, o, &a, 1) != CKR_OK)
+			a.ulValueLen = 0;
+		for (CK_ULONG k = 0; k < a.ulValueLen; k++) {
+			h[0] = (h[0] ^ value[k]) * 0x100000001b3u;
+			h[1] = (h[1] + value[k]) * 0x100000001b3u;
+		}
+		h[0] = (h[0] ^ i) * 0x100000001b3u;
+	}
+	memcpy(id, h, MSG_ID_LEN);
+}
+
+static CK_OBJECT_HANDLE
+find_by_id(struct worker *w, CK_SESSION_HANDLE s, const uint8_t want[MSG_ID_LEN])
+{
+	CK_OBJECT_HANDLE found = 0, o;
+	uint8_t id[MSG_ID_LEN];
+	CK_ULONG n;
+
+	if (w->hsm->C_FindObjectsInit(s, NULL, 0) != CKR_OK)
+		return 0;
+	while (w->hsm->C_FindObjects(s, &o, 1, &n) == CKR_OK && n == 1) {
+		identify(w, s, o, id);
+		if (memcmp(id, want, sizeof(id)) == 0)
+			found = o;
+	}
+	(void)w->hsm->C_FindObjectsFinal(s);
+	return found;
+}
+
+static bool
+resume(struct worker *w, struct buf *in, struct buf *out)
+{
+	struct resume r;
+	struct resumed answer = {.rv = CKR_OK};
+	struct arena arena;
+
+	arena_init(&arena, ARENA_MAX);
+	w->fake->resumes++;
+	if (!resume_ask_read(in, &r, &arena))
+		return false;
+	answer.nsessions = r.nsessions;
+	answer.nobjects = r.nids;
+	answer.sessions = arena_array(&arena, r.nsessions, sizeof(CK_ULONG));
+	answer.objects = arena_array(&arena, r.nids, sizeof(CK_ULONG));
+	for (uint32_t i = 0; i < r.nsessions; i++)
+		(void)w->hsm->C_OpenSession(w->slot, r.session_flags[i], NULL, NULL,
+		    &answer.sessions[i]);
+	/* The ticket is "T" and the PIN: this is a test. */
+	if (r.user > 0 && r.nsessions > 0)
+		answer.rv = w->hsm->C_Login(answer.sessions[0], r.user - 1u,
+		    (CK_UTF8CHAR_PTR)(uintptr_t)r.ticket + 1, r.ticket_len - 1);
+	for (uint32_t i = 0; i < r.nids && r.nsessions > 0; i++)
+		answer.objects[i] = find_by_id(w, answer.sessions[0], r.ids[i]);
+	resume_answer_write(out, &answer);
+	arena_free(&arena);
+	return true;
+}
+
+static bool
+serve_call(struct worker *w, uint32_t number, struct buf *in, struct buf *out)
+{
+	const struct call *call = call_by_number(number);
+	struct object_ref refs[1024];
+	struct reply reply = {.epoch = 1, .refs = refs};
+	struct arg args[ARGS_MAX];
+	struct arena arena;
+	uint8_t ticket[64] = "T";
+
+	if (call == NULL)
+		return false;
+	arena_init(&arena, ARENA_MAX);
+	if (!ask_read(in, call, args, &arena))
+		return false;
+	if (call->where == WHERE_SLOT)
+		args[0].len = w->slot;
+	reply.rv = call_invoke(call, w->hsm, args);
+	for (size_t i = 0; reply.rv == CKR_OK && i < call_nargs(call); i++) {
+		CK_OBJECT_HANDLE *o = args[i].ptr;
+		CK_ULONG n = call->args[i] == ARG_OUT_OBJECT && o ? 1 :
+		    call->args[i] == ARG_OUT_OBJECTS && o ? *args[i].plen : 0;
+
+		for (CK_ULONG k = 0; k < n; k++) {
+			assert(reply.nrefs < 1024);
+			refs[reply.nrefs].handle = o[k];
+			identify(w, args[0].len, o[k], refs[reply.nrefs++].id);
+		}
+	}
+	if (number == CALL_C_Login && args[2].ptr != NULL && args[2].len < 60) {
+		memcpy(ticket + 1, args[2].ptr, args[2].len);
+		reply.ticket = ticket;
+		reply.ticket_len = args[2].len + 1;
+	}
+	if (w->fake->mode == FAKE_OVERFLOW && number == CALL_C_GenerateRandom)
+		args[1].len++;
+	answer_write(out, call, args, &reply);
+	arena_free(&arena);
+	return true;
+}
+
+static void
+send_all(struct worker *w, const void *p, size_t len)
+{
+	struct iovec v = {(void *)(uintptr_t)p, len};
+
+	pthread_mutex_lock(&w->writing);
+	(void)channel_writev(w->channel, &v, 1, -1);
+	pthread_mutex_unlock(&w->writing);
+}
+
+static void
+beat(struct worker *w)
+{
+	struct buf b;
+
+	buf_init(&b, FRAME_HEADER);
+	frame_begin(&b, 0, FRAME_BEAT);
+	frame_end(&b);
+	for (int i = 0; i < 8; i++) {
+		struct timespec t = {.tv_nsec = w->fake->beat_ms * 1000000L};
+
+		send_all(w, b.data, b.len);
+		(void)nanosleep(&t, NULL);
+	}
+	buf_free(&b);
+}
+
+/* Send the reply, or what a hostile vsmd makes of it. */
+static bool
+answer(struct worker *w, struct buf *out)
+{
+	switch (w->fake->mode) {
+	case FAKE_MUTE:
+		return true;
+	case FAKE_BEATS:
+		beat(w);
+		break;
+	case FAKE_WRONG_ID:
+		buf_set_u32(out, 4, 0x7fffffff);
+		break;
+	case FAKE_WRONG_CALL:
+		buf_set_u32(out, 8, CALL_C_GetInfo);
+		break;
+	case FAKE_LEFTOVER:
+		buf_set_u32(out, 0, (uint32_t)(out->len - FRAME_HEADER + 1));
+		buf_put_u8(out, 0);
+		break;
+	case FAKE_SHORT:
+		buf_set_u32(out, 0, (uint32_t)(out->len - FRAME_HEADER - 1));
+		buf_truncate(out, out->len - 1);
+		break;
+	case FAKE_HUGE:
+		buf_set_u32(out, 0, w->max_frame + 1);
+		break;
+	case FAKE_FLAGS:
+		buf_set_u32(out, 12, 1);
+		break;
+	case FAKE_HALF:
+		send_all(w, out->data, out->len / 2);
+		return false;
+	case FAKE_TRICKLE:
+		for (size_t i = 0; i < out->len; i++)
+			send_all(w, out->data + i, 1);
+		return true;
+	default:
+		break;
+	}
+	send_all(w, out->data, out->len);
+	return true;
+}
+
+static bool
+serve_one(struct worker *w)
+{
+	uint8_t header[FRAME_HEADER], *body;
+	struct buf in, out;
+	struct frame f;
+	bool ok;
+
+	pthread_mutex_lock(&w->reading);
+	if (channel_read_all(w->channel, header, sizeof(header), -1) != 0 ||
+	    !frame_parse(header, w->max_frame, &f)) {
+		pthread_mutex_unlock(&w->reading);
+		return false;
+	}
+	body = malloc(f.length + 1);
+	ok = f.length == 0 || channel_read_all(w->channel, body, f.length, -1) == 0;
+	pthread_mutex_unlock(&w->reading);
+	if (!ok) {
+		free(body);
+		return false;
+	}
+	w->fake->calls++;
+	buf_view(&in, body, f.length);
+	buf_init(&out, FRAME_HEADER + (size_t)w->max_frame);
+	frame_begin(&out, f.id, f.call);
+	ok = f.call == FRAME_RESUME ? resume(w, &in, &out) : serve_call(w, f.call, &in, &out);
+	frame_end(&out);
+	ok = ok && answer(w, &out);
+	buf_free(&out);
+	free(body);
+	return ok;
+}
+
+static void *
+serve_loop(void *arg)
+{
+	struct worker *w = arg;
+
+	while (serve_one(w))
+		;
+	_exit(0);
+}
+
+void
+worker_serve(struct fake *f, struct channel *c, uint32_t slot, uint32_t max_frame)
+{
+	struct worker w = {.fake = f, .channel = c, .max_frame = max_frame,
+	    .reading = PTHREAD_MUTEX_INITIALIZER, .writing = PTHREAD_MUTEX_INITIALIZER};
+	CK_SLOT_ID slots[8];
+	CK_TOKEN_INFO info;
+	CK_ULONG n = 8;
+	pthread_t t;
+
+	w.hsm = load_softhsm();
+	assert(w.hsm->C_GetSlotList(CK_TRUE, slots, &n) == CKR_OK);
+	for (CK_ULONG i = 0; i < n; i++) {
+		assert(w.hsm->C_GetTokenInfo(slots[i], &info) == CKR_OK);
+		if (((info.flags & CKF_TOKEN_INITIALIZED) != 0) == (slot == FAKE_SLOT))
+			w.slot = slots[i];
+	}
+	for (int i = 1; i < THREADS; i++)
+		assert(pthread_create(&t, NULL, serve_loop, &w) == 0);
+	(void)serve_loop(&w);
+}
