@@ -68,7 +68,6 @@ rsa_cipher(struct world *w, enum op op, bool *ret_random)
 	case 0:
 		return mech(w, CKM_RSA_PKCS, NULL, 0);
 	case 1:
-		*ret_random = op != OP_DECRYPT;
 		return mech(w, op == OP_DECRYPT ? CKM_RSA_X_509 : CKM_RSA_PKCS, NULL, 0);
 	default:
 		if (chance(w, 10))
