@@ -35,7 +35,7 @@ log_level_parse(const char *s)
 	return -1;
 }
 
-static void
+__attribute__((format(printf, 2, 0))) static void
 vlog(enum log_level level, const char *fmt, va_list ap)
 {
 	char line[1024];
