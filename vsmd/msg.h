@@ -41,9 +41,13 @@ enum msg {
 	 * { u8 M_W_ANSWER, u64 CK_RV, ... }.  `event` stands for an audit record:
 	 *    str name (C_Login, policy-refusal, ...), str detail, u64 CK_RV
 	 */
-	M_W_COMMIT = 64,  /* u8 nevents, events: all changes to the directory so far become
-	                   * durable, then the answer { u64 epoch }.  CKR_DEVICE_MEMORY (disk
-	                   * full) or CKR_DEVICE_ERROR: not durable, the token is discarded */
+	M_W_COMMIT = 64,  /* u8 nevents, events, u8 has_token, [str label, str serial]: all
+	                   * changes to the directory so far become durable, then the answer
+	                   * { u64 epoch }.  has_token after C_InitToken: label without its
+	                   * trailing blanks, serial from C_GetTokenInfo.  CKR_DEVICE_MEMORY (disk
+	                   * full) or CKR_DEVICE_ERROR: not durable, the token is discarded.  A
+	                   * writer that died half way is seen by the mark in the gate file
+	                   * (vsmd/worker/gate.h, offset 76): then it is discarded too */
 	M_W_AUDIT,        /* event: append; the answer comes once it is written (not synced) */
 	M_W_LOGIN_MAY,    /* u8 user type: CKR_OK or CKR_PIN_LOCKED */
 	M_W_LOGIN_DONE,   /* u8 user type, u8 success, bytes pin, event: counts a failure

@@ -1,0 +1,263 @@
+/* nursery.c - see nursery.h */
+#include "vsmd/nursery/nursery.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/ipc.h"
+#include "common/log.h"
+#include "common/proctitle.h"
+#include "vsmd/confine/confine.h"
+#include "vsmd/msg.h"
+#include "vsmd/nursery/softhsm.h"
+#include "vsmd/worker/gate.h"
+#include "vsmd/worker/interpose.h"
+#include "vsmd/worker/worker.h"
+
+#define REFRESH 64 /* commits after which the objects are read anew before a fork */
+
+struct nursery {
+	const struct nursery_config *config;
+	CK_FUNCTION_LIST *fl;
+	int supervisor, children; /* ipc pipe; signalfd of SIGCHLD */
+	struct gate_file file;
+	struct gate gate;
+	uint32_t pins;  /* generation that SoftHSM2 has read */
+	uint64_t epoch; /* of the objects that SoftHSM2 has read */
+};
+
+static int
+tell(struct nursery *n, enum msg type, uint32_t pid, uint32_t status, const char *why)
+{
+	struct buf b;
+	int rc;
+
+	buf_init(&b, IPC_MAX);
+	buf_put_u8(&b, (uint8_t)type);
+	if (type == M_N_STARTED || type == M_N_EXITED)
+		buf_put_u32(&b, pid);
+	if (type == M_N_EXITED)
+		buf_put_u32(&b, status);
+	if (type == M_N_FAILED)
+		buf_put_str(&b, why);
+	rc = ipc_send(n->supervisor, &b, NULL, 0);
+	buf_free(&b);
+	return rc;
+}
+
+/* Have SoftHSM2 read the token from its files. */
+static int
+start_softhsm(struct nursery *n)
+{
+	CK_RV rv;
+
+	gate_enter(&n->gate, GATE_SHARED);
+	n->pins = gate_pins(&n->file);
+	n->epoch = gate_epoch(&n->file);
+	rv = softhsm_start(n->fl);
+	gate_leave(&n->gate);
+	if (rv != CKR_OK)
+		log_error("SoftHSM2 does not start on %s: 0x%lx", n->config->directory, rv);
+	return rv == CKR_OK ? 0 : -1;
+}
+
+/*
+ * Before a fork.  SoftHSM2 reads PINs, and which token there is, once: after a change it
+ * is started anew.  Objects it finds by itself, but each worker would for itself: so
+ * after many changes they are read here.
+ */
+static int
+refresh(struct nursery *n)
+{
+	CK_OBJECT_CLASS none = CKO_VENDOR_DEFINED | 0x7fffffff;
+	CK_ATTRIBUTE match = {CKA_CLASS, &none, sizeof(none)};
+	CK_SESSION_HANDLE session;
+	CK_SLOT_ID slot;
+	CK_ULONG one = 1;
+
+	if (gate_pins(&n->file) != n->pins) {
+		(void)n->fl->C_Finalize(NULL);
+		return start_softhsm(n);
+	}
+	if (gate_epoch(&n->file) - n->epoch < REFRESH)
+		return 0;
+	gate_enter(&n->gate, GATE_SHARED);
+	n->epoch = gate_epoch(&n->file);
+	if (n->fl->C_GetSlotList(CK_FALSE, &slot, &one) != CKR_BUFFER_TOO_SMALL)
+		slot = 0;
+	if (n->fl->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &session) == CKR_OK) {
+		if (n->fl->C_FindObjectsInit(session, &match, 1) == CKR_OK)
+			(void)n->fl->C_FindObjectsFinal(session);
+		(void)n->fl->C_CloseSession(session);
+	}
+	gate_leave(&n->gate);
+	return 0;
+}
+
+/* In the child: nothing of the nursery's but SoftHSM2 and the log stays. */
+static int
+be_worker(struct nursery *n, struct worker_config *w, pid_t parent)
+{
+	sigset_t none;
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0 || getppid() != parent)
+		return 1;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	close(n->supervisor);
+	close(n->children);
+	gate_close(&n->gate);
+	return worker_main(w);
+}
+
+static int
+attach(struct nursery *n, struct buf *b, int fds[2])
+{
+	static struct worker_config w; /* a grant is large */
+	const uint8_t *hello = buf_get_raw(b, HELLO_LEN);
+	pid_t parent = getpid(), pid;
+
+	memset(&w, 0, sizeof(w));
+	if (hello == NULL || !hello_ask_read(hello, &w.hello) || !grant_read(b, &w.grant) ||
+	    !buf_end(b)) {
+		log_error("the supervisor's message is malformed");
+		return -1;
+	}
+	if (refresh(n) != 0)
+		return -1;
+	w.nursery = n->config;
+	w.backend = n->fl;
+	w.channel = fds[0];
+	w.store = fds[1];
+	w.pins = n->pins;
+	if ((pid = fork()) < 0)
+		return tell(n, M_N_FAILED, 0, 0, strerror(errno));
+	if (pid == 0)
+		_exit(be_worker(n, &w, parent));
+	return tell(n, M_N_STARTED, (uint32_t)pid, 0, NULL);
+}
+
+static int
+from_supervisor(struct nursery *n)
+{
+	struct buf b;
+	int fds[IPC_MAX_FDS], rc = -1;
+	size_t nfds = 0;
+
+	buf_init(&b, IPC_MAX);
+	if (ipc_recv(n->supervisor, &b, fds, &nfds) != 0)
+		rc = errno == ECONNRESET ? 1 : -1;
+	else if (buf_get_u8(&b) == M_N_ATTACH && nfds == 2)
+		rc = attach(n, &b, fds);
+	else
+		log_error("the supervisor's message is malformed");
+	for (size_t i = 0; i < nfds; i++)
+		close(fds[i]);
+	buf_free(&b);
+	return rc;
+}
+
+static int
+reap(struct nursery *n)
+{
+	struct signalfd_siginfo info;
+	int status;
+	pid_t pid;
+
+	if (read(n->children, &info, sizeof(info)) < 0 && errno != EAGAIN && errno != EINTR)
+		return -1;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (WIFSIGNALED(status))
+			log_warn("worker %d was killed by signal %d%s", (int)pid,
+			    WTERMSIG(status),
+			    WTERMSIG(status) == SIGSYS ? " (a forbidden system call)" : "");
+		if (tell(n, M_N_EXITED, (uint32_t)pid, (uint32_t)status, NULL) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+serve(struct nursery *n)
+{
+	struct pollfd p[2] = {
+	    {.fd = n->supervisor, .events = POLLIN}, {.fd = n->children, .events = POLLIN}};
+	int rc = 0;
+
+	if (tell(n, M_N_READY, 0, 0, NULL) != 0)
+		return 1;
+	while (rc == 0) {
+		if (poll(p, 2, -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			return 1;
+		}
+		if (p[1].revents)
+			rc = reap(n);
+		if (rc == 0 && p[0].revents)
+			rc = from_supervisor(n);
+	}
+	/* 1: the supervisor is gone, and that is how a nursery ends. */
+	return rc == 1 ? 0 : 1;
+}
+
+static int
+watch_children(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+		return -1;
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static int
+close_the_door(const struct nursery_config *c)
+{
+	static const int more[] = {SCMP_SYS(wait4), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt),
+	    SCMP_SYS(getrlimit), SCMP_SYS(prlimit64)};
+	struct confine_path paths[] = {{c->directory, true}, {c->gate, true}};
+	int calls[64];
+	size_t n = 0;
+	struct confine door = {.role = "vsmd-nursery", .paths = paths, .npaths = 2,
+	    .syscalls = calls, .flags = CONFINE_FORK};
+
+	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++)
+		calls[n++] = more[i];
+	for (size_t i = 0; i < confine_files_count && n < sizeof(calls) / sizeof(calls[0]); i++)
+		calls[n++] = confine_files[i];
+	door.nsyscalls = n;
+	return confine(&door);
+}
+
+int
+nursery_main(int supervisor, const struct nursery_config *config)
+{
+	struct nursery n = {.config = config, .supervisor = supervisor};
+	char title[32];
+
+	log_name("vsmd-nursery");
+	snprintf(title, sizeof(title), "slot %u", config->slot);
+	proctitle_set("vsmd-nursery", title);
+	signal(SIGPIPE, SIG_IGN);
+	if (confine_keep_fds(&supervisor, 1) != 0 || (n.children = watch_children()) < 0 ||
+	    gate_file_open(&n.file, config->gate) != 0 || gate_open(&n.gate, &n.file) != 0) {
+		log_error("slot %u: %s", config->slot, strerror(errno));
+		return 1;
+	}
+	if (interpose_init() != 0 || softhsm_warm() != 0 ||
+	    (n.fl = softhsm_load(config->library, config->directory)) == NULL ||
+	    start_softhsm(&n) != 0 || close_the_door(config) != 0)
+		return 1;
+	return serve(&n);
+}

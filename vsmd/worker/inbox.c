@@ -1,0 +1,93 @@
+/* inbox.c - see inbox.h */
+#include "vsmd/worker/inbox.h"
+
+#include <string.h>
+
+#include "common/secmem.h"
+
+void
+inbox_init(struct inbox *i, uint32_t max_frame)
+{
+	i->max_frame = max_frame;
+	i->pos = i->len = 0;
+}
+
+/* At least `need` bytes from pos on.  1, 0 when the guest closed, -1. */
+static int
+fill(struct inbox *i, struct channel *c, size_t need)
+{
+	while (i->len - i->pos < need) {
+		ssize_t n;
+
+		if (i->pos > 0) {
+			memmove(i->data, i->data + i->pos, i->len - i->pos);
+			i->len -= i->pos;
+			i->pos = 0;
+		}
+		n = channel_read(c, i->data + i->len, sizeof(i->data) - i->len, -1);
+		if (n <= 0)
+			return n < 0 ? -1 : 0;
+		i->len += (size_t)n;
+	}
+	return 1;
+}
+
+/* What has been read may be a PIN: once handed on, nothing of it stays here. */
+static void
+taken(struct inbox *i, size_t n)
+{
+	sec_wipe(i->data + i->pos, n);
+	i->pos += n;
+	if (i->pos == i->len)
+		i->pos = i->len = 0;
+}
+
+static enum inbox_result
+read_body(struct inbox *i, struct channel *c, size_t left, struct buf *body)
+{
+	size_t n = i->len - i->pos;
+
+	if (n > left)
+		n = left;
+	buf_put_raw(body, i->data + i->pos, n);
+	taken(i, n);
+	for (left -= n; left > 0; left -= n) {
+		size_t had = body->len;
+		uint8_t *p;
+		ssize_t got;
+
+		n = left < INBOX_AHEAD ? left : INBOX_AHEAD;
+		if ((p = buf_reserve(body, n)) == NULL)
+			return INBOX_CUT;
+		if ((got = channel_read(c, p, n, -1)) <= 0)
+			return INBOX_CUT;
+		n = (size_t)got;
+		buf_truncate(body, had + n);
+	}
+	return buf_ok(body) ? INBOX_FRAME : INBOX_CUT;
+}
+
+enum inbox_result
+inbox_read(struct inbox *i, struct channel *c, struct frame *ret, struct buf *body)
+{
+	int rc;
+
+	buf_reset(body);
+	if ((rc = fill(i, c, FRAME_HEADER)) != 1)
+		return rc == 0 && i->pos == i->len ? INBOX_CLOSED : INBOX_CUT;
+	if (!frame_parse(i->data + i->pos, i->max_frame, ret))
+		return INBOX_BREACH;
+	taken(i, FRAME_HEADER);
+	return read_body(i, c, ret->length, body);
+}
+
+bool
+inbox_has_other(const struct inbox *i, uint64_t session)
+{
+	uint64_t other;
+
+	if (i->len - i->pos < FRAME_HEADER + sizeof(other))
+		return false;
+	memcpy(&other, i->data + i->pos + FRAME_HEADER, sizeof(other));
+	return other != session;
+}

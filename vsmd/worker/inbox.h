@@ -1,0 +1,32 @@
+/*
+ * inbox.h - frames from the guest, read ahead.
+ *
+ * Belongs to the thread that has the reader role.  A frame's length alone never makes
+ * it allocate more than INBOX_AHEAD beyond the bytes that have arrived.
+ */
+#ifndef CAAS_VSMD_INBOX_H
+#define CAAS_VSMD_INBOX_H
+
+#include "common/buf.h"
+#include "protocol/frame.h"
+#include "vchan-transport/transport.h"
+
+#define INBOX_AHEAD 65536
+
+enum inbox_result { INBOX_FRAME, INBOX_CLOSED, INBOX_CUT, INBOX_BREACH };
+
+struct inbox {
+	uint32_t max_frame;
+	size_t pos, len;
+	uint8_t data[INBOX_AHEAD];
+};
+
+void inbox_init(struct inbox *i, uint32_t max_frame);
+/* Wait for the next frame; its body is put into `body` (reset first).  INBOX_CUT: the
+ * guest went away inside a frame, or the channel failed. */
+enum inbox_result inbox_read(struct inbox *i, struct channel *c, struct frame *ret,
+    struct buf *body);
+/* The next frame has arrived already, and starts with another session than `session`. */
+bool inbox_has_other(const struct inbox *i, uint64_t session);
+
+#endif

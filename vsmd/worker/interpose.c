@@ -1,0 +1,191 @@
+/* interpose.c - see interpose.h */
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include "vsmd/worker/interpose.h"
+
+#include <dlfcn.h>
+#include <openssl/dh.h>
+#include <openssl/dsa.h>
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/rsa.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "vsmd/worker/gate.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+static struct {
+	__typeof__(RSA_generate_key_ex) *rsa;
+	__typeof__(EC_KEY_generate_key) *ec;
+	__typeof__(EVP_PKEY_keygen) *evp;
+	__typeof__(DSA_generate_parameters_ex) *dsa_params;
+	__typeof__(DSA_generate_key) *dsa;
+	__typeof__(DH_generate_parameters_ex) *dh_params;
+	__typeof__(DH_generate_key) *dh;
+} real;
+static atomic_uint generated;
+
+/* What dlsym() returns is a function although its type says data. */
+static void
+find(const char *name, void *ret)
+{
+	void *p = dlsym(RTLD_NEXT, name);
+
+	memcpy(ret, &p, sizeof(p));
+}
+
+int
+interpose_init(void)
+{
+	find("RSA_generate_key_ex", &real.rsa);
+	find("EC_KEY_generate_key", &real.ec);
+	find("EVP_PKEY_keygen", &real.evp);
+	find("DSA_generate_parameters_ex", &real.dsa_params);
+	find("DSA_generate_key", &real.dsa);
+	find("DH_generate_parameters_ex", &real.dh_params);
+	find("DH_generate_key", &real.dh);
+	if (real.rsa && real.ec && real.evp && real.dsa_params && real.dsa &&
+	    real.dh_params && real.dh)
+		return 0;
+	log_error("libcrypto lacks a function that SoftHSM2 calls; install OpenSSL 3.0");
+	return -1;
+}
+
+unsigned
+interpose_generated(void)
+{
+	return atomic_load(&generated);
+}
+
+static bool
+begin(const void *found)
+{
+	if (found == NULL && interpose_init() != 0)
+		return false;
+	atomic_fetch_add(&generated, 1);
+	gate_pause();
+	return true;
+}
+
+static int
+end(int rc)
+{
+	gate_resume();
+	return rc;
+}
+
+EXPORT int
+RSA_generate_key_ex(RSA *rsa, int bits, BIGNUM *e, BN_GENCB *cb)
+{
+	return begin(real.rsa) ? end(real.rsa(rsa, bits, e, cb)) : 0;
+}
+
+EXPORT int
+EC_KEY_generate_key(EC_KEY *key)
+{
+	return begin(real.ec) ? end(real.ec(key)) : 0;
+}
+
+EXPORT int
+EVP_PKEY_keygen(EVP_PKEY_CTX *ctx, EVP_PKEY **ppkey)
+{
+	return begin(real.evp) ? end(real.evp(ctx, ppkey)) : 0;
+}
+
+EXPORT int
+DSA_generate_parameters_ex(DSA *dsa, int bits, const unsigned char *seed, int seed_len,
+    int *counter_ret, unsigned long *h_ret, BN_GENCB *cb)
+{
+	return begin(real.dsa_params)
+	           ? end(real.dsa_params(dsa, bits, seed, seed_len, counter_ret, h_ret, cb))
+	           : 0;
+}
+
+EXPORT int
+DSA_generate_key(DSA *a)
+{
+	return begin(real.dsa) ? end(real.dsa(a)) : 0;
+}
+
+EXPORT int
+DH_generate_parameters_ex(DH *dh, int prime_len, int generator, BN_GENCB *cb)
+{
+	return begin(real.dh_params) ? end(real.dh_params(dh, prime_len, generator, cb)) : 0;
+}
+
+EXPORT int
+DH_generate_key(DH *dh)
+{
+	return begin(real.dh) ? end(real.dh(dh)) : 0;
+}
+
+static void
+to_log(const char *fmt, va_list ap)
+{
+	char line[512], quoted[1024];
+
+	vsnprintf(line, sizeof(line), fmt, ap);
+	log_debug("softhsm: %s", log_quote(quoted, sizeof(quoted), line, strlen(line)));
+}
+
+void openlog(const char *ident, int option, int facility);
+void closelog(void);
+void syslog(int priority, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void vsyslog(int priority, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
+void __syslog_chk(int priority, int flag, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void __vsyslog_chk(int priority, int flag, const char *fmt, va_list ap)
+    __attribute__((format(printf, 3, 0)));
+
+EXPORT void
+openlog(const char *ident, int option, int facility)
+{
+	(void)ident;
+	(void)option;
+	(void)facility;
+}
+
+EXPORT void
+closelog(void)
+{
+}
+
+EXPORT void
+vsyslog(int priority, const char *fmt, va_list ap)
+{
+	(void)priority;
+	to_log(fmt, ap);
+}
+
+EXPORT void
+syslog(int priority, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsyslog(priority, fmt, ap);
+	va_end(ap);
+}
+
+EXPORT void
+__vsyslog_chk(int priority, int flag, const char *fmt, va_list ap)
+{
+	(void)flag;
+	vsyslog(priority, fmt, ap);
+}
+
+EXPORT void
+__syslog_chk(int priority, int flag, const char *fmt, ...)
+{
+	va_list ap;
+
+	(void)flag;
+	va_start(ap, fmt);
+	vsyslog(priority, fmt, ap);
+	va_end(ap);
+}

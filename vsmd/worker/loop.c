@@ -1,0 +1,213 @@
+/* loop.c - one thread's way through its requests, see pool.h */
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <errno.h>
+#include <time.h>
+
+#include "common/log.h"
+#include "vsmd/worker/reply.h"
+#include "vsmd/worker/state.h"
+
+#define BIG 65536          /* body from which a request counts as slow */
+#define KEEP (1 << 20)     /* buffers above this are not kept for the next request */
+#define ARENA_MAX ((size_t)192 << 20)
+#define CHEAP 15000        /* ns: not worth a wake-up even in a crowd */
+#define CROWD 64           /* requests for which a crowd is remembered */
+#define SAMPLE 16          /* in-place requests between looks at the channel */
+
+static unsigned
+now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (unsigned)((uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec);
+}
+
+static bool
+breach(struct worker *w, const char *what, const struct frame *f)
+{
+	log_warn("breach of protocol by %s (%s): %s, call %u, %u bytes; channel closed",
+	    w->grant->principal, w->grant->peer, what, f->call, f->length);
+	worker_end(w, WORKER_BREACH);
+	return false;
+}
+
+/* Let others read while this request is served? */
+static bool
+hand_on(struct request *r, bool waits)
+{
+	struct pool *p = &r->w->pool;
+	unsigned cost = atomic_load_explicit(&p->cost[r->call->number], memory_order_relaxed);
+	CK_ULONG session = r->args[0].len;
+
+	if (waits || (r->call->flags & CALL_SLOW) || r->call->gate == GATE_EXCLUSIVE ||
+	    r->frame.length > BIG || cost > POOL_DEAR)
+		return true;
+	if (inbox_has_other(&r->w->inbox, session) || atomic_load(&p->outstanding) > 1)
+		p->crowd = CROWD;
+	if (p->crowd == 0)
+		return false;
+	p->crowd--;
+	return cost > CHEAP;
+}
+
+/* Served in place: did another request come meanwhile? */
+static void
+look_around(struct request *r, struct pool *p)
+{
+	struct pollfd pfd = {.fd = channel_poll_fd(r->w->channel), .events = POLLIN};
+
+	if (++p->sample % SAMPLE != 0)
+		return;
+	if (channel_pending(r->w->channel) || poll(&pfd, 1, 0) > 0)
+		p->crowd = CROWD;
+}
+
+static void
+learn_cost(struct pool *p, uint32_t number, unsigned ns)
+{
+	unsigned old = atomic_load_explicit(&p->cost[number], memory_order_relaxed);
+
+	atomic_store_explicit(
+	    &p->cost[number], old - old / 8 + ns / 8, memory_order_relaxed);
+}
+
+static void
+clean(struct request *r)
+{
+	arena_free(&r->arena);
+	if (r->in.size > KEEP)
+		buf_free(&r->in);
+	if (r->out.size > KEEP)
+		buf_free(&r->out);
+	memset(r->args, 0, sizeof(r->args));
+	memset(&r->reply, 0, sizeof(r->reply));
+	memset(&r->token, 0, sizeof(r->token));
+	r->event.name = NULL;
+	r->event.detail[0] = '\0';
+	r->refused = r->commit = r->has_token = false;
+}
+
+/* Send what serve() wrote; the id is free from here on. */
+static bool
+finish(struct request *r, struct seat *seat)
+{
+	struct worker *w = r->w;
+	bool ok = true;
+
+	turn_done(&w->sessions, &r->turn);
+	if (seat->role != 0)
+		look_around(r, &w->pool);
+	pool_forget(&w->pool, seat);
+	if (!r->silent)
+		ok = reply_send(r);
+	clean(r);
+	if (!ok || r->last)
+		worker_end(w, r->silent ? 0 : 1);
+	return ok && !r->last;
+}
+
+/* A call that this version does not have, or that is none of a worker's. */
+static bool
+unknown(struct request *r, struct seat *seat)
+{
+	buf_put_u64(&r->out, CKR_FUNCTION_NOT_SUPPORTED);
+	buf_put_u64(&r->out, gate_epoch(&r->w->gate));
+	return finish(r, seat);
+}
+
+static bool
+resume(struct request *r, struct seat *seat, bool first)
+{
+	if (!first)
+		return breach(r->w, "resume after other requests", &r->frame);
+	pool_promote(r->w, seat);
+	pool_begin(r->w, seat);
+	return serve_resume(r) ? finish(r, seat) : breach(r->w, "malformed", &r->frame);
+}
+
+static bool
+dispatch(struct request *r, struct seat *seat)
+{
+	struct worker *w = r->w;
+	bool first = !w->resumed, taken;
+	unsigned began;
+
+	w->resumed = true;
+	buf_reset(&r->out);
+	frame_begin(&r->out, r->frame.id, r->frame.call);
+	if (r->frame.call == FRAME_RESUME)
+		return resume(r, seat, first);
+	r->call = call_by_number(r->frame.call);
+	if (r->call == NULL || r->call->where == WHERE_LOCAL ||
+	    r->call->where == WHERE_UNSERVED)
+		return unknown(r, seat);
+	if (!ask_read(&r->in, r->call, r->args, &r->arena))
+		return breach(w, "malformed", &r->frame);
+	taken = r->call->where != WHERE_SESSION ||
+	    turn_take(&w->sessions, r->args[0].len, session_shares(r->call), &r->turn);
+	if (hand_on(r, !taken))
+		pool_promote(w, seat);
+	pool_begin(w, seat);
+	if (!taken)
+		turn_wait(&w->sessions, &r->turn);
+	began = now_ns();
+	serve(r);
+	learn_cost(&w->pool, r->call->number, now_ns() - began);
+	return finish(r, seat);
+}
+
+static bool
+one(struct request *r, struct seat *seat)
+{
+	struct worker *w = r->w;
+
+	switch (inbox_read(&w->inbox, w->channel, &r->frame, &r->in)) {
+	case INBOX_FRAME:
+		break;
+	case INBOX_CLOSED:
+		worker_end(w, 0);
+		return false;
+	case INBOX_CUT:
+		if (!atomic_load(&w->pool.ended))
+			log_info("channel lost: %s", strerror(errno));
+		worker_end(w, 1);
+		return false;
+	default:
+		return breach(w, "bad frame header", &r->frame);
+	}
+	if (!pool_note(&w->pool, seat, r->frame.id))
+		return breach(w, "id still outstanding", &r->frame);
+	return dispatch(r, seat);
+}
+
+void
+loop(struct worker *w, struct seat *seat)
+{
+	struct request *r = calloc(1, sizeof(*r));
+
+	if (r == NULL || gate_open(&r->gate, &w->gate) != 0) {
+		log_error("no memory or descriptor for a thread: %s", strerror(errno));
+		free(r);
+		worker_end(w, 1);
+		return;
+	}
+	r->w = w;
+	r->seat = seat;
+	arena_init(&r->arena, ARENA_MAX);
+	buf_init(&r->in, w->max_frame);
+	buf_init(&r->out, (size_t)w->max_frame + FRAME_HEADER);
+	while (pool_lead(w, seat))
+		do {
+			if (!one(r, seat))
+				goto out;
+		} while (pool_keep(w, seat));
+out:
+	/* The process is about to end; other threads may still look at this one's id. */
+	clean(r);
+	buf_free(&r->in);
+	buf_free(&r->out);
+	gate_close(&r->gate);
+}

@@ -1,0 +1,209 @@
+/* make.c - calls that make, change and destroy objects */
+#include <string.h>
+
+#include "protocol/invoke.h"
+#include "vsmd/worker/policy.h"
+#include "vsmd/worker/serve.h"
+
+void
+serve_changed(struct request *r)
+{
+	/* The process does not end between the change and its commit. */
+	atomic_fetch_add(&r->w->gate.writers, 1);
+	r->commit = true;
+}
+
+/* CKA_TOKEN in a template: 1, 0, or -1 when it is not there. */
+static int
+wants_token(const struct arg *template)
+{
+	const CK_ATTRIBUTE *t = template->ptr;
+	int found = -1;
+
+	/* Named twice, one "true" is enough to be careful. */
+	for (CK_ULONG i = 0; t != NULL && i < template->len; i++)
+		if (t[i].type == CKA_TOKEN && t[i].pValue != NULL &&
+		    t[i].ulValueLen == sizeof(CK_BBOOL) && found < 1)
+			found = *(const CK_BBOOL *)t[i].pValue != CK_FALSE;
+	return found;
+}
+
+/* The object that the call starts from: the source of a copy, a base or unwrapping key. */
+static CK_RV
+check_source(struct request *r, size_t at, struct object *o)
+{
+	const struct grant *g = r->w->grant;
+	const struct arg *t = &r->args[serve_arg(r, ARG_ATTRS, 0)];
+
+	if (!objects_get(r->w, r->args[0].len, r->args[at].len, o))
+		return CKR_OK; /* SoftHSM2 says what is wrong with it */
+	if (policy_hidden(g, o))
+		return CKR_OBJECT_HANDLE_INVALID;
+	if (r->call->number != CALL_C_CopyObject)
+		return policy_use(r, o, r->args[serve_arg(r, ARG_MECH, 0)].ptr);
+	if (policy_ruled(g, o) && policy_renames(t->ptr, t->len))
+		return policy_refuse(r, CKR_ACTION_PROHIBITED, "rename", o);
+	return CKR_OK;
+}
+
+/* Will it be an object of the token?  *ret_mode: how to pass the gate for it. */
+static CK_RV
+plan(struct request *r, enum call_gate *ret_mode)
+{
+	size_t source = serve_arg(r, ARG_OBJECT, 0), n = call_nargs(r->call);
+	struct object o = {0};
+	int token = 0;
+	CK_RV rv = CKR_OK;
+
+	if (source < n) {
+		if ((rv = serve_enter(r, GATE_SHARED)) != CKR_OK)
+			return rv;
+		rv = check_source(r, source, &o);
+		serve_leave(r);
+	}
+	for (size_t i = 0; i < n; i++)
+		if (r->call->args[i] == ARG_ATTRS) {
+			int wants = wants_token(&r->args[i]);
+
+			if (wants < 0 && r->call->number == CALL_C_CopyObject)
+				wants = o.handle == 0 || o.token;
+			token |= wants > 0;
+		}
+	*ret_mode = token ? GATE_EXCLUSIVE : GATE_SHARED;
+	return rv;
+}
+
+/* The templates of what may be a key: that of the public half may say anything. */
+static CK_RV
+check_templates(struct request *r)
+{
+	size_t last = r->call->number == CALL_C_GenerateKeyPair ? 1 : 0;
+	const struct arg *t = &r->args[serve_arg(r, ARG_ATTRS, last)];
+	const CK_ATTRIBUTE *a = t->ptr;
+
+	if (r->call->number == CALL_C_CreateObject) {
+		bool secret = false;
+
+		for (CK_ULONG i = 0; a != NULL && i < t->len; i++)
+			if (a[i].type == CKA_CLASS && a[i].pValue != NULL &&
+			    a[i].ulValueLen == sizeof(CK_OBJECT_CLASS)) {
+				CK_OBJECT_CLASS class = *(const CK_OBJECT_CLASS *)a[i].pValue;
+
+				secret |= class == CKO_PRIVATE_KEY || class == CKO_SECRET_KEY;
+			}
+		if (!secret)
+			return CKR_OK;
+	}
+	return policy_template(r, a, t->len);
+}
+
+/* Identities of the new objects, and what the audit says of the last of them. The gate is
+ * held. */
+static void
+note_made(struct request *r)
+{
+	struct object o;
+
+	r->reply.refs = r->refs;
+	for (size_t i = 0; r->call->args[i] != ARG_END; i++) {
+		const CK_OBJECT_HANDLE *h = r->args[i].ptr;
+
+		if (r->call->args[i] != ARG_OUT_OBJECT || h == NULL ||
+		    r->reply.nrefs == REQUEST_REFS)
+			continue;
+		memset(&o, 0, sizeof(o));
+		(void)objects_get(r->w, r->args[0].len, *h, &o);
+		r->refs[r->reply.nrefs].handle = *h;
+		memcpy(r->refs[r->reply.nrefs].id, o.identity, MSG_ID_LEN);
+		r->reply.nrefs++;
+	}
+	r->event.name = r->call->name;
+	r->event.rv = CKR_OK;
+	event_object(&r->event, &o);
+	if (serve_arg(r, ARG_MECH, 0) < call_nargs(r->call))
+		event_mech(&r->event, r->args[serve_arg(r, ARG_MECH, 0)].ptr);
+}
+
+CK_RV
+step_make(struct request *r)
+{
+	enum call_gate mode;
+	CK_RV rv;
+
+	if ((rv = check_templates(r)) != CKR_OK || (rv = plan(r, &mode)) != CKR_OK ||
+	    (rv = serve_enter(r, mode)) != CKR_OK)
+		return rv;
+	rv = call_invoke(r->call, r->w->fl, r->args);
+	if (rv == CKR_OK) {
+		note_made(r);
+		if (mode == GATE_EXCLUSIVE)
+			serve_changed(r);
+	}
+	serve_leave(r);
+	return rv;
+}
+
+/* C_SetAttributeValue and C_DestroyObject: judge, then do behind the right gate. */
+static CK_RV
+change(struct request *r, CK_RV (*judge)(struct request *, const struct object *))
+{
+	struct worker *w = r->w;
+	struct object o;
+	bool known, token;
+	CK_RV rv;
+
+	if ((rv = serve_enter(r, GATE_SHARED)) != CKR_OK)
+		return rv;
+	known = objects_get(w, r->args[0].len, r->args[1].len, &o);
+	rv = known && policy_hidden(w->grant, &o) ? CKR_OBJECT_HANDLE_INVALID
+	    : known                               ? judge(r, &o)
+	                                          : CKR_OK;
+	serve_leave(r);
+	token = !known || o.token;
+	if (rv != CKR_OK ||
+	    (rv = serve_enter(r, token ? GATE_EXCLUSIVE : GATE_SHARED)) != CKR_OK)
+		return rv;
+	rv = call_invoke(r->call, w->fl, r->args);
+	objects_forget(&w->objects, r->args[1].len);
+	if (rv == CKR_OK && token)
+		serve_changed(r);
+	serve_leave(r);
+	r->event.name = r->call->name;
+	r->event.rv = rv;
+	if (known)
+		event_object(&r->event, &o);
+	return rv;
+}
+
+static CK_RV
+judge_set(struct request *r, const struct object *o)
+{
+	const struct arg *t = &r->args[2];
+	CK_RV rv = CKR_OK;
+
+	if (object_is_secret(o))
+		rv = policy_template(r, t->ptr, t->len);
+	if (rv == CKR_OK && policy_ruled(r->w->grant, o) && policy_renames(t->ptr, t->len))
+		rv = policy_refuse(r, CKR_ATTRIBUTE_READ_ONLY, "rename", o);
+	return rv;
+}
+
+static CK_RV
+judge_destroy(struct request *r, const struct object *o)
+{
+	(void)r;
+	(void)o;
+	return CKR_OK;
+}
+
+CK_RV
+step_set_attributes(struct request *r)
+{
+	return change(r, judge_set);
+}
+
+CK_RV
+step_destroy(struct request *r)
+{
+	return change(r, judge_destroy);
+}

@@ -1,0 +1,212 @@
+/* policy.c - see policy.h */
+#include "vsmd/worker/policy.h"
+
+#include <fnmatch.h>
+#include <string.h>
+
+CK_RV
+policy_refuse(struct request *r, CK_RV rv, const char *why, const struct object *o)
+{
+	struct event *e = &r->event;
+
+	e->name = "policy-refusal";
+	e->detail[0] = '\0';
+	e->rv = rv;
+	event_word(e, "call", r->call->name);
+	event_word(e, "why", why);
+	if (o != NULL)
+		event_object(e, o);
+	for (size_t i = 0; r->call->args[i] != ARG_END; i++)
+		if (r->call->args[i] == ARG_MECH)
+			event_mech(e, r->args[i].ptr);
+	r->refused = true;
+	return rv;
+}
+
+static CK_RV
+class_code(const struct call *call)
+{
+	switch (call->class) {
+	case CLASS_USE:
+		return call->number == CALL_C_DigestInit ? CKR_MECHANISM_INVALID
+		                                         : CKR_KEY_FUNCTION_NOT_PERMITTED;
+	case CLASS_RANDOM:
+		return call->number == CALL_C_SeedRandom ? CKR_RANDOM_SEED_NOT_SUPPORTED
+		                                         : CKR_RANDOM_NO_RNG;
+	case CLASS_LOGIN:
+		return CKR_USER_TYPE_INVALID;
+	case CLASS_OBJECT:
+	case CLASS_DESTROY:
+		return CKR_ACTION_PROHIBITED;
+	case CLASS_PIN:
+	case CLASS_INIT:
+	case CLASS_GENERATE:
+	case CLASS_IMPORT:
+		return CKR_TOKEN_WRITE_PROTECTED;
+	case CLASS_WRAP:
+		return CKR_KEY_NOT_WRAPPABLE;
+	default:
+		return CKR_FUNCTION_REJECTED;
+	}
+}
+
+/* Calls that begin something; those that go on with it are refused by SoftHSM2, since
+ * nothing was begun. */
+static bool
+begins(const struct call *call)
+{
+	for (size_t i = 0; call->args[i] != ARG_END; i++)
+		if (call->args[i] == ARG_MECH || call->args[i] == ARG_OBJECT)
+			return true;
+	return call->class != CLASS_USE && call->number != CALL_C_Logout &&
+	    call->number != CALL_C_FindObjectsFinal;
+}
+
+bool
+policy_mech_allowed(const struct grant *g, CK_MECHANISM_TYPE mech)
+{
+	if (!g->limit_mechs)
+		return true;
+	for (size_t i = 0; i < g->nmechs; i++)
+		if (g->mechs[i] == mech)
+			return true;
+	return false;
+}
+
+CK_RV
+policy_call(struct request *r)
+{
+	const struct grant *g = r->w->grant;
+	const struct call *call = r->call;
+
+	if (call->class != CLASS_NONE && (g->classes & 1u << call->class) == 0 &&
+	    begins(call))
+		return policy_refuse(r, class_code(call), "class", NULL);
+	for (size_t i = 0; call->args[i] != ARG_END; i++) {
+		const CK_MECHANISM *m = r->args[i].ptr;
+
+		if (call->args[i] == ARG_MECH && m != NULL &&
+		    !policy_mech_allowed(g, m->mechanism))
+			return policy_refuse(r, CKR_MECHANISM_INVALID, "mechanism", NULL);
+	}
+	return CKR_OK;
+}
+
+static bool
+matches(const struct grant_match *m, const struct object *o)
+{
+	char label[sizeof(o->label) + 1];
+
+	if ((m->has_class && m->class != o->class) || (m->has_type && m->type != o->type))
+		return false;
+	if (m->has_id &&
+	    (m->id_len != o->id_len || memcmp(m->id, o->id, o->id_len) != 0))
+		return false;
+	if (!m->has_label)
+		return true;
+	memcpy(label, o->label, o->label_len);
+	label[o->label_len] = '\0';
+	return fnmatch(m->label, label, 0) == 0;
+}
+
+bool
+policy_hidden(const struct grant *g, const struct object *o)
+{
+	for (size_t i = 0; i < g->nrules; i++)
+		if (g->rules[i].hide && matches(&g->rules[i].match, o))
+			return true;
+	return false;
+}
+
+bool
+policy_ruled(const struct grant *g, const struct object *o)
+{
+	for (size_t i = 0; i < g->nrules; i++)
+		if (matches(&g->rules[i].match, o))
+			return true;
+	return false;
+}
+
+static bool
+rule_allows(const struct grant_rule *rule, const CK_MECHANISM *mech)
+{
+	if (!rule->limit_mechs || mech == NULL)
+		return true;
+	for (size_t i = 0; i < rule->nmechs; i++)
+		if (rule->mechs[i] == mech->mechanism)
+			return true;
+	return false;
+}
+
+/* One bucket per principal, rule and key. */
+static bool
+draw(struct worker *w, size_t rule, const struct object *o)
+{
+	const struct grant_rule *gr = &w->grant->rules[rule];
+	uint64_t key = quota_key(rule, w->grant->principal, strlen(w->grant->principal));
+
+	key = quota_key(key, o->identity, sizeof(o->identity));
+	if (!o->token)
+		key = quota_key(key, &o->handle, sizeof(o->handle));
+	return quota_take(&w->gate, key, gr->rate, gr->burst);
+}
+
+CK_RV
+policy_use(struct request *r, const struct object *o, const CK_MECHANISM *mech)
+{
+	const struct grant *g = r->w->grant;
+
+	for (size_t i = 0; i < g->nrules; i++)
+		if (matches(&g->rules[i].match, o) && !rule_allows(&g->rules[i], mech))
+			return policy_refuse(r, CKR_MECHANISM_INVALID, "mechanism", o);
+	for (size_t i = 0; i < g->nrules; i++)
+		if (g->rules[i].rate > 0 && object_is_secret(o) &&
+		    matches(&g->rules[i].match, o) && !draw(r->w, i, o))
+			return policy_refuse(r, CKR_FUNCTION_REJECTED, "quota", o);
+	return CKR_OK;
+}
+
+static bool
+is_bool(const CK_ATTRIBUTE *a, CK_ATTRIBUTE_TYPE type, bool value)
+{
+	return a->type == type && a->pValue != NULL && a->ulValueLen == sizeof(CK_BBOOL) &&
+	    (*(const CK_BBOOL *)a->pValue != CK_FALSE) == value;
+}
+
+CK_RV
+policy_template(struct request *r, const CK_ATTRIBUTE *t, CK_ULONG n)
+{
+	if ((r->w->grant->flags & GRANT_DENY_EXTRACT) == 0 || t == NULL)
+		return CKR_OK;
+	for (CK_ULONG i = 0; i < n; i++)
+		if (is_bool(&t[i], CKA_EXTRACTABLE, true) ||
+		    is_bool(&t[i], CKA_SENSITIVE, false))
+			return policy_refuse(r, CKR_TEMPLATE_INCONSISTENT, "extract", NULL);
+	return CKR_OK;
+}
+
+bool
+policy_attr_secret(CK_ATTRIBUTE_TYPE type)
+{
+	switch (type) {
+	case CKA_VALUE:
+	case CKA_PRIVATE_EXPONENT:
+	case CKA_PRIME_1:
+	case CKA_PRIME_2:
+	case CKA_EXPONENT_1:
+	case CKA_EXPONENT_2:
+	case CKA_COEFFICIENT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool
+policy_renames(const CK_ATTRIBUTE *t, CK_ULONG n)
+{
+	for (CK_ULONG i = 0; t != NULL && i < n; i++)
+		if (t[i].type == CKA_LABEL || t[i].type == CKA_ID)
+			return true;
+	return false;
+}

@@ -1,0 +1,72 @@
+/*
+ * pool.h - the threads of a worker: one leads, the others follow.
+ *
+ * The thread that has the reader role reads a frame and serves it itself.  While it
+ * serves, nobody reads; so it first hands the role on when the call may take long, when
+ * the call has to wait for something, or when requests were seen to arrive meanwhile.  A
+ * guest with one thread so costs no wake-up at all.  Where the guess was wrong, the
+ * watch (the main thread) takes the role away after a tick: no request ever waits for a
+ * slow one to end.
+ *
+ * The watch also sends the beats (frame.h).  It sleeps while nothing is being served.
+ */
+#ifndef CAAS_VSMD_POOL_H
+#define CAAS_VSMD_POOL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "protocol/calls.h"
+
+struct worker;
+
+#define POOL_MAX 256
+#define POOL_TICK 3      /* ms until the role is taken from who serves */
+#define POOL_DEAR 150000 /* ns: a call that takes longer hands the role on first */
+
+struct pool {
+	pthread_mutex_t lock;
+	pthread_cond_t follow; /* followers wait for the role here */
+	pthread_cond_t watch;  /* the main thread */
+	unsigned idle, total, max;
+	bool vacant;           /* nobody has the role */
+	_Atomic uint64_t role; /* count << 1 | serving; 0 when nobody has it */
+	uint64_t count;        /* of the role's changes; its holder's */
+	atomic_int resting;    /* of the watch: enum in pool.c */
+	atomic_bool ended;
+	int status;
+	_Atomic uint64_t serving[POOL_MAX]; /* id + 1 of each thread's request, 0: none */
+	atomic_uint outstanding;
+	int crowd;             /* reader's: requests that will hand the role on */
+	unsigned sample;       /* reader's */
+	atomic_uint cost[CALL_COUNT_]; /* ns, moving average */
+};
+
+/* What a thread knows of itself. */
+struct seat {
+	unsigned number;
+	uint64_t role; /* value of pool.role when it is ours, 0 otherwise */
+};
+
+/* Run with at most `threads` threads until pool_end(); returns its status. */
+int pool_run(struct worker *w, unsigned threads);
+void pool_end(struct pool *p, int status);
+
+/* The thread body, in loop.c. */
+void loop(struct worker *w, struct seat *seat);
+/* Wait for the role. False: the pool has ended. */
+bool pool_lead(struct worker *w, struct seat *seat);
+/* Hand the role on, if this seat has it. */
+void pool_promote(struct worker *w, struct seat *seat);
+/* Around serving: note the request, and, when the role is kept, that it is idle. */
+void pool_begin(struct worker *w, struct seat *seat);
+/* True when the role is still ours: read the next frame at once. */
+bool pool_keep(struct worker *w, struct seat *seat);
+/* False when the id is outstanding already. Reader only. */
+bool pool_note(struct pool *p, struct seat *seat, uint32_t id);
+/* Before the reply is sent. */
+void pool_forget(struct pool *p, struct seat *seat);
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * quota.h - how often a principal may use a key: token buckets in shared memory.
+ *
+ * The buckets lie in the gate file, so that all applications of a principal draw from
+ * the same one.  A bucket is a time: when it would be full again.
+ *
+ * Threads and processes: any, without locks.
+ */
+#ifndef CAAS_VSMD_QUOTA_H
+#define CAAS_VSMD_QUOTA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct gate_file;
+
+/* Take one from the bucket `key`, which fills with `rate` a second up to `burst` (0 counts
+ * as 1).  False: it is empty.  rate 0: no quota. */
+bool quota_take(struct gate_file *f, uint64_t key, uint32_t rate, uint32_t burst);
+/* The same at a time of the caller's, in ns: for tests. */
+bool quota_take_at(
+    struct gate_file *f, uint64_t key, uint32_t rate, uint32_t burst, uint64_t now);
+/* A key from what identifies the bucket; chain calls for several parts. */
+uint64_t quota_key(uint64_t key, const void *p, size_t len);
+
+#endif

@@ -1,0 +1,163 @@
+/* resume.c - an application takes up its sessions on a fresh channel, see protocol/resume.h */
+#include "protocol/resume.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/secmem.h"
+#include "vsmd/worker/policy.h"
+#include "vsmd/worker/serve.h"
+
+#define BATCH 512
+
+struct entry {
+	uint8_t id[MSG_ID_LEN];
+	CK_OBJECT_HANDLE handle;
+};
+
+struct index {
+	struct entry *entries;
+	size_t n, room;
+};
+
+static int
+compare(const void *a, const void *b)
+{
+	return memcmp(((const struct entry *)a)->id, ((const struct entry *)b)->id, MSG_ID_LEN);
+}
+
+static bool
+add(struct index *x, const struct object *o)
+{
+	if (x->n == x->room) {
+		size_t room = x->room ? 2 * x->room : BATCH;
+		struct entry *e = realloc(x->entries, room * sizeof(*e));
+
+		if (e == NULL)
+			return false;
+		x->entries = e;
+		x->room = room;
+	}
+	memcpy(x->entries[x->n].id, o->identity, MSG_ID_LEN);
+	x->entries[x->n++].handle = o->handle;
+	return true;
+}
+
+/* All objects of the token that the principal may see.  The gate is held. */
+static bool
+collect(struct worker *w, CK_SESSION_HANDLE session, struct index *x)
+{
+	CK_OBJECT_HANDLE batch[BATCH];
+	CK_ULONG n = 0;
+	struct object o;
+	bool ok = true;
+
+	if (w->fl->C_FindObjectsInit(session, NULL, 0) != CKR_OK)
+		return false;
+	while (ok && w->fl->C_FindObjects(session, batch, BATCH, &n) == CKR_OK && n > 0)
+		for (CK_ULONG i = 0; ok && i < n; i++)
+			if (objects_get(w, session, batch[i], &o) && o.token &&
+			    !policy_hidden(w->grant, &o))
+				ok = add(x, &o);
+	(void)w->fl->C_FindObjectsFinal(session);
+	return ok;
+}
+
+/* The handle of an identity; 0 when there is none or more than one. */
+static CK_OBJECT_HANDLE
+look_up(const struct index *x, const uint8_t id[MSG_ID_LEN])
+{
+	size_t low = 0, high = x->n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (memcmp(x->entries[mid].id, id, MSG_ID_LEN) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (low == x->n || memcmp(x->entries[low].id, id, MSG_ID_LEN) != 0)
+		return 0;
+	if (low + 1 < x->n && memcmp(x->entries[low + 1].id, id, MSG_ID_LEN) == 0)
+		return 0;
+	return x->entries[low].handle;
+}
+
+static void
+resume_objects(struct request *r, CK_SESSION_HANDLE session, const struct resume *asked,
+    struct resumed *done)
+{
+	struct index x = {0};
+
+	if (session == 0 || asked->nids == 0 ||
+	    (r->w->grant->classes & 1u << CLASS_READ) == 0 ||
+	    serve_enter(r, GATE_SHARED) != CKR_OK)
+		return;
+	if (!collect(r->w, session, &x))
+		x.n = 0;
+	serve_leave(r);
+	if (x.n > 0)
+		qsort(x.entries, x.n, sizeof(*x.entries), compare);
+	for (uint32_t i = 0; i < asked->nids; i++)
+		done->objects[i] = look_up(&x, asked->ids[i]);
+	free(x.entries);
+}
+
+static CK_RV
+resume_login(struct request *r, CK_SESSION_HANDLE session, const struct resume *asked)
+{
+	struct worker *w = r->w;
+	struct event e = {.name = "resume"};
+	uint8_t pin[WORKER_PIN_MAX], user = 0;
+	size_t len;
+	CK_RV rv;
+
+	if (session == 0 || (w->grant->classes & 1u << CLASS_LOGIN) == 0)
+		return CKR_USER_NOT_LOGGED_IN;
+	rv = store_ticket_open(w, asked->ticket, asked->ticket_len, &user, pin, &len);
+	if (rv == CKR_OK && user + 1 != asked->user)
+		rv = CKR_USER_NOT_LOGGED_IN;
+	if (rv == CKR_OK && (rv = serve_enter(r, GATE_EXCLUSIVE)) == CKR_OK) {
+		rv = w->fl->C_Login(session, user, pin, len);
+		serve_leave(r);
+	}
+	sec_wipe(pin, sizeof(pin));
+	if (rv == CKR_OK)
+		w->user = user;
+	e.rv = rv;
+	event_word(&e, "user", user == CKU_SO ? "so" : "user");
+	audit_refusal(r, &e);
+	return rv;
+}
+
+bool
+serve_resume(struct request *r)
+{
+	struct resume asked;
+	struct resumed done = {.rv = CKR_OK};
+	CK_SESSION_HANDLE any = 0;
+
+	if (!resume_ask_read(&r->in, &asked, &r->arena) || !buf_end(&r->in))
+		return false;
+	done.epoch = gate_epoch(&r->w->gate);
+	done.nsessions = asked.nsessions;
+	done.nobjects = asked.nids;
+	done.sessions = arena_array(&r->arena, asked.nsessions, sizeof(*done.sessions));
+	done.objects = arena_array(&r->arena, asked.nids, sizeof(*done.objects));
+	if (done.sessions == NULL || done.objects == NULL)
+		return false;
+	for (uint32_t i = 0; i < asked.nsessions; i++) {
+		if (session_open(r, asked.session_flags[i], &done.sessions[i]) != CKR_OK)
+			done.sessions[i] = 0;
+		if (any == 0)
+			any = done.sessions[i];
+	}
+	pthread_mutex_lock(&r->w->login_lock);
+	if (asked.user > 0)
+		done.rv = resume_login(r, any, &asked);
+	pthread_mutex_unlock(&r->w->login_lock);
+	resume_objects(r, any, &asked, &done);
+	resume_answer_write(&r->out, &done);
+	return true;
+}

@@ -1,0 +1,185 @@
+/* serve.c - see state.h: validate, do, reply */
+#include "vsmd/worker/serve.h"
+
+#include <string.h>
+
+#include "common/log.h"
+#include "protocol/invoke.h"
+#include "vsmd/worker/policy.h"
+
+static CK_RV (*const steps[CALL_COUNT_])(struct request *r) = {
+    [CALL_C_GetSlotInfo] = step_slot_info,
+    [CALL_C_GetTokenInfo] = step_token_info,
+    [CALL_C_GetMechanismList] = step_mechanism_list,
+    [CALL_C_GetMechanismInfo] = step_mechanism_info,
+    [CALL_C_InitToken] = step_init_token,
+    [CALL_C_InitPIN] = step_init_pin,
+    [CALL_C_SetPIN] = step_set_pin,
+    [CALL_C_OpenSession] = step_open_session,
+    [CALL_C_CloseSession] = step_close_session,
+    [CALL_C_CloseAllSessions] = step_close_all_sessions,
+    [CALL_C_GetSessionInfo] = step_session_info,
+    [CALL_C_Login] = step_login,
+    [CALL_C_Logout] = step_logout,
+    [CALL_C_CreateObject] = step_make,
+    [CALL_C_CopyObject] = step_make,
+    [CALL_C_GenerateKey] = step_make,
+    [CALL_C_GenerateKeyPair] = step_make,
+    [CALL_C_UnwrapKey] = step_make,
+    [CALL_C_DeriveKey] = step_make,
+    [CALL_C_DestroyObject] = step_destroy,
+    [CALL_C_SetAttributeValue] = step_set_attributes,
+    [CALL_C_GetAttributeValue] = step_get_attributes,
+    [CALL_C_FindObjects] = step_find_objects,
+    [CALL_C_EncryptInit] = step_use_init,
+    [CALL_C_DecryptInit] = step_use_init,
+    [CALL_C_SignInit] = step_use_init,
+    [CALL_C_SignRecoverInit] = step_use_init,
+    [CALL_C_VerifyInit] = step_use_init,
+    [CALL_C_VerifyRecoverInit] = step_use_init,
+    [CALL_C_Decrypt] = step_use_end,
+    [CALL_C_DecryptFinal] = step_use_end,
+    [CALL_C_Sign] = step_use_end,
+    [CALL_C_SignFinal] = step_use_end,
+    [CALL_C_SignRecover] = step_use_end,
+    [CALL_C_WrapKey] = step_wrap,
+};
+
+size_t
+serve_arg(const struct request *r, enum arg_kind kind, size_t n)
+{
+	size_t i;
+
+	for (i = 0; r->call->args[i] != ARG_END; i++)
+		if (r->call->args[i] == kind && n-- == 0)
+			break;
+	return i;
+}
+
+/*
+ * A writer died while it wrote.  The store, asked to commit, sees the mark, has the token
+ * discarded and rebuilt, and this worker ended with it.
+ */
+static CK_RV
+broken(struct request *r)
+{
+	uint64_t epoch;
+
+	log_error("a worker died while it wrote to the token: asking for its last commit");
+	gate_leave(&r->gate);
+	pool_promote(r->w, r->seat);
+	(void)store_commit(r->w, NULL, NULL, &epoch);
+	r->last = true;
+	return CKR_DEVICE_ERROR;
+}
+
+CK_RV
+serve_enter(struct request *r, enum call_gate mode)
+{
+	if (!gate_try(&r->gate, mode)) {
+		pool_promote(r->w, r->seat);
+		gate_enter(&r->gate, mode);
+	}
+	return mode != GATE_NONE && gate_broken(&r->gate) ? broken(r) : CKR_OK;
+}
+
+void
+serve_leave(struct request *r)
+{
+	gate_leave(&r->gate);
+}
+
+CK_RV
+serve_visible(struct request *r)
+{
+	struct object o;
+
+	if (r->w->grant->nrules == 0)
+		return CKR_OK;
+	for (size_t i = 0; r->call->args[i] != ARG_END; i++)
+		if (r->call->args[i] == ARG_OBJECT &&
+		    objects_get(r->w, r->args[0].len, r->args[i].len, &o) &&
+		    policy_hidden(r->w->grant, &o))
+			return CKR_OBJECT_HANDLE_INVALID;
+	return CKR_OK;
+}
+
+CK_RV
+serve_call(struct request *r, enum call_gate mode)
+{
+	CK_RV rv = serve_enter(r, mode);
+
+	if (rv != CKR_OK)
+		return rv;
+	if ((rv = serve_visible(r)) == CKR_OK)
+		rv = call_invoke(r->call, r->w->fl, r->args);
+	serve_leave(r);
+	return rv;
+}
+
+/*
+ * SoftHSM2 reads the PINs, and whether there is a token, once per process: where another
+ * worker has changed them, this one cannot judge any more.  It ends without an answer,
+ * and the guest attaches anew.
+ */
+static bool
+outdated(const struct request *r)
+{
+	const struct worker *w = r->w;
+
+	if (gate_pins(&w->gate) == atomic_load(&w->pins))
+		return false;
+	return w->blank || r->call->number == CALL_C_Login || r->call->class == CLASS_PIN ||
+	    r->call->class == CLASS_INIT;
+}
+
+static CK_RV
+check_slot(struct request *r)
+{
+	if (r->call->where != WHERE_SLOT)
+		return CKR_OK;
+	if (r->args[0].len != r->w->config->nursery->slot)
+		return CKR_SLOT_ID_INVALID;
+	r->args[0].len = r->w->slot;
+	return CKR_OK;
+}
+
+/* Make durable what the call changed; what is not durable was not done. */
+static CK_RV
+commit(struct request *r)
+{
+	CK_RV rv;
+
+	rv = store_commit(r->w, r->event.name ? &r->event : NULL,
+	    r->has_token ? &r->token : NULL, &r->reply.epoch);
+	atomic_fetch_sub(&r->w->gate.writers, 1);
+	if (rv == CKR_OK)
+		return CKR_OK;
+	log_error("%s could not be made durable, the token is restored", r->call->name);
+	r->last = true;
+	return rv;
+}
+
+void
+serve(struct request *r)
+{
+	struct reply *reply = &r->reply;
+	CK_RV rv, committed = CKR_OK;
+
+	/* Before the data are read: an older epoch never hides a change. */
+	reply->epoch = gate_epoch(&r->w->gate);
+	if (outdated(r)) {
+		r->silent = r->last = true;
+		return;
+	}
+	if ((rv = check_slot(r)) == CKR_OK && (rv = policy_call(r)) == CKR_OK)
+		rv = steps[r->call->number] != NULL ? steps[r->call->number](r)
+		                                    : serve_call(r, r->call->gate);
+	if (r->refused)
+		audit_refusal(r, &r->event);
+	if (r->commit)
+		committed = commit(r);
+	reply->rv = rv == CKR_OK ? committed : rv;
+	answer_write(&r->out, r->call, r->args, reply);
+	answer_used(r->call, r->args, reply->rv, &r->arena);
+}

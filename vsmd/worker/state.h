@@ -1,0 +1,98 @@
+/*
+ * state.h - what the files of the worker share; nothing outside vsmd/worker uses it.
+ *
+ * One struct worker per process; one struct request per serving thread.  Order of locks:
+ * a session's turn, then the gate, then one of the short mutexes (sessions, objects,
+ * login, store), never two of these at once.
+ */
+#ifndef CAAS_VSMD_WORKER_STATE_H
+#define CAAS_VSMD_WORKER_STATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "common/buf.h"
+#include "protocol/arena.h"
+#include "protocol/calls.h"
+#include "protocol/frame.h"
+#include "protocol/message.h"
+#include "vchan-transport/transport.h"
+#include "vsmd/worker/event.h"
+#include "vsmd/worker/gate.h"
+#include "vsmd/worker/inbox.h"
+#include "vsmd/worker/objects.h"
+#include "vsmd/worker/pool.h"
+#include "vsmd/worker/quota.h"
+#include "vsmd/worker/sessions.h"
+#include "vsmd/worker/store.h"
+#include "vsmd/worker/worker.h"
+
+#define WORKER_PIN_MAX 1024       /* more is no PIN of ours (SoftHSM2: 255) */
+#define WORKER_TICKET_MAX 1024
+#define WORKER_BREACH 2           /* exit status: the guest broke the protocol */
+#define WORKER_WRITE_DEADLINE 30000 /* ms without progress until a guest counts as gone */
+
+struct worker {
+	const struct worker_config *config;
+	const struct grant *grant;
+	CK_FUNCTION_LIST *fl;
+	CK_SLOT_ID slot;         /* SoftHSM2's number of our slot */
+	atomic_uint pins;        /* generation of the PINs that SoftHSM2 knows */
+	bool blank;              /* there is no token yet */
+	uint32_t max_frame, silence;
+	struct gate_file gate;
+	struct channel *channel;
+	pthread_mutex_t write_lock;
+	atomic_ulong sent;       /* replies and beats */
+	struct inbox inbox;      /* of whoever has the reader role */
+	struct pool pool;
+	struct sessions sessions;
+	struct objects objects;
+	struct store store;
+	struct audit audit;
+
+	pthread_mutex_t login_lock; /* one login, logout or PIN change at a time */
+	int user;                   /* CKU_SO, CKU_USER, or -1 */
+	bool resumed;               /* FRAME_RESUME came, or a call: only the first may be one */
+};
+
+#define REQUEST_REFS 2
+
+struct request {
+	struct worker *w;
+	struct seat *seat;           /* of the thread that serves it */
+	struct gate gate;
+	struct frame frame;
+	struct buf in, out;
+	struct arena arena;
+	const struct call *call;
+	struct arg args[ARGS_MAX];
+	struct turn turn;            /* in the session of args[0] */
+	struct reply reply;
+	struct object_ref refs[REQUEST_REFS]; /* for calls with at most two handles */
+	uint8_t ticket[WORKER_TICKET_MAX];
+	struct event event;          /* to commit, when it has a name */
+	struct store_token token;    /* beside it, after C_InitToken */
+	bool has_token;
+	bool refused;                /* event is a policy-refusal */
+	bool commit;                 /* the call changed the token's files */
+	bool last;                   /* end the worker after the reply */
+	bool silent;                 /* and send none */
+};
+
+/* serve.c: everything between a decoded request and its reply. */
+void serve(struct request *r);
+/* The call of the row itself, on SoftHSM2, behind the gate `mode`. */
+CK_RV serve_call(struct request *r, enum call_gate mode);
+/* Pass the gate; the reader role is handed on before waiting.  CKR_DEVICE_ERROR when a
+ * writer died in there (not held then). */
+CK_RV serve_enter(struct request *r, enum call_gate mode);
+void serve_leave(struct request *r);
+/* resume.c: FRAME_RESUME.  false: a breach of protocol. */
+bool serve_resume(struct request *r);
+
+/* End the process as soon as no thread writes the token's files; does not return to the
+ * guest.  Any thread; returns to the caller, who must stop serving. */
+void worker_end(struct worker *w, int status);
+
+#endif

@@ -1,0 +1,117 @@
+/* use.c - calls that use keys: policy at the beginning, audit at the end */
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/invoke.h"
+#include "vsmd/worker/policy.h"
+#include "vsmd/worker/serve.h"
+
+/* Signatures and decryptions are what GRANT_AUDIT_USE records. */
+static int
+use_of(const struct call *call)
+{
+	switch (call->number) {
+	case CALL_C_SignInit:
+	case CALL_C_SignRecoverInit:
+	case CALL_C_Sign:
+	case CALL_C_SignFinal:
+	case CALL_C_SignRecover:
+		return USE_SIGN;
+	case CALL_C_DecryptInit:
+	case CALL_C_Decrypt:
+	case CALL_C_DecryptFinal:
+		return USE_DECRYPT;
+	default:
+		return -1;
+	}
+}
+
+/* Remember in the session what has begun, for its record at the end. */
+static void
+note_use(struct request *r, const struct object *o)
+{
+	struct session *s = r->turn.session;
+	int use = use_of(r->call);
+
+	if (use < 0 || s == NULL || (r->w->grant->flags & GRANT_AUDIT_USE) == 0)
+		return;
+	if (s->use[use] == NULL && (s->use[use] = malloc(sizeof(struct event))) == NULL)
+		return;
+	memset(s->use[use], 0, sizeof(struct event));
+	event_object(s->use[use], o);
+	event_mech(s->use[use], r->args[1].ptr);
+}
+
+CK_RV
+step_use_init(struct request *r)
+{
+	struct worker *w = r->w;
+	struct object o;
+	CK_RV rv;
+
+	/* Nothing depends on the key: do not look at it. */
+	if (w->grant->nrules == 0 && (w->grant->flags & GRANT_AUDIT_USE) == 0)
+		return serve_call(r, r->call->gate);
+	if ((rv = serve_enter(r, GATE_SHARED)) != CKR_OK)
+		return rv;
+	if (!objects_get(w, r->args[0].len, r->args[2].len, &o))
+		memset(&o, 0, sizeof(o)); /* SoftHSM2 says what is wrong with it */
+	else if (policy_hidden(w->grant, &o))
+		rv = CKR_OBJECT_HANDLE_INVALID;
+	else
+		rv = policy_use(r, &o, r->args[1].ptr);
+	if (rv == CKR_OK && (rv = call_invoke(r->call, w->fl, r->args)) == CKR_OK)
+		note_use(r, &o);
+	serve_leave(r);
+	return rv;
+}
+
+CK_RV
+step_use_end(struct request *r)
+{
+	struct session *s = r->turn.session;
+	size_t out = serve_arg(r, ARG_OUT_BYTES, 0);
+	int use = use_of(r->call);
+	CK_RV rv = serve_call(r, r->call->gate);
+
+	/* A question for the length is no use yet. */
+	if ((r->w->grant->flags & GRANT_AUDIT_USE) == 0 || s == NULL || use < 0 ||
+	    s->use[use] == NULL || r->args[out].ptr == NULL || rv == CKR_BUFFER_TOO_SMALL)
+		return rv;
+	r->event = *s->use[use];
+	r->event.name = r->call->name;
+	r->event.rv = rv;
+	audit_use(r, &r->event);
+	free(s->use[use]);
+	s->use[use] = NULL;
+	return rv;
+}
+
+CK_RV
+step_wrap(struct request *r)
+{
+	struct worker *w = r->w;
+	struct object key = {0}, by = {0};
+	CK_RV rv;
+
+	if (w->grant->flags & GRANT_DENY_EXTRACT)
+		return policy_refuse(r, CKR_KEY_UNEXTRACTABLE, "extract", NULL);
+	if ((rv = serve_enter(r, GATE_SHARED)) != CKR_OK)
+		return rv;
+	if ((rv = serve_visible(r)) == CKR_OK &&
+	    objects_get(w, r->args[0].len, r->args[2].len, &by))
+		rv = policy_use(r, &by, r->args[1].ptr);
+	if (rv == CKR_OK) {
+		(void)objects_get(w, r->args[0].len, r->args[3].len, &key);
+		rv = call_invoke(r->call, w->fl, r->args);
+	}
+	serve_leave(r);
+	if (rv != CKR_OK || r->args[4].ptr == NULL)
+		return rv;
+	r->event.name = r->call->name;
+	r->event.rv = rv;
+	event_object(&r->event, &key);
+	event_mech(&r->event, r->args[1].ptr);
+	audit_use(r, &r->event);
+	return rv;
+}

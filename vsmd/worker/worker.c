@@ -1,0 +1,145 @@
+/* worker.c - see worker.h */
+#include "vsmd/worker/worker.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include "common/log.h"
+#include "common/proctitle.h"
+#include "vsmd/confine/confine.h"
+#include "vsmd/worker/serve.h"
+
+#define DRAIN 30000       /* ms that a write to the token may still take at the end */
+#define SILENCE_LEAST 300 /* ms: less would be beats without end */
+
+void
+worker_end(struct worker *w, int status)
+{
+	pool_end(&w->pool, status);
+	channel_shutdown(w->channel);
+}
+
+/*
+ * Keys stay out of the swap.  A limit that is too small would make later allocations
+ * fail, so it is all or nothing; vsmd's unit lifts it.
+ */
+static void
+lock_memory(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur != RLIM_INFINITY ||
+	    mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0)
+		log_debug("memory is not locked, raise LimitMEMLOCK= to infinity");
+}
+
+static int
+confine_worker(void)
+{
+	struct confine c = {.role = "vsmd-worker", .syscalls = confine_files,
+	    .nsyscalls = confine_files_count,
+	    .flags = CONFINE_THREADS | CONFINE_FILTER_ONLY};
+
+	return confine(&c);
+}
+
+/* Answer the hello, which the supervisor has read. */
+static int
+greet(struct worker *w)
+{
+	const struct hello_ask *ask = &w->config->hello;
+	struct hello_answer answer = {.version = HELLO_VERSION, .status = HELLO_OK};
+	uint8_t raw[HELLO_LEN];
+	struct iovec v = {.iov_base = raw, .iov_len = sizeof(raw)};
+
+	w->max_frame = ask->max_frame < FRAME_MAX_DEFAULT ? ask->max_frame : FRAME_MAX_DEFAULT;
+	w->silence = ask->silence;
+	if (w->silence != 0 && w->silence < SILENCE_LEAST)
+		w->silence = SILENCE_LEAST;
+	if (ask->version != HELLO_VERSION)
+		answer.status = HELLO_BAD_VERSION;
+	else if (w->max_frame < FRAME_MAX_LEAST || ask->purpose != HELLO_TOKEN ||
+	    ask->slot != w->config->nursery->slot)
+		answer.status = HELLO_REFUSED;
+	answer.max_frame = w->max_frame;
+	answer.silence = w->silence;
+	answer.epoch = gate_epoch(&w->gate);
+	hello_answer_write(raw, &answer);
+	if (channel_writev(w->channel, &v, 1, WORKER_WRITE_DEADLINE) != 0) {
+		log_info("the guest went away before its hello was answered");
+		return -1;
+	}
+	return answer.status == HELLO_OK ? 0 : -1;
+}
+
+/* Behind the gate: SoftHSM2 looks into the token's files. */
+static int
+find_slot(struct worker *w)
+{
+	struct gate gate;
+	CK_RV rv;
+
+	if (gate_file_open(&w->gate, w->config->nursery->gate) != 0 ||
+	    gate_open(&gate, &w->gate) != 0) {
+		log_error("gate %s: %s", w->config->nursery->gate, strerror(errno));
+		return -1;
+	}
+	gate_enter(&gate, GATE_SHARED);
+	rv = slot_find(w->fl, &w->slot, &w->blank);
+	gate_leave(&gate);
+	gate_close(&gate);
+	if (rv != CKR_OK)
+		log_error("SoftHSM2 has no slot: 0x%lx", rv);
+	return rv == CKR_OK ? 0 : -1;
+}
+
+static int
+open_worker(struct worker *w, const struct worker_config *config)
+{
+	w->config = config;
+	w->grant = &config->grant;
+	w->fl = config->backend;
+	w->user = -1;
+	atomic_store(&w->pins, config->pins);
+	pthread_mutex_init(&w->write_lock, NULL);
+	pthread_mutex_init(&w->login_lock, NULL);
+	sessions_init(&w->sessions, config->nursery->max_sessions);
+	objects_init(&w->objects);
+	store_init(&w->store, config->store);
+	audit_init(&w->audit);
+	if (find_slot(w) != 0)
+		return -1;
+	if ((w->channel = channel_from_fd(config->channel)) == NULL) {
+		log_error("channel: %s", strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+int
+worker_main(const struct worker_config *config)
+{
+	char title[2 * GRANT_NAME + 32];
+	struct worker *w = calloc(1, sizeof(*w));
+	int status;
+
+	log_name("vsmd-worker");
+	snprintf(title, sizeof(title), "slot %u %s %s", config->nursery->slot,
+	    config->grant.principal, config->grant.peer);
+	proctitle_set("vsmd-worker", title);
+	lock_memory();
+	if (w == NULL || open_worker(w, config) != 0 || confine_worker() != 0)
+		return 1;
+	if (greet(w) != 0)
+		return 1;
+	inbox_init(&w->inbox, w->max_frame);
+	status = pool_run(w, config->nursery->threads);
+	/* Threads may still run, so nothing is freed; the caller ends the process. */
+	if (!gate_drain(&w->gate, DRAIN))
+		log_error("ended while a call was writing to the token");
+	return status;
+}
