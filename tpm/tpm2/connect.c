@@ -133,3 +133,13 @@ tpm2_set_locality(struct tpm2 *s, uint8_t locality)
 	s->locality = locality;
 	return true;
 }
+
+void
+tpm2_overwrite(struct tpm2 *s)
+{
+	TPMS_CAPABILITY_DATA *cap;
+
+	if (Esys_GetCapability(s->esys, NO_SESSIONS, TPM2_CAP_COMMANDS, TPM2_CC_FIRST,
+		TPM2_MAX_CAP_CC, NULL, &cap) == TSS2_RC_SUCCESS)
+		Esys_Free(cap);
+}

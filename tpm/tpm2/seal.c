@@ -104,9 +104,8 @@ create_sealed(struct tpm2 *s, ESYS_TR session, const TPM2B_DIGEST *policy,
 	tpm2_blob_binding(blob, in->sensitive.data.buffer + len);
 	rc = create(s, session, policy, in, &blob->public, &blob->private);
 	/* ESYS keeps its last arguments on the heap: give it others of the same length. */
-	sec_wipe(in->sensitive.data.buffer, len);
-	if (s->esys != NULL)
-		(void)create(s, session, policy, in, &public, &private);
+	sec_wipe(in->sensitive.data.buffer, in->sensitive.data.size);
+	(void)create(s, session, policy, in, &public, &private);
 	sec_free(in);
 	return rc;
 }

@@ -76,6 +76,8 @@ enum tpm_result tpm2_fail(struct tpm *t, TSS2_RC rc, const char *what);
 enum tpm_result tpm2_connect(struct tpm *t);
 void tpm2_disconnect(struct tpm2 *s);
 void tpm2_flush(struct tpm2 *s, ESYS_TR *handle);
+/* ESYS leaves the last answer in its buffer, in clear: overwrite it with a longer one. */
+void tpm2_overwrite(struct tpm2 *s);
 /* Set the locality of commands to come; false when this TPM cannot. */
 bool tpm2_set_locality(struct tpm2 *s, uint8_t locality);
 

@@ -87,17 +87,6 @@ run_policy(struct unseal *u, const struct approval *a)
 	return rc;
 }
 
-/* ESYS leaves the answer in its buffer: overwrite it with a longer one. */
-static void
-overwrite_answer(struct tpm2 *s)
-{
-	TPMS_CAPABILITY_DATA *cap;
-
-	if (Esys_GetCapability(s->esys, NO_SESSIONS, TPM2_CAP_COMMANDS, TPM2_CC_FIRST,
-		TPM2_MAX_CAP_CC, NULL, &cap) == TSS2_RC_SUCCESS)
-		Esys_Free(cap);
-}
-
 /* The secret, if the digest behind it is that of this blob. */
 static TSS2_RC
 take(struct unseal *u, const TPM2B_SENSITIVE_DATA *out)
@@ -132,7 +121,7 @@ try_once(struct unseal *u, const struct approval *a)
 	rc = take(u, out);
 	sec_wipe(out, sizeof(*out));
 	Esys_Free(out);
-	overwrite_answer(s);
+	tpm2_overwrite(s);
 	return rc;
 }
 
