@@ -57,8 +57,9 @@ parse_option(struct args *a, int argc, char **argv, int *i)
 		return cmd_usage("%s: no option --%.*s: see caas %s --help",
 		    a->command->name, (int)len, name, a->command->name);
 	if (option_table[id].arg == NULL)
-		return eq != NULL ? cmd_usage("--%s takes no value", option_table[id].name)
-				  : option_set(a, id, set);
+		return eq != NULL
+			   ? cmd_usage("--%s takes no value", option_table[id].name)
+			   : option_set(a, id, set);
 	if (eq != NULL)
 		return option_set(a, id, eq + 1);
 	if (*i + 1 >= argc)

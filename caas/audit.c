@@ -20,11 +20,12 @@ struct show {
 static void
 show_line(const json_t *record)
 {
-	static const char *const keys[] = {"event", "principal", "peer", "slot", "token", "rv",
-	    "detail"};
+	static const char *const keys[] = {
+	    "event", "principal", "peer", "slot", "token", "rv", "detail"};
 	const char *when = json_string_value(json_object_get(record, "time"));
 
-	printf("%lld %s", (long long)json_integer_value(json_object_get(record, AUDIT_NUMBER)),
+	printf("%lld %s",
+	    (long long)json_integer_value(json_object_get(record, AUDIT_NUMBER)),
 	    when != NULL ? when : "-");
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		const json_t *v = json_object_get(record, keys[i]);
@@ -73,8 +74,9 @@ show_piece(struct client *c, struct show *s)
 		const json_t *number = json_object_get(record, AUDIT_NUMBER);
 
 		show_record(s, record);
-		s->next = json_is_integer(number) ? (uint64_t)json_integer_value(number) + 1
-						  : s->next + 1;
+		s->next = json_is_integer(number)
+			      ? (uint64_t)json_integer_value(number) + 1
+			      : s->next + 1;
 		s->left -= s->left > 0;
 	}
 	json_decref(j);

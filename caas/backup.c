@@ -16,16 +16,18 @@
 static int
 get_passphrase(const struct args *args, bool twice, struct secret *ret)
 {
-	bool given =
-	    args->value[OPT_PASSPHRASE] != NULL || args->value[OPT_PASSPHRASE_FILE] != NULL;
+	bool given = args->value[OPT_PASSPHRASE] != NULL ||
+		     args->value[OPT_PASSPHRASE_FILE] != NULL;
 
 	*ret = (struct secret){0};
 	if (args->value[OPT_SEALED] != NULL)
 		return given ? cmd_usage("--sealed excludes a passphrase") : CMD_OK;
 	if (!given && !isatty(STDIN_FILENO))
-		return cmd_usage("give --passphrase-file FILE or --sealed: a backup is never "
-				 "in clear");
-	return secret_get(args, OPT_PASSPHRASE, OPT_PASSPHRASE_FILE, "passphrase", twice, ret);
+		return cmd_usage(
+		    "give --passphrase-file FILE or --sealed: a backup is never "
+		    "in clear");
+	return secret_get(
+	    args, OPT_PASSPHRASE, OPT_PASSPHRASE_FILE, "passphrase", twice, ret);
 }
 
 static int
@@ -58,7 +60,8 @@ write_all(int fd, const void *p, size_t len)
 }
 
 static int
-fetch_piece(struct client *c, json_int_t handle, json_int_t offset, int fd, size_t *ret_len)
+fetch_piece(
+    struct client *c, json_int_t handle, json_int_t offset, int fd, size_t *ret_len)
 {
 	struct client_request r = {.call = "backup-read",
 	    .args = json_pack("{s:I, s:I}", "handle", handle, "offset", offset)};
@@ -87,7 +90,8 @@ fetch(struct client *c, const char *label, const struct secret *passphrase, int 
     json_int_t *ret_size)
 {
 	struct client_request begin = {.call = "backup-begin",
-	    .args = json_pack("{s:s}", "label", label), .passphrase = passphrase};
+	    .args = json_pack("{s:s}", "label", label),
+	    .passphrase = passphrase};
 	json_t *j = client_ask(c, &begin, NULL);
 	json_int_t handle, offset = 0;
 	size_t len;
@@ -104,8 +108,8 @@ fetch(struct client *c, const char *label, const struct secret *passphrase, int 
 	if (rc == CMD_OK && offset != *ret_size)
 		rc = cmd_fail("vsmd sent more than it announced: upgrade one side");
 	if (rc == CMD_OK) {
-		struct client_request end = {.call = "backup-end",
-		    .args = json_pack("{s:I}", "handle", handle)};
+		struct client_request end = {
+		    .call = "backup-end", .args = json_pack("{s:I}", "handle", handle)};
 
 		json_decref(client_ask(c, &end, NULL));
 	}
@@ -160,11 +164,13 @@ cmd_token_backup(const struct args *args)
 }
 
 static int
-send_piece(struct client *c, json_int_t handle, json_int_t offset, const void *p, size_t len)
+send_piece(
+    struct client *c, json_int_t handle, json_int_t offset, const void *p, size_t len)
 {
 	struct client_request r = {.call = "restore-write",
 	    .args = json_pack("{s:I, s:I}", "handle", handle, "offset", offset),
-	    .blob = p, .blob_len = len};
+	    .blob = p,
+	    .blob_len = len};
 	json_t *j = client_ask(c, &r, NULL);
 
 	json_decref(j);
@@ -192,10 +198,10 @@ static json_t *
 restore(struct client *c, FILE *f, json_int_t size, const struct secret *passphrase,
     const struct secret *so_pin)
 {
-	struct client_request begin = {.call = "restore-begin",
-	    .args = json_pack("{s:I}", "size", size)};
-	struct client_request finish = {.call = "restore-finish", .passphrase = passphrase,
-	    .so_pin = so_pin};
+	struct client_request begin = {
+	    .call = "restore-begin", .args = json_pack("{s:I}", "size", size)};
+	struct client_request finish = {
+	    .call = "restore-finish", .passphrase = passphrase, .so_pin = so_pin};
 	json_t *j = client_ask(c, &begin, NULL);
 	json_int_t handle;
 	int rc;
@@ -220,8 +226,8 @@ restore_with(const struct args *args, FILE *f, const struct secret *passphrase,
 
 	if (fstat(fileno(f), &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0 ||
 	    st.st_size > BACKUP_MOST)
-		return cmd_fail("%s is empty or no regular file: give a backup",
-		    args->value[OPT_IN]);
+		return cmd_fail(
+		    "%s is empty or no regular file: give a backup", args->value[OPT_IN]);
 	c = client_of(args);
 	if (c == NULL)
 		return CMD_FAILED;
@@ -242,10 +248,12 @@ cmd_token_restore(const struct args *args)
 	int rc;
 
 	if (f == NULL)
-		return cmd_fail("cannot read %s: %s", args->value[OPT_IN], strerror(errno));
+		return cmd_fail(
+		    "cannot read %s: %s", args->value[OPT_IN], strerror(errno));
 	rc = get_passphrase(args, false, &passphrase);
 	if (rc == CMD_OK)
-		rc = secret_get(args, OPT_SO_PIN, OPT_SO_PIN_FILE, "SO PIN", false, &so_pin);
+		rc = secret_get(
+		    args, OPT_SO_PIN, OPT_SO_PIN_FILE, "SO PIN", false, &so_pin);
 	if (rc == CMD_OK)
 		rc = restore_with(args, f, &passphrase, &so_pin);
 	secret_free(&passphrase);

@@ -26,16 +26,20 @@ static int
 lost(const struct client *c)
 {
 	if (errno == ETIMEDOUT)
-		return cmd_fail("%s: vsmd gives no sign of life: is it stopped? see its log",
+		return cmd_fail(
+		    "%s: vsmd gives no sign of life: is it stopped? see its log",
 		    c->address);
 	return cmd_fail("%s", transport_strerror(c->address, errno));
 }
 
 static int
-hello(struct channel *c, enum hello_purpose purpose, int silence, struct hello_answer *ret)
+hello(
+    struct channel *c, enum hello_purpose purpose, int silence, struct hello_answer *ret)
 {
-	struct hello_ask ask = {.version = HELLO_VERSION, .purpose = purpose,
-	    .max_frame = FRAME_MAX_LEAST, .silence = (uint32_t)silence};
+	struct hello_ask ask = {.version = HELLO_VERSION,
+	    .purpose = purpose,
+	    .max_frame = FRAME_MAX_LEAST,
+	    .silence = (uint32_t)silence};
 	uint8_t bytes[HELLO_LEN];
 	struct iovec iov = {.iov_base = bytes, .iov_len = sizeof(bytes)};
 
@@ -57,12 +61,14 @@ refused(const char *address, const struct hello_answer *a)
 {
 	switch (a->status) {
 	case HELLO_BAD_VERSION:
-		cmd_fail("vsmd at %s speaks protocol version %u, this caas %u: upgrade one side",
+		cmd_fail("vsmd at %s speaks protocol version %u, this caas %u: upgrade "
+			 "one side",
 		    address, a->version, HELLO_VERSION);
 		break;
 	case HELLO_REFUSED:
 		cmd_fail("vsmd at %s refuses: no principal with role admin is you; "
-			 "see vsmd.conf(5)", address);
+			 "see vsmd.conf(5)",
+		    address);
 		break;
 	case HELLO_BUSY:
 		cmd_fail("vsmd at %s is busy: try again", address);
@@ -172,11 +178,13 @@ answer_read(const struct client *c, struct buf *b, struct buf *blob)
 {
 	size_t text_len = 0, blob_len = 0;
 	uint8_t ok = buf_get_u8(b);
-	const uint8_t *text = buf_get_bytes(b, &text_len), *bytes = buf_get_bytes(b, &blob_len);
+	const uint8_t *text = buf_get_bytes(b, &text_len),
+		      *bytes = buf_get_bytes(b, &blob_len);
 	json_t *json;
 
 	if (!buf_end(b) || ok > 1) {
-		cmd_fail("vsmd at %s sent a malformed answer: upgrade one side", c->address);
+		cmd_fail(
+		    "vsmd at %s sent a malformed answer: upgrade one side", c->address);
 		return NULL;
 	}
 	if (!ok) {
@@ -207,7 +215,8 @@ client_ask(struct client *c, const struct client_request *r, struct buf *blob)
 		cmd_fail("the request does not fit a message: shorten its arguments");
 	} else {
 		iov = (struct iovec){.iov_base = b.data, .iov_len = b.len};
-		if (channel_writev(c->channel, &iov, 1, c->silence) < 0 || receive(c, &b) < 0)
+		if (channel_writev(c->channel, &iov, 1, c->silence) < 0 ||
+		    receive(c, &b) < 0)
 			lost(c);
 		else
 			json = answer_read(c, &b, blob);

@@ -15,8 +15,8 @@
 #include "caas/cmd.h"
 #include "caas/procs.h"
 
-#define STEP 20         /* ms between looks */
-#define REPORT 5000     /* ms between lines while waiting */
+#define STEP 20	    /* ms between looks */
+#define REPORT 5000 /* ms between lines while waiting */
 #define LOG_TAIL 2048
 
 static int64_t
@@ -94,7 +94,8 @@ become_daemon(const struct place *p, const char *program, int log)
 	unsetenv("JOURNAL_STREAM");
 	if (chdir("/") == 0)
 		execl(program, "vsmd", "-c", p->conf, (char *)NULL);
-	dprintf(STDERR_FILENO, "error caas: cannot run %s: %s\n", program, strerror(errno));
+	dprintf(
+	    STDERR_FILENO, "error caas: cannot run %s: %s\n", program, strerror(errno));
 	_exit(127);
 }
 
@@ -169,7 +170,8 @@ daemon_start(const struct place *p, const char *program, int timeout)
 	else
 		unlink(p->pid);
 	return cmd_fail("vsmd %s: see above and %s",
-	    up == 0 ? "does not serve yet, so it was stopped" : "ended at its start", p->log);
+	    up == 0 ? "does not serve yet, so it was stopped" : "ended at its start",
+	    p->log);
 }
 
 static bool
@@ -195,7 +197,8 @@ wait_gone(const struct proc *procs, size_t n, int timeout)
 			return false;
 		if (now - told >= REPORT) {
 			told = now;
-			cmd_note("waiting for vsmd to end (%d s)", (int)((now - begin) / 1000));
+			cmd_note("waiting for vsmd to end (%d s)",
+			    (int)((now - begin) / 1000));
 		}
 		pause_ms(STEP);
 	}
@@ -218,7 +221,8 @@ daemon_stop(const struct place *p, int timeout)
 	else
 		/* Its leader is dead: only what is surely ours. */
 		for (size_t i = 0; i < n; i++)
-			if (strncmp(procs[i].name, "vsmd", 4) == 0 && procs[i].start > vsmd.start)
+			if (strncmp(procs[i].name, "vsmd", 4) == 0 &&
+			    procs[i].start > vsmd.start)
 				proc_signal(&procs[i], SIGTERM);
 			else
 				procs[i].start = 0;
@@ -233,5 +237,6 @@ daemon_stop(const struct place *p, int timeout)
 	}
 	free(procs);
 	return gone ? CMD_OK
-		    : cmd_fail("processes of session %d do not end: see ps", (int)vsmd.pid);
+		    : cmd_fail(
+			  "processes of session %d do not end: see ps", (int)vsmd.pid);
 }

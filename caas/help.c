@@ -102,7 +102,7 @@ cmd_help(const struct args *args)
 	return CMD_OK;
 }
 
-static void
+__attribute__((format(printf, 1, 0))) static void
 say(const char *fmt, va_list ap)
 {
 	char text[1024];

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 /* Relative ones start at the directory of our own executable. */
-static const char *const vsmd_places[] = {"../vsmd/vsmd", "../sbin/vsmd", CAAS_SBINDIR "/vsmd",
-    CAAS_LIBEXECDIR "/caas/vsmd", CAAS_LIBEXECDIR "/vsmd", NULL};
+static const char *const vsmd_places[] = {"../vsmd/vsmd", "../sbin/vsmd",
+    CAAS_SBINDIR "/vsmd", CAAS_LIBEXECDIR "/caas/vsmd", CAAS_LIBEXECDIR "/vsmd", NULL};
 static const char *const module_places[] = {"../libcaas-p11/libcaas-p11.so",
     CAAS_LIBDIR "/pkcs11/libcaas-p11.so", CAAS_LIBDIR "/libcaas-p11.so", NULL};
 

@@ -51,6 +51,7 @@ main(int argc, char **argv)
 		rc = run(c, argc - 1 - words, argv + 1 + words);
 	}
 	if (fflush(stdout) != 0 || ferror(stdout))
-		return cmd_fail("cannot write the output: is its disk full, or its reader gone?");
+		return cmd_fail(
+		    "cannot write the output: is its disk full, or its reader gone?");
 	return rc;
 }

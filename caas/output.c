@@ -61,7 +61,8 @@ column_width(const json_t *rows, const struct column *c)
 	int width = width_of(c->title), w;
 
 	for (size_t i = 0; i < json_array_size(rows); i++) {
-		cell_text(text, sizeof(text), json_object_get(json_array_get(rows, i), c->key));
+		cell_text(
+		    text, sizeof(text), json_object_get(json_array_get(rows, i), c->key));
 		w = width_of(text);
 		width = w > width ? w : width;
 	}
@@ -86,7 +87,8 @@ output_table(const json_t *rows, const struct column *columns, size_t n)
 		const json_t *row = json_array_get(rows, i);
 
 		for (size_t c = 0; c < n; c++) {
-			cell_text(text, sizeof(text), json_object_get(row, columns[c].key));
+			cell_text(
+			    text, sizeof(text), json_object_get(row, columns[c].key));
 			print_cell(text, width[c], c + 1 == n);
 		}
 	}
@@ -104,8 +106,9 @@ print_object(const char *prefix, const json_t *object, int depth)
 	const char *key;
 	json_t *v;
 
-	json_object_foreach((json_t *)(uintptr_t)object, key, v) {
-		snprintf(name, sizeof(name), "%s%s%s", prefix, prefix[0] != '\0' ? "." : "", key);
+	json_object_foreach ((json_t *)(uintptr_t)object, key, v) {
+		snprintf(name, sizeof(name), "%s%s%s", prefix,
+		    prefix[0] != '\0' ? "." : "", key);
 		print_value(name, v, depth + 1);
 	}
 }
@@ -141,7 +144,8 @@ output_pair(const char *key, const json_t *value)
 	char text[CELL];
 
 	cell_text(text, sizeof(text), value);
-	printf(strpbrk(text, " \"=") != NULL || text[0] == '\0' ? "%s=\"%s\"" : "%s=%s", key, text);
+	printf(strpbrk(text, " \"=") != NULL || text[0] == '\0' ? "%s=\"%s\"" : "%s=%s",
+	    key, text);
 }
 
 void

@@ -56,7 +56,8 @@ make_directory(const char *path, mode_t mode)
 	    st.st_uid == geteuid())
 		return CMD_OK;
 	return cmd_fail("cannot make %s: %s: choose another --dir", path,
-	    errno == EEXIST ? "it is there and not a directory of ours" : strerror(errno));
+	    errno == EEXIST ? "it is there and not a directory of ours"
+			    : strerror(errno));
 }
 
 static int
@@ -82,7 +83,8 @@ resolve(struct place *p, const char *dir, bool make, bool *ret_fresh)
 	char path[PATH_MAX];
 	struct stat st;
 
-	if ((size_t)snprintf(path, sizeof(path), "%s", dir) >= sizeof(path) || dir[0] == '\0')
+	if ((size_t)snprintf(path, sizeof(path), "%s", dir) >= sizeof(path) ||
+	    dir[0] == '\0')
 		return cmd_fail("--dir is empty or too long: choose another");
 	if (make) {
 		*ret_fresh = mkdir(path, 0755) == 0;
@@ -94,7 +96,8 @@ resolve(struct place *p, const char *dir, bool make, bool *ret_fresh)
 		if (!*ret_fresh && errno != EEXIST)
 			return cmd_fail("cannot make %s: %s", path, strerror(errno));
 	}
-	if (realpath(path, p->dir) == NULL || stat(p->dir, &st) < 0 || !S_ISDIR(st.st_mode)) {
+	if (realpath(path, p->dir) == NULL || stat(p->dir, &st) < 0 ||
+	    !S_ISDIR(st.st_mode)) {
 		p->dir[0] = '\0';
 		return make ? cmd_fail("cannot use %s: %s", path,
 				  errno != 0 ? strerror(errno) : "not a directory")
@@ -130,7 +133,8 @@ open_way(const char *dir, bool fresh)
 	if (stat(dir, &st) == 0 && (st.st_mode & 0011) != 0011 &&
 	    chmod(dir, (st.st_mode & 07777) | 0011) == 0 && !fresh)
 		cmd_note("note: %s can now be passed by all users, so that servers reach "
-			 "the socket", dir);
+			 "the socket",
+		    dir);
 }
 
 static int
@@ -145,13 +149,14 @@ choose_rundir(const char *dir, char ret[PATH_MAX])
 	}
 	snprintf(ret, PATH_MAX, "/tmp/caas-XXXXXX");
 	if (mkdtemp(ret) == NULL || chmod(ret, 0711) < 0)
-		return cmd_fail("cannot make a directory for sockets in /tmp: %s",
-		    strerror(errno));
+		return cmd_fail(
+		    "cannot make a directory for sockets in /tmp: %s", strerror(errno));
 	if (closed != NULL)
-		cmd_note("note: other users cannot pass %s: the socket is in %s", closed, ret);
+		cmd_note(
+		    "note: other users cannot pass %s: the socket is in %s", closed, ret);
 	else
-		cmd_note("note: %s is too long for a socket's name: the socket is in %s", dir,
-		    ret);
+		cmd_note("note: %s is too long for a socket's name: the socket is in %s",
+		    dir, ret);
 	return CMD_OK;
 }
 
@@ -177,13 +182,16 @@ write_config(const struct place *p)
 		return cmd_fail("no memory: free some");
 	/* A name that the file's syntax cannot hold must not become another path. */
 	c = config_parse(p->conf, text, strlen(text), report, NULL);
-	rc = c != NULL && strncmp(config_settings(c)->state, p->dir, strlen(p->dir)) == 0 &&
-	    strcmp(config_settings(c)->state + strlen(p->dir), "/state") == 0;
+	rc = c != NULL &&
+	     strncmp(config_settings(c)->state, p->dir, strlen(p->dir)) == 0 &&
+	     strcmp(config_settings(c)->state + strlen(p->dir), "/state") == 0;
 	config_free(c);
 	if (!rc) {
 		free(text);
-		return cmd_fail("%s cannot stand in a configuration file: choose a shorter or "
-				"simpler --dir", p->dir);
+		return cmd_fail(
+		    "%s cannot stand in a configuration file: choose a shorter or "
+		    "simpler --dir",
+		    p->dir);
 	}
 	f = fopen(p->conf, "wxe");
 	rc = f != NULL && fputs(text, f) >= 0;
@@ -199,10 +207,11 @@ read_config(struct place *p)
 	const struct config_settings *s;
 
 	if (c == NULL)
-		return cmd_fail("%s has errors: mend it, or remove it to get a fresh one",
-		    p->conf);
+		return cmd_fail(
+		    "%s has errors: mend it, or remove it to get a fresh one", p->conf);
 	s = config_settings(c);
-	snprintf(p->address, sizeof(p->address), "%s", s->nlisten > 0 ? s->listen[0] : "");
+	snprintf(
+	    p->address, sizeof(p->address), "%s", s->nlisten > 0 ? s->listen[0] : "");
 	snprintf(p->runtime, sizeof(p->runtime), "%s", s->runtime);
 	config_free(c);
 	if (p->address[0] == '\0')
@@ -210,7 +219,8 @@ read_config(struct place *p)
 	return CMD_OK;
 }
 
-/* Secrets below have 0700 from the start; the directory under /tmp may have been swept. */
+/* Secrets below have 0700 from the start; the directory under /tmp may have been swept.
+ */
 static int
 make_below(const struct place *p)
 {

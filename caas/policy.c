@@ -29,14 +29,16 @@ cmd_policy_check(const struct args *args)
 	good = c != NULL;
 	config_free(c);
 	if (args->value[OPT_JSON] != NULL) {
-		j = json_pack("{s:s, s:b, s:O}", "file", file, "ok", good, "errors", errors);
+		j = json_pack(
+		    "{s:s, s:b, s:O}", "file", file, "ok", good, "errors", errors);
 		output_json(j);
 		json_decref(j);
 	} else if (good) {
 		printf("%s: good\n", file);
 	} else {
 		for (size_t i = 0; i < json_array_size(errors); i++)
-			fprintf(stderr, "%s\n", json_string_value(json_array_get(errors, i)));
+			fprintf(
+			    stderr, "%s\n", json_string_value(json_array_get(errors, i)));
 	}
 	json_decref(errors);
 	return good ? CMD_OK : CMD_FAILED;

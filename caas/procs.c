@@ -23,7 +23,8 @@ proc_parse(const char *stat, struct proc *ret)
 	/* Fields 3 to 22: state, ppid, pgrp, session, 15 that we pass over, starttime. */
 	if (sscanf(stat, "%d", &pid) != 1 ||
 	    sscanf(close + 1,
-		" %c %*d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+		" %c %*d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
+		"%*d %llu",
 		&ret->state, &session, &start) != 3)
 		return false;
 	ret->pid = pid;

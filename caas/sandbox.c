@@ -11,7 +11,7 @@
 #include "caas/secret.h"
 #include "caas/token_make.h"
 
-#define UP_TIMEOUT 60   /* seconds */
+#define UP_TIMEOUT 60 /* seconds */
 #define DOWN_TIMEOUT 30
 #define TIMEOUT_MOST 86400
 
@@ -38,14 +38,17 @@ print_export(const char *name, const char *value)
 static int
 want_token(const struct args *args, const struct place *p, const char *module)
 {
-	struct token_order o = {.module = module, .address = p->address,
-	    .label = args->value[OPT_TOKEN], .keep_existing = true};
+	struct token_order o = {.module = module,
+	    .address = p->address,
+	    .label = args->value[OPT_TOKEN],
+	    .keep_existing = true};
 	struct secret pin = {0}, so_pin = {0};
 	int rc;
 
 	rc = secret_get(args, OPT_PIN, OPT_PIN_FILE, "user PIN", true, &pin);
 	if (rc == CMD_OK)
-		rc = secret_get(args, OPT_SO_PIN, OPT_SO_PIN_FILE, "SO PIN", true, &so_pin);
+		rc = secret_get(
+		    args, OPT_SO_PIN, OPT_SO_PIN_FILE, "SO PIN", true, &so_pin);
 	if (rc == CMD_OK) {
 		o.pin = &pin;
 		o.so_pin = &so_pin;
@@ -60,7 +63,8 @@ static int
 check_up_args(const struct args *args)
 {
 	bool pins = args->value[OPT_PIN] != NULL || args->value[OPT_PIN_FILE] != NULL ||
-	    args->value[OPT_SO_PIN] != NULL || args->value[OPT_SO_PIN_FILE] != NULL;
+		    args->value[OPT_SO_PIN] != NULL ||
+		    args->value[OPT_SO_PIN_FILE] != NULL;
 
 	if (args->value[OPT_TOKEN] == NULL && pins)
 		return cmd_usage("PINs without --token LABEL: say which token to make");
@@ -75,14 +79,17 @@ up(const struct args *args, struct place *p, int timeout)
 	char vsmd[PATH_MAX], module[PATH_MAX];
 
 	if (!install_module(module))
-		return cmd_fail("libcaas-p11.so is not where it should be: build or install it");
+		return cmd_fail(
+		    "libcaas-p11.so is not where it should be: build or install it");
 	if (place_open(p, args->value[OPT_DIR], true) != CMD_OK)
 		return CMD_FAILED;
 	if (daemon_running(p) == 0) {
 		if (!install_vsmd(vsmd))
-			return cmd_fail("vsmd is not where it should be: build or install it");
+			return cmd_fail(
+			    "vsmd is not where it should be: build or install it");
 		/* What a killed vsmd may have left behind. */
-		if (daemon_stop(p, 5000) != CMD_OK || daemon_start(p, vsmd, timeout) != CMD_OK)
+		if (daemon_stop(p, 5000) != CMD_OK ||
+		    daemon_start(p, vsmd, timeout) != CMD_OK)
 			return CMD_FAILED;
 	}
 	if (args->value[OPT_TOKEN] != NULL) {
@@ -123,7 +130,8 @@ cmd_sandbox_down(const struct args *args)
 	rc = place_open(&p, args->value[OPT_DIR], false);
 	if (rc != CMD_OK && p.dir[0] == '\0')
 		return CMD_OK; /* nothing there, nothing runs */
-	/* With a configuration that was broken meanwhile, it can be stopped all the same. */
+	/* With a configuration that was broken meanwhile, it can be stopped all the same.
+	 */
 	rc = daemon_stop(&p, (int)seconds * 1000);
 	if (rc == CMD_OK)
 		place_tidy(&p);
@@ -147,7 +155,8 @@ cmd_sandbox_status(const struct args *args)
 		return CMD_FAILED;
 	}
 	pid = daemon_running(&p);
-	j = json_pack("{s:b, s:s, s:s}", "running", pid != 0, "dir", p.dir, "address", p.address);
+	j = json_pack(
+	    "{s:b, s:s, s:s}", "running", pid != 0, "dir", p.dir, "address", p.address);
 	if (pid != 0)
 		json_object_set_new(j, "pid", json_integer(pid));
 	if (install_module(module))

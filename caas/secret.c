@@ -60,12 +60,14 @@ from_person(const char *what, bool twice, struct secret *s)
 	int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY), n, m;
 
 	if (fd < 0)
-		return cmd_fail("no terminal to ask for the %s: %s", what, strerror(errno));
+		return cmd_fail(
+		    "no terminal to ask for the %s: %s", what, strerror(errno));
 	n = tty_read_secret(fd, what, s->text, SECRET_MAX + 1);
 	if (n >= 0 && twice) {
 		again = sec_alloc(SECRET_MAX + 1);
-		m = again == NULL ? -1
-				  : tty_read_secret(fd, "the same again", again, SECRET_MAX + 1);
+		m = again == NULL
+			? -1
+			: tty_read_secret(fd, "the same again", again, SECRET_MAX + 1);
 		if (m != n || !sec_equal(again, s->text, (size_t)n))
 			n = -1;
 		sec_free(again);
@@ -86,11 +88,11 @@ secret_get(const struct args *a, enum option_id value, enum option_id file,
 
 	*ret = (struct secret){0};
 	if (given != NULL && path != NULL)
-		return cmd_usage("--%s and --%s exclude each other", option_table[value].name,
-		    option_table[file].name);
+		return cmd_usage("--%s and --%s exclude each other",
+		    option_table[value].name, option_table[file].name);
 	if (given == NULL && path == NULL && !isatty(STDIN_FILENO))
-		return cmd_usage("%s: no %s: give --%s FILE or --%s %s", a->command->name, what,
-		    option_table[file].name, option_table[value].name,
+		return cmd_usage("%s: no %s: give --%s FILE or --%s %s", a->command->name,
+		    what, option_table[file].name, option_table[value].name,
 		    option_table[value].arg);
 	if (given != NULL && strlen(given) > SECRET_MAX)
 		return cmd_usage("the %s is too long", what);
@@ -102,7 +104,8 @@ secret_get(const struct args *a, enum option_id value, enum option_id file,
 		memcpy(ret->text, given, ret->len);
 		rc = CMD_OK;
 	} else {
-		rc = path != NULL ? from_file(path, what, ret) : from_person(what, twice, ret);
+		rc = path != NULL ? from_file(path, what, ret)
+				  : from_person(what, twice, ret);
 	}
 	if (rc == CMD_OK && ret->len == 0)
 		rc = cmd_fail("the %s is empty", what);

@@ -40,7 +40,8 @@ words_of(const char *name, int argc, char *const *argv)
 	while (*name != '\0') {
 		size_t len = strcspn(name, " ");
 
-		if (n >= argc || strlen(argv[n]) != len || strncmp(argv[n], name, len) != 0)
+		if (n >= argc || strlen(argv[n]) != len ||
+		    strncmp(argv[n], name, len) != 0)
 			return 0;
 		n++;
 		name += len;

@@ -70,18 +70,22 @@ cmd_token_create(const struct args *args)
 {
 	struct secret pin = {0}, so_pin = {0};
 	struct token_order o = {.address = client_address(args),
-	    .label = args->value[OPT_LABEL], .pin = &pin, .so_pin = &so_pin};
+	    .label = args->value[OPT_LABEL],
+	    .pin = &pin,
+	    .so_pin = &so_pin};
 	char module[PATH_MAX];
 	json_t *j = NULL;
 	int rc = token_label_ok(o.label);
 
 	if (rc == CMD_OK && !install_module(module))
-		rc = cmd_fail("libcaas-p11.so is not where it should be: build or install it");
+		rc = cmd_fail(
+		    "libcaas-p11.so is not where it should be: build or install it");
 	o.module = module;
 	if (rc == CMD_OK)
 		rc = user_pin(args, &pin);
 	if (rc == CMD_OK)
-		rc = secret_get(args, OPT_SO_PIN, OPT_SO_PIN_FILE, "SO PIN", true, &so_pin);
+		rc = secret_get(
+		    args, OPT_SO_PIN, OPT_SO_PIN_FILE, "SO PIN", true, &so_pin);
 	if (rc == CMD_OK)
 		rc = token_make(&o, &j);
 	if (rc == CMD_OK)
@@ -99,7 +103,8 @@ cmd_token_delete(const struct args *args)
 	char question[256];
 	json_t *j;
 
-	snprintf(question, sizeof(question), "Delete token %.64s and all keys on it?", label);
+	snprintf(
+	    question, sizeof(question), "Delete token %.64s and all keys on it?", label);
 	if (args->value[OPT_YES] == NULL && !tty_confirm(question))
 		return cmd_usage("%s is not deleted: confirm, or give --yes", label);
 	j = ask_once(args, "token-delete", json_pack("{s:s}", "label", label));

@@ -19,7 +19,8 @@ token_label_ok(const char *label)
 		if ((unsigned char)label[i] < 0x20 || label[i] == 0x7f)
 			return cmd_usage("a label must not hold control characters");
 	if (len < 1 || len > LABEL_LEN)
-		return cmd_usage("a label must have 1 to %d bytes, not %zu", LABEL_LEN, len);
+		return cmd_usage(
+		    "a label must have 1 to %d bytes, not %zu", LABEL_LEN, len);
 	return CMD_OK;
 }
 
@@ -39,7 +40,8 @@ failed(const char *what, CK_RV rv)
 	case CKR_DEVICE_ERROR:
 	case CKR_DEVICE_REMOVED:
 	case CKR_TOKEN_NOT_PRESENT:
-		return cmd_fail("%s: vsmd does not answer (0x%lx): is it running?", what, rv);
+		return cmd_fail(
+		    "%s: vsmd does not answer (0x%lx): is it running?", what, rv);
 	case CKR_FUNCTION_REJECTED:
 		return cmd_fail("%s: policy refuses (0x%lx): see vsmd.conf(5)", what, rv);
 	case CKR_PIN_LEN_RANGE:
@@ -133,8 +135,9 @@ init_pin(CK_FUNCTION_LIST *f, CK_SLOT_ID slot, const struct token_order *o)
 		f->C_Logout(s);
 	}
 	f->C_CloseSession(s);
-	return rv == CKR_OK ? CMD_OK
-			    : failed("the token is made, but its user PIN cannot be set", rv);
+	return rv == CKR_OK
+		   ? CMD_OK
+		   : failed("the token is made, but its user PIN cannot be set", rv);
 }
 
 static int
@@ -147,15 +150,16 @@ make(CK_FUNCTION_LIST *f, const struct token_order *o, json_t **ret)
 	if (look(f, o->label, &found) != CMD_OK)
 		return CMD_FAILED;
 	if (found.token && !o->keep_existing)
-		return cmd_fail("there is a token %s already: choose another --label", o->label);
+		return cmd_fail(
+		    "there is a token %s already: choose another --label", o->label);
 	if (!found.token) {
 		if (!found.free)
 			return cmd_fail("no free slot: vsmd's policy shows none to you");
 		if (check_pins(o, &found.info) != CMD_OK)
 			return CMD_FAILED;
 		pad_label(padded, o->label);
-		rv = f->C_InitToken(found.slot, (CK_UTF8CHAR *)o->so_pin->text, o->so_pin->len,
-		    padded);
+		rv = f->C_InitToken(
+		    found.slot, (CK_UTF8CHAR *)o->so_pin->text, o->so_pin->len, padded);
 		if (rv != CKR_OK)
 			return failed("cannot make the token", rv);
 		if (init_pin(f, found.slot, o) != CMD_OK)

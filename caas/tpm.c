@@ -18,8 +18,10 @@ parse_pcrs(const char *list, struct tpm_policy *p)
 		if (end == list || list[0] < '0' || list[0] > '9' || n >= TPM_MAX_PCRS ||
 		    (*end != ',' && *end != '\0') || (*end == ',' && end[1] == '\0') ||
 		    (p->npcrs > 0 && n <= p->pcrs[p->npcrs - 1]))
-			return cmd_usage("--pcrs: indices from 0 to %d, ascending, with commas "
-					 "between: 0,7,13", TPM_MAX_PCRS - 1);
+			return cmd_usage(
+			    "--pcrs: indices from 0 to %d, ascending, with commas "
+			    "between: 0,7,13",
+			    TPM_MAX_PCRS - 1);
 		p->pcrs[p->npcrs++] = (uint8_t)n;
 		list = *end == ',' ? end + 1 : end;
 	}
@@ -39,7 +41,8 @@ digest_of_tpm(const char *address, const struct tpm_policy *p, uint8_t digest[32
 	if (tpm_pcr_digest(t, p, digest, &len) != TPM_OK)
 		rc = cmd_fail("TPM %s: %s", address, tpm_error(t));
 	else if (len != 32)
-		rc = cmd_fail("TPM %s is a TPM 1.2, which has no approvals: use caas tpm predict",
+		rc = cmd_fail(
+		    "TPM %s is a TPM 1.2, which has no approvals: use caas tpm predict",
 		    address);
 	tpm_close(t);
 	return rc;
@@ -65,7 +68,8 @@ cmd_tpm_approve(const struct args *args)
 			return rc;
 	}
 	if (tpm_approve(args->value[OPT_KEY], &p, digest, args->value[OPT_OUT]) < 0)
-		return cmd_fail("no approval was written to %s: see above", args->value[OPT_OUT]);
+		return cmd_fail(
+		    "no approval was written to %s: see above", args->value[OPT_OUT]);
 	return CMD_OK;
 }
 
@@ -117,7 +121,8 @@ cmd_tpm_predict(const struct args *args)
 	json_t *pcrs = parse_values(args->value[OPT_VALUES]), *j;
 
 	if (pcrs == NULL)
-		return cmd_usage("--values: INDEX=HEX with commas between, 40 or 64 digits each");
+		return cmd_usage(
+		    "--values: INDEX=HEX with commas between, 40 or 64 digits each");
 	j = ask_once(args, "tpm-predict", json_pack("{s:o}", "pcrs", pcrs));
 	if (j == NULL)
 		return CMD_FAILED;

@@ -1,5 +1,6 @@
 /*
- * fuzz_admin.c - an administrator's request bodies into vsmd-admin, a fake store behind it.
+ * fuzz_admin.c - an administrator's request bodies into vsmd-admin, a fake store behind
+ * it.
  *
  * The first byte says how the store answers.
  */

@@ -15,10 +15,10 @@
 #include "vsmd/admin/serve.h"
 #include "vsmd/confine/confine.h"
 
-#define SILENCE_LEAST 1000      /* ms */
+#define SILENCE_LEAST 1000 /* ms */
 #define SILENCE_MOST 600000
 #define SILENCE_DEFAULT 30000
-#define WRITE_STALL 30000       /* ms: a peer that reads nothing for so long is gone */
+#define WRITE_STALL 30000 /* ms: a peer that reads nothing for so long is gone */
 
 struct session {
 	struct channel *channel;

@@ -102,7 +102,8 @@ relay(const struct admin_request *r, struct buf *out, const struct admin_back *b
 		refuse(out, "the request is too large");
 		done = true;
 	} else if (back->ask(back->arg, &request, &reply) < 0) {
-		log_error("the store does not answer: it has ended, see its own messages");
+		log_error(
+		    "the store does not answer: it has ended, see its own messages");
 	} else if (!answer_read(&reply, &a)) {
 		log_error("the store's answer to %s is malformed", r->call->name);
 	} else {

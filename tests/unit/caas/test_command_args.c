@@ -56,7 +56,8 @@ values(void **state)
 	struct args a;
 
 	(void)state;
-	assert_int_equal(parse(&a, "sandbox up", 3, "--dir", "/x", "--token=a b"), CMD_OK);
+	assert_int_equal(
+	    parse(&a, "sandbox up", 3, "--dir", "/x", "--token=a b"), CMD_OK);
 	assert_string_equal(a.value[OPT_DIR], "/x");
 	assert_string_equal(a.value[OPT_TOKEN], "a b");
 	assert_null(a.value[OPT_PIN]);
@@ -83,7 +84,8 @@ wrong(void **state)
 	args_free(&a);
 	assert_int_equal(parse(&a, "sandbox up", 1, "--dir"), CMD_USAGE); /* no value */
 	args_free(&a);
-	assert_int_equal(parse(&a, "sandbox up", 2, "--di", "/x"), CMD_USAGE); /* no prefixes */
+	assert_int_equal(
+	    parse(&a, "sandbox up", 2, "--di", "/x"), CMD_USAGE); /* no prefixes */
 	args_free(&a);
 	assert_int_equal(parse(&a, "token list", 1, "--json=yes"), CMD_USAGE);
 	args_free(&a);
@@ -102,7 +104,8 @@ wrong(void **state)
 static void
 secrets_leave_argv(void **state)
 {
-	char opt[] = "--pin", pin[] = "123456", eq[] = "--so-pin=abcd", label[] = "--label=w";
+	char opt[] = "--pin", pin[] = "123456", eq[] = "--so-pin=abcd",
+	     label[] = "--label=w";
 	char *argv[] = {label, opt, pin, eq};
 	struct args a;
 
@@ -118,8 +121,8 @@ secrets_leave_argv(void **state)
 static void
 numbers(void **state)
 {
-	static const char *const bad[] = {"", "-1", "1x", "x", "0x10", " 1", "101",
-	    "99999999999999999999999"};
+	static const char *const bad[] = {
+	    "", "-1", "1x", "x", "0x10", " 1", "101", "99999999999999999999999"};
 	struct args a = {0};
 	char text[32];
 	uint64_t n;

@@ -62,7 +62,8 @@ fake_vsmd(const char *role, const char *conf)
 			pause();
 	l = strcmp(role, "mute") == 0 ? NULL : transport_listen(address, 0666);
 	for (;;) {
-		p = (struct pollfd){.fd = l != NULL ? listener_fd(l) : -1, .events = POLLIN};
+		p = (struct pollfd){
+		    .fd = l != NULL ? listener_fd(l) : -1, .events = POLLIN};
 		if (poll(&p, 1, -1) > 0) {
 			struct channel *c = listener_accept(l, &peer);
 

@@ -44,10 +44,12 @@ end(void)
 static void
 table(void **state)
 {
-	static const struct column columns[] = {{"SLOT", "slot"}, {"LABEL", "label"}, {"X", "x"}};
-	json_t *j = json_loads("[{\"slot\":1,\"label\":\"w\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"
-			       "\",\"x\":true},"
-			       "{\"slot\":12345,\"label\":\"a\\u001b[2J\"}]",
+	static const struct column columns[] = {
+	    {"SLOT", "slot"}, {"LABEL", "label"}, {"X", "x"}};
+	json_t *j = json_loads(
+	    "[{\"slot\":1,\"label\":\"w\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9"
+	    "\",\"x\":true},"
+	    "{\"slot\":12345,\"label\":\"a\\u001b[2J\"}]",
 	    0, NULL);
 
 	(void)state;
@@ -55,9 +57,10 @@ table(void **state)
 	begin();
 	output_table(j, columns, 3);
 	end();
-	assert_string_equal(seen, "SLOT   LABEL   X\n"
-				  "1      w\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9  yes\n"
-				  "12345  a?[2J   -\n");
+	assert_string_equal(seen,
+	    "SLOT   LABEL   X\n"
+	    "1      w\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9  yes\n"
+	    "12345  a?[2J   -\n");
 	json_decref(j);
 }
 

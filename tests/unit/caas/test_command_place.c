@@ -115,7 +115,8 @@ absent(void **state)
 	assert_int_equal(place_open(&p, dir, false), CMD_FAILED);
 	assert_string_equal(p.dir, "");
 	assert_int_equal(access(dir, F_OK), -1);
-	assert_int_equal(place_open(&p, base, false), CMD_FAILED); /* no configuration in it */
+	assert_int_equal(
+	    place_open(&p, base, false), CMD_FAILED); /* no configuration in it */
 	assert_string_equal(p.dir, "");
 	place_close(&p);
 }
@@ -193,9 +194,10 @@ behaves(void **state)
 	assert_true(config_grant(c, who, NULL, g)); /* the free slot */
 	assert_true(g->classes & 1u << CLASS_INIT);
 	assert_true(config_grant(c, who, "any token", g));
-	for (int class = CLASS_NONE; class <= CLASS_INIT; class++)
+	for (int class = CLASS_NONE; class <= CLASS_INIT; class ++)
 		assert_true(class == CLASS_NONE || (g->classes & 1u << class));
-	assert_false(g->flags & (GRANT_DENY_EXTRACT | GRANT_PIN_LOCKOUT | GRANT_CHANNEL_LOGIN));
+	assert_false(
+	    g->flags & (GRANT_DENY_EXTRACT | GRANT_PIN_LOCKOUT | GRANT_CHANNEL_LOGIN));
 	assert_false(g->limit_mechs);
 	assert_int_equal(g->nrules, 0);
 	free(g);

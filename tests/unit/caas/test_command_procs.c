@@ -19,8 +19,10 @@ parse(void **state)
 
 	(void)state;
 	/* a name may hold what it likes */
-	assert_true(proc_parse("77 (vsmd) x (a b) S 1 77 70 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 "
-			       "0 4242 99 1", &p));
+	assert_true(
+	    proc_parse("77 (vsmd) x (a b) S 1 77 70 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 "
+		       "0 4242 99 1",
+		&p));
 	assert_int_equal(p.pid, 77);
 	assert_int_equal(p.session, 70);
 	assert_int_equal(p.start, 4242);

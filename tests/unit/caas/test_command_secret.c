@@ -76,13 +76,16 @@ options(void **state)
 
 	(void)state;
 	a.value[OPT_PIN] = value;
-	assert_int_equal(secret_get(&a, OPT_PIN, OPT_PIN_FILE, "user PIN", true, &s), CMD_OK);
+	assert_int_equal(
+	    secret_get(&a, OPT_PIN, OPT_PIN_FILE, "user PIN", true, &s), CMD_OK);
 	assert_string_equal(s.text, "9876");
 	secret_free(&s);
 	a.value[OPT_PIN_FILE] = path;
-	assert_int_equal(secret_get(&a, OPT_PIN, OPT_PIN_FILE, "user PIN", true, &s), CMD_USAGE);
+	assert_int_equal(
+	    secret_get(&a, OPT_PIN, OPT_PIN_FILE, "user PIN", true, &s), CMD_USAGE);
 	a.value[OPT_PIN] = NULL;
-	assert_int_equal(secret_get(&a, OPT_PIN, OPT_PIN_FILE, "user PIN", true, &s), CMD_FAILED);
+	assert_int_equal(
+	    secret_get(&a, OPT_PIN, OPT_PIN_FILE, "user PIN", true, &s), CMD_FAILED);
 }
 
 /* Two secrets, one after the other, from standard input. */
@@ -101,16 +104,19 @@ standard_input(void **state)
 	dup2(fds[0], STDIN_FILENO);
 	a.value[OPT_PIN_FILE] = dash;
 	a.value[OPT_SO_PIN_FILE] = dash;
-	assert_int_equal(secret_get(&a, OPT_PIN, OPT_PIN_FILE, "user PIN", true, &s), CMD_OK);
+	assert_int_equal(
+	    secret_get(&a, OPT_PIN, OPT_PIN_FILE, "user PIN", true, &s), CMD_OK);
 	snprintf(pin, sizeof(pin), "%s", s.text);
 	secret_free(&s);
-	assert_int_equal(secret_get(&a, OPT_SO_PIN, OPT_SO_PIN_FILE, "SO PIN", true, &s), CMD_OK);
+	assert_int_equal(
+	    secret_get(&a, OPT_SO_PIN, OPT_SO_PIN_FILE, "SO PIN", true, &s), CMD_OK);
 	assert_string_equal(pin, "first");
 	assert_string_equal(s.text, "second");
 	secret_free(&s);
 	/* no option, and no person */
 	a.value[OPT_PIN_FILE] = NULL;
-	assert_int_equal(secret_get(&a, OPT_PIN, OPT_PIN_FILE, "user PIN", true, &s), CMD_USAGE);
+	assert_int_equal(
+	    secret_get(&a, OPT_PIN, OPT_PIN_FILE, "user PIN", true, &s), CMD_USAGE);
 	dup2(saved, STDIN_FILENO);
 	close(saved);
 	close(fds[0]);
@@ -166,9 +172,15 @@ terminal(void **state)
 	(void)state;
 	assert_int_equal(typed("1234\n", 5, line, sizeof(line)), 4);
 	assert_string_equal(line, "1234");
-	assert_int_equal(typed("19\177" "2\n", 5, line, sizeof(line)), 2);
+	assert_int_equal(typed("19\177"
+			       "2\n",
+			     5, line, sizeof(line)),
+	    2);
 	assert_string_equal(line, "12");
-	assert_int_equal(typed("99\025" "5\n", 5, line, sizeof(line)), 1);
+	assert_int_equal(typed("99\025"
+			       "5\n",
+			     5, line, sizeof(line)),
+	    1);
 	assert_string_equal(line, "5");
 	assert_int_equal(typed("12\003", 3, line, sizeof(line)), -1);
 	assert_int_equal(typed("\004", 1, line, sizeof(line)), -1);
