@@ -1,0 +1,33 @@
+/* hex.c - see hex.h */
+#include "vsmd/store/hex.h"
+
+#include <string.h>
+
+static const char digits[] = "0123456789abcdef";
+
+void
+hex_put(char *dst, const uint8_t *src, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		*dst++ = digits[src[i] >> 4];
+		*dst++ = digits[src[i] & 15];
+	}
+	*dst = '\0';
+}
+
+bool
+hex_get(const char *src, uint8_t *dst, size_t len)
+{
+	if (strlen(src) != 2 * len)
+		return false;
+	for (size_t i = 0; i < 2 * len; i++) {
+		const char *d = strchr(digits, src[i]);
+		uint8_t v;
+
+		if (d == NULL || *d == '\0')
+			return false;
+		v = (uint8_t)(d - digits);
+		dst[i / 2] = i % 2 == 0 ? (uint8_t)(v << 4) : (uint8_t)(dst[i / 2] | v);
+	}
+	return true;
+}

@@ -1,0 +1,177 @@
+/* main.c - store_main(): open, close the door, serve; see store.h */
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <seccomp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "common/proctitle.h"
+#include "common/secmem.h"
+#include "vsmd/confine/confine.h"
+#include "vsmd/store/backup.h"
+#include "vsmd/store/loop.h"
+#include "vsmd/store/master.h"
+#include "vsmd/store/sealer.h"
+#include "vsmd/store/watch.h"
+
+/* Nothing of this process reaches a disk: no core, no trace, no swap. */
+static int
+lock_down(const struct store_config *config)
+{
+	struct rlimit none = {0, 0}, all = {RLIM_INFINITY, RLIM_INFINITY};
+
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || setrlimit(RLIMIT_CORE, &none) != 0) {
+		log_error("cannot switch off core dumps: %s", strerror(errno));
+		return -1;
+	}
+	/* With a limit a later allocation would fail instead of staying unlocked. */
+	if (setrlimit(RLIMIT_MEMLOCK, &all) == 0 &&
+	    mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0)
+		return 0;
+	if (config->sandbox)
+		log_info("memory is not locked: keys may reach the swap device");
+	else
+		log_warn("memory is not locked, keys may reach the swap device: "
+			 "set LimitMEMLOCK=infinity");
+	return 0;
+}
+
+static int
+open_vault(struct store *s)
+{
+	enum vault_state state;
+	int dir, r;
+
+	if ((dir = vault_lock(s->config->state)) < 0)
+		return -1;
+	state = vault_look(dir);
+	if (state == VAULT_DAMAGED || (state == VAULT_EMPTY && vault_prepare(dir) != 0) ||
+	    (s->master = sec_alloc(CRYPT_KEY)) == NULL ||
+	    master_open(s->config, dir, state == VAULT_EMPTY, s->master, s->tpm,
+		sizeof(s->tpm)) != 0)
+		return -1;
+	r = state == VAULT_EMPTY ? vault_create(&s->vault, dir, s->master)
+				 : vault_open(&s->vault, dir, s->master);
+	if (r == 0)
+		r = audit_open(&s->audit, dir, s->vault.keys, &s->vault.map);
+	return r;
+}
+
+static int
+open_slots(struct store *s)
+{
+	if (memory_open(&s->memory, s->config->memory) != 0 ||
+	    !slots_load(&s->slots, &s->vault.map))
+		return -1;
+	if ((s->watch = watch_open()) < 0) {
+		log_error("inotify: %s", strerror(errno));
+		return -1;
+	}
+	for (size_t i = 0; i < s->slots.n; i++) {
+		s->slots.all[i]->epoch = s->vault.journal.at.sequence;
+		if (store_restore(s, s->slots.all[i]) != 0)
+			return -1;
+	}
+	return store_make_blank(s);
+}
+
+static int
+close_door(const struct store *s)
+{
+	const struct confine_path paths[] = {
+	    {s->config->state, true}, {s->config->memory, true}};
+	const int own[] = {SCMP_SYS(inotify_add_watch), SCMP_SYS(inotify_rm_watch)};
+	int calls[128];
+	struct confine c = {.role = "store", .paths = paths, .npaths = 2, .syscalls = calls};
+
+	if (confine_files_count + sizeof(own) / sizeof(own[0]) > sizeof(calls) / sizeof(calls[0]))
+		return -1;
+	for (size_t i = 0; i < confine_files_count; i++)
+		calls[c.nsyscalls++] = confine_files[i];
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		calls[c.nsyscalls++] = own[i];
+	return confine(&c);
+}
+
+/* What libraries open at first use, while there is a door to open it through. */
+static void
+warm_up(void)
+{
+	uint8_t out[CRYPT_KEY], zero[CRYPT_KEY] = {0};
+	struct tm tm;
+	time_t now = time(NULL);
+
+	json_object_seed(0);
+	(void)crypt_derive(zero, NULL, 0, "warm", out);
+	(void)crypt_scrypt("", 0, zero, 16, 10, out);
+	(void)crypt_random(out, sizeof(out));
+	tzset();
+	(void)gmtime_r(&now, &tm);
+}
+
+static int
+run(struct store *s)
+{
+	struct audit_event start = {.principal = "", .peer = "", .slot = -1, .token = "",
+	    .event = "store-start", .detail = s->tpm};
+
+	if (open_vault(s) != 0 || open_slots(s) != 0)
+		return 1;
+	warm_up();
+	if (close_door(s) != 0)
+		return 1;
+	if (audit_append(&s->audit, &start) != 0 || audit_sync(&s->audit) != 0)
+		log_warn("audit log: %s", strerror(errno));
+	log_info("open: sequence %" PRIu64 ", %zu tokens, %s", s->vault.journal.at.sequence,
+	    slots_tokens(&s->slots), s->tpm);
+	store_say_slots(s);
+	return loop_run(s);
+}
+
+int
+store_main(int supervisor, const struct store_config *config)
+{
+	struct store *s = calloc(1, sizeof(*s));
+	struct sealer sealer;
+	int status;
+
+	log_name("vsmd-store");
+	proctitle_set("vsmd-store", config->state);
+	if (s == NULL || sealer_start(&sealer, config) != 0 || lock_down(config) != 0) {
+		free(s);
+		return 1;
+	}
+	s->config = config;
+	s->supervisor = supervisor;
+	s->sealer = &sealer;
+	s->watch = s->memory.slots = s->memory.gates = -1;
+	s->audit.fd = s->audit.dir = -1;
+	s->vault.journal.fd = -1;
+	revoked_init(&s->revoked);
+	txn_init(&s->group);
+	transfers_init(&s->transfers, BACKUP_MAX);
+	status = run(s);
+
+	for (struct attach *a = s->attached; a != NULL; a = a->next)
+		a->dead = true;
+	attach_reap(s);
+	transfers_end(&s->transfers, NULL);
+	txn_clear(&s->group);
+	revoked_free(&s->revoked);
+	slots_free(&s->slots);
+	memory_close(&s->memory);
+	audit_close(&s->audit);
+	vault_close(&s->vault);
+	sec_free(s->master);
+	sealer_stop(&sealer);
+	free(s);
+	return status;
+}

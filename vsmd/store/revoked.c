@@ -1,0 +1,122 @@
+/* revoked.c - see revoked.h */
+#include "vsmd/store/revoked.h"
+
+#include <string.h>
+
+#include "vsmd/store/slots.h"
+
+void
+revoked_init(struct revoked *r)
+{
+	map_init(&r->later);
+}
+
+void
+revoked_free(struct revoked *r)
+{
+	map_free(&r->later);
+}
+
+static const uint8_t *
+get(const struct revoked *r, const struct map *m, const char *key, size_t *len)
+{
+	const uint8_t *p = map_get(&r->later, key, len);
+
+	return p != NULL ? p : map_get(m, key, len);
+}
+
+bool
+revoked_has(const struct revoked *r, const struct map *m, uint32_t slot,
+    const uint8_t login[TICKET_LOGIN])
+{
+	char key[MAP_KEY_MAX];
+	const uint8_t *p;
+	size_t len = 0;
+
+	slot_key(key, slot, "revoked");
+	p = get(r, m, key, &len);
+	for (size_t i = 0; p != NULL && i + TICKET_LOGIN <= len; i += TICKET_LOGIN)
+		if (memcmp(p + i, login, TICKET_LOGIN) == 0)
+			return true;
+	return false;
+}
+
+static bool
+put_epoch(struct map *m, const char *key, uint64_t v)
+{
+	struct buf b;
+	bool ok;
+
+	buf_init(&b, 8);
+	buf_put_u64(&b, v);
+	ok = buf_ok(&b) && map_put(m, key, b.data, b.len);
+	buf_free(&b);
+	return ok;
+}
+
+bool
+revoked_add(struct revoked *r, const struct map *m, uint32_t slot,
+    const uint8_t login[TICKET_LOGIN])
+{
+	char key[MAP_KEY_MAX], epoch[MAP_KEY_MAX];
+	const uint8_t *p;
+	struct buf b;
+	size_t len = 0;
+	bool ok;
+
+	slot_key(key, slot, "revoked");
+	p = get(r, m, key, &len);
+	buf_init(&b, REVOKED_MAX * TICKET_LOGIN);
+	if (p != NULL && len < REVOKED_MAX * TICKET_LOGIN) {
+		buf_put_raw(&b, p, len);
+	} else if (p != NULL) {
+		slot_key(epoch, slot, "epoch");
+		if (!put_epoch(&r->later, epoch, login_epoch(r, NULL, m, slot) + 1))
+			return false;
+	}
+	buf_put_raw(&b, login, TICKET_LOGIN);
+	ok = buf_ok(&b) && map_put(&r->later, key, b.data, b.len);
+	buf_free(&b);
+	return ok;
+}
+
+static bool
+take(void *arg, const char *key, const uint8_t *value, size_t len)
+{
+	txn_put(arg, key, value, len);
+	return true;
+}
+
+void
+revoked_take(const struct revoked *r, struct txn *t)
+{
+	(void)map_each(&r->later, "", take, t);
+}
+
+void
+revoked_done(struct revoked *r)
+{
+	map_free(&r->later);
+}
+
+uint64_t
+login_epoch(const struct revoked *r, const struct txn *t, const struct map *m, uint32_t slot)
+{
+	char key[MAP_KEY_MAX];
+	size_t len;
+
+	slot_key(key, slot, "epoch");
+	if ((t != NULL && txn_get(t, &r->later, key, &len) != NULL) ||
+	    map_get(&r->later, key, &len) != NULL)
+		return slot_get_number(t, &r->later, key);
+	return slot_get_number(NULL, m, key);
+}
+
+void
+login_epoch_next(const struct revoked *r, struct txn *t, const struct map *m, uint32_t slot)
+{
+	char key[MAP_KEY_MAX];
+
+	slot_key(key, slot, "epoch");
+	slot_put_u64(t, key, login_epoch(r, t, m, slot) + 1);
+}

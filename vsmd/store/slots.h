@@ -1,0 +1,80 @@
+/*
+ * slots.h - the slots: which there are, what each holds, where it stands in memory.
+ *
+ * A slot has a number that is never used again.  There is always one without a token (the
+ * blank slot) unless SLOTS_MAX is reached; when C_InitToken makes a token on it, it keeps
+ * its number and a new blank slot is made.
+ *
+ * In the map:
+ *	slots/next              u32: no token had this number or a higher one
+ *	slot/N/meta             str label, str serial, str directory
+ *	slot/N/file/NAME        a file of SoftHSM2's token directory
+ *	slot/N/epoch            u64: login epoch (ticket.h)
+ *	slot/N/tries, pin/...   pins.h
+ *
+ * Ownership: slots belong to the table.  Threads: one.
+ */
+#ifndef CAAS_STORE_SLOTS_H
+#define CAAS_STORE_SLOTS_H
+
+#include "common/buf.h"
+#include "vsmd/store/txn.h"
+
+#define SLOTS_MAX 256
+#define SLOT_LABEL 33  /* CK_TOKEN_INFO.label, trimmed, and a NUL */
+#define SLOT_SERIAL 17
+#define SLOT_DIR 64    /* SoftHSM2's UUID name */
+
+struct slot {
+	uint32_t number;
+	bool initialized;
+	bool discarding;      /* told the supervisor, waiting for M_S_DISCARDED */
+	bool deleting;        /* then remove it from the store */
+	char label[SLOT_LABEL], serial[SLOT_SERIAL], directory[SLOT_DIR];
+	uint64_t epoch;       /* store sequence of its last change, shown in the gate file */
+	int gate;             /* memory/gates/N, or -1 */
+	int dir;              /* the token's directory in memory, or -1 */
+	int watch;            /* inotify descriptor of it, or -1 */
+	struct map dirty;     /* names in it that changed since the last commit */
+	bool rescan;          /* names were lost: compare all */
+};
+
+struct slots {
+	struct slot *all[SLOTS_MAX];
+	size_t n;
+	uint32_t next;        /* the lowest number not yet given out in this run */
+	uint64_t epoch;       /* of M_T_SLOTS */
+};
+
+void slots_init(struct slots *s);
+void slots_free(struct slots *s);
+/* Fill from the map.  False when it makes no sense (logged) or out of memory. */
+bool slots_load(struct slots *s, const struct map *m);
+struct slot *slots_find(const struct slots *s, uint32_t number);
+/* Add a slot with that number; NULL when there are too many or no memory. */
+struct slot *slots_add(struct slots *s, uint32_t number);
+/* Add the blank slot, with the next number, when there is none and room for one.  NULL
+ * when not. */
+struct slot *slots_add_blank(struct slots *s);
+/* Note in t that a token has this number. */
+void slots_put_next(struct txn *t, const struct map *m, uint32_t number);
+/* Close what it holds and drop it. */
+void slots_drop(struct slots *s, struct slot *slot);
+/* Slots that hold a token. */
+size_t slots_tokens(const struct slots *s);
+
+/* Copy a label or serial, without the blanks at its end. */
+void slot_trim(char *dst, size_t size, const char *src);
+/* "slot/N/what", into key. */
+void slot_key(char key[MAP_KEY_MAX], uint32_t number, const char *what);
+/* Write slot/N/meta. */
+void slot_put_meta(struct txn *t, uint32_t number, const char *label, const char *serial,
+    const char *directory);
+/* Parse one; false when malformed. */
+bool slot_get_meta(const uint8_t *value, size_t len, struct slot *slot);
+void slot_put_u32(struct txn *t, const char *key, uint32_t v);
+void slot_put_u64(struct txn *t, const char *key, uint64_t v);
+/* 0 when absent or of another size. */
+uint64_t slot_get_number(const struct txn *t, const struct map *m, const char *key);
+
+#endif

@@ -1,0 +1,145 @@
+/* state.c - see state.h */
+#include "vsmd/store/state.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/ipc.h"
+#include "common/log.h"
+#include "vsmd/msg.h"
+#include "vsmd/store/admin_ask.h"
+#include "vsmd/store/watch.h"
+
+static void
+say(struct store *s, const struct buf *b)
+{
+	if (!s->gone && ipc_send(s->supervisor, b, NULL, 0) != 0) {
+		log_error("the supervisor cannot be told: %s", strerror(errno));
+		s->gone = true;
+	}
+}
+
+void
+store_say_slots(struct store *s)
+{
+	char path[PATH_MAX];
+	struct buf b;
+
+	buf_init(&b, IPC_MAX);
+	buf_put_u8(&b, M_T_SLOTS);
+	buf_put_u64(&b, ++s->slots.epoch);
+	buf_put_u32(&b, (uint32_t)s->slots.n);
+	for (size_t i = 0; i < s->slots.n; i++) {
+		const struct slot *slot = s->slots.all[i];
+
+		if (!memory_slot_path(&s->memory, slot, path))
+			buf_fail(&b);
+		buf_put_u32(&b, slot->number);
+		buf_put_u8(&b, slot->initialized);
+		buf_put_str(&b, slot->label);
+		buf_put_str(&b, slot->serial);
+		buf_put_str(&b, path);
+	}
+	say(s, &b);
+	buf_free(&b);
+}
+
+void
+store_discard(struct store *s, struct slot *slot, const char *why)
+{
+	struct buf b;
+
+	if (slot->discarding)
+		return;
+	slot->discarding = true;
+	log_warn("slot %" PRIu32 ": %s: ending its processes", slot->number, why);
+	buf_init(&b, IPC_MAX);
+	buf_put_u8(&b, M_T_DISCARD);
+	buf_put_u32(&b, slot->number);
+	buf_put_str(&b, why);
+	say(s, &b);
+	buf_free(&b);
+}
+
+int
+store_restore(struct store *s, struct slot *slot)
+{
+	char path[PATH_MAX];
+
+	watch_remove(s->watch, slot);
+	if (!slot->initialized)
+		slot->directory[0] = '\0';
+	if (restore_slot(&s->memory, slot, &s->vault.map) != 0)
+		return -1;
+	if (!slot->initialized)
+		return 0;
+	if (!memory_token_path(&s->memory, slot, path) ||
+	    watch_add(s->watch, slot, path) != 0) {
+		log_error("slot %" PRIu32 ": cannot watch its directory: %s", slot->number,
+		    strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+int
+store_make_blank(struct store *s)
+{
+	struct slot *slot = slots_add_blank(&s->slots);
+
+	if (slot == NULL)
+		return 0;
+	slot->epoch = s->vault.journal.at.sequence;
+	return store_restore(s, slot);
+}
+
+void
+store_discarded(struct store *s, struct slot *slot)
+{
+	attach_end_slot(s, slot->number);
+	slot->discarding = false;
+	if (slot->deleting && admin_ask_delete(s, slot)) {
+		watch_remove(s->watch, slot);
+		restore_remove(&s->memory, slot);
+		slots_drop(&s->slots, slot);
+		(void)store_make_blank(s); /* when there was no room for one before */
+	} else {
+		slot->deleting = false;
+		slot->epoch = s->vault.journal.at.sequence;
+		if (store_restore(s, slot) != 0)
+			log_fatal("store: a token cannot be rebuilt in memory: restarting");
+		log_info("slot %" PRIu32 ": rebuilt from the last commit", slot->number);
+	}
+	store_say_slots(s);
+}
+
+int
+store_audit_slot(struct store *s, const struct attach *a, const struct slot *slot,
+    const char *event, const char *detail, uint64_t rv)
+{
+	struct audit_event e = {.principal = a != NULL ? a->principal : "",
+	    .peer = a != NULL ? a->peer : "",
+	    .slot = slot != NULL ? (int64_t)slot->number : -1,
+	    .token = slot != NULL ? slot->label : "",
+	    .event = event,
+	    .detail = detail,
+	    .rv = rv};
+
+	if (audit_append(&s->audit, &e) == 0)
+		return 0;
+	log_error("audit log: cannot be written: %s: %s is refused", strerror(errno), event);
+	return -1;
+}
+
+int
+store_audit(struct store *s, const struct attach *a, const char *event, const char *detail,
+    uint64_t rv)
+{
+	const struct slot *slot =
+	    a != NULL && !a->admin ? slots_find(&s->slots, a->slot) : NULL;
+
+	return store_audit_slot(s, a, slot, event, detail, rv);
+}

@@ -1,0 +1,57 @@
+/*
+ * state.h - what the store process knows, in one place.
+ *
+ * One thread, one loop (loop.c).  A request of a worker is answered at once, or waits for
+ * the next group commit (commit.h); requests of one pipe are served one at a time.
+ */
+#ifndef CAAS_STORE_STATE_H
+#define CAAS_STORE_STATE_H
+
+#include "vsmd/store/attach.h"
+#include "vsmd/store/audit.h"
+#include "vsmd/store/transfer.h"
+#include "vsmd/store/restore.h"
+#include "vsmd/store/revoked.h"
+#include "vsmd/store/store.h"
+#include "vsmd/store/vault.h"
+
+struct sealer;
+
+struct store {
+	const struct store_config *config;
+	int supervisor;
+	struct vault vault;
+	struct audit audit;
+	struct memory memory;
+	struct slots slots;
+	int watch;              /* inotify */
+	struct attach *attached;
+	struct txn group;       /* changes for the next commit that come from requests */
+	struct revoked revoked;
+	struct transfers transfers; /* backups and restores under way */
+	struct sealer *sealer;  /* NULL in tests */
+	uint8_t *master;        /* CRYPT_KEY bytes in secmem, for sealing again */
+	char tpm[128];          /* what the TPM says it is */
+	bool stopping;          /* M_S_STOP came */
+	bool gone;              /* so did the supervisor */
+	bool gate_busy;         /* a commit waits for a gate: look again soon */
+};
+
+/* Tell the supervisor which slots there are. */
+void store_say_slots(struct store *s);
+/* Ask the supervisor to end a slot's processes; its directory is rebuilt when they are gone. */
+void store_discard(struct store *s, struct slot *slot, const char *why);
+/* They are gone: rebuild the slot, or remove it when it is being deleted. */
+void store_discarded(struct store *s, struct slot *slot);
+/* Make a slot's directory and watch it.  0, or -1 after a line on the log. */
+int store_restore(struct store *s, struct slot *slot);
+/* Make the blank slot when there is none. */
+int store_make_blank(struct store *s);
+/* One audit record of what the process of `a` (NULL: the store itself) did. */
+int store_audit(struct store *s, const struct attach *a, const char *event,
+    const char *detail, uint64_t rv);
+/* The same about another slot than that of `a`; slot may be NULL. */
+int store_audit_slot(struct store *s, const struct attach *a, const struct slot *slot,
+    const char *event, const char *detail, uint64_t rv);
+
+#endif

@@ -1,0 +1,101 @@
+/* watch.c - see watch.h */
+#include "vsmd/store/watch.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#define NAME_LEN 96
+#define EVENTS                                                                            \
+	(IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR)
+
+static bool
+ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), m = strlen(end);
+
+	return n >= m && strcmp(s + n - m, end) == 0;
+}
+
+bool
+watch_ignored(const char *name)
+{
+	return ends_with(name, ".lock") || strcmp(name, "generation") == 0;
+}
+
+bool
+watch_name_ok(const char *name)
+{
+	size_t n = strnlen(name, NAME_LEN);
+
+	if (n == 0 || n == NAME_LEN || name[0] == '.')
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!isalnum((unsigned char)name[i]) && strchr("-_.", name[i]) == NULL)
+			return false;
+	return true;
+}
+
+int
+watch_open(void)
+{
+	return inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+}
+
+int
+watch_add(int fd, struct slot *slot, const char *path)
+{
+	slot->watch = inotify_add_watch(fd, path, EVENTS);
+	return slot->watch < 0 ? -1 : 0;
+}
+
+void
+watch_remove(int fd, struct slot *slot)
+{
+	if (slot->watch >= 0)
+		(void)inotify_rm_watch(fd, slot->watch);
+	slot->watch = -1;
+}
+
+static void
+note(struct slots *s, const struct inotify_event *e)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		struct slot *slot = s->all[i];
+
+		if (e->mask & IN_Q_OVERFLOW) {
+			slot->rescan = true;
+			continue;
+		}
+		if (slot->watch != e->wd)
+			continue;
+		if (e->mask & IN_IGNORED)
+			slot->watch = -1; /* the directory went: the next commit sees */
+		else if (e->len > 0 && !watch_ignored(e->name) && !slot->rescan &&
+		    !map_put(&slot->dirty, e->name, "", 0))
+			slot->rescan = true;
+	}
+}
+
+int
+watch_read(int fd, struct slots *s)
+{
+	_Alignas(struct inotify_event) char space[16384];
+
+	for (;;) {
+		ssize_t n = read(fd, space, sizeof(space));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -1;
+		for (char *p = space; p < space + n;) {
+			const struct inotify_event *e = (const void *)p;
+
+			note(s, e);
+			p += sizeof(*e) + e->len;
+		}
+	}
+}
