@@ -143,7 +143,8 @@ write_arg(struct buf *b, enum arg_kind kind, const struct arg *arg, struct refs 
 		write_all(b, kind, arg, refs);
 		break;
 	case LENGTHS:
-		if ((kind == ARG_OUT_BYTES || kind == ARG_OUT_MECHANISMS) && arg->plen != NULL)
+		if ((kind == ARG_OUT_BYTES || kind == ARG_OUT_MECHANISMS) &&
+		    arg->plen != NULL)
 			buf_put_u64(b, *arg->plen);
 		/* FALLTHROUGH */
 	case ATTRIBUTES:
@@ -186,13 +187,15 @@ answer_write(struct buf *b, const struct call *call, const struct arg *args,
 		write_arg(b, call->args[i], &args[i], &refs);
 	}
 	if (reply->rv == CKR_OK && call->number == CALL_C_Login)
-		buf_put_bytes(b, reply->ticket, reply->ticket != NULL ? reply->ticket_len : 0);
+		buf_put_bytes(
+		    b, reply->ticket, reply->ticket != NULL ? reply->ticket_len : 0);
 	if (!buf_ok(b))
 		write_failure(b, start, CKR_DEVICE_MEMORY, reply->epoch);
 }
 
 void
-answer_used(const struct call *call, const struct arg *args, CK_RV rv, struct arena *arena)
+answer_used(
+    const struct call *call, const struct arg *args, CK_RV rv, struct arena *arena)
 {
 	for (size_t i = 0; rv == CKR_OK && i < call_nargs(call); i++)
 		if (call->args[i] == ARG_OUT_BYTES && args[i].ptr != NULL &&
@@ -268,7 +271,7 @@ read_all(struct buf *b, enum arg_kind kind, const struct arg *arg, struct reply 
     struct arena *arena)
 {
 	bool sized = kind == ARG_OUT_BYTES || kind == ARG_OUT_MECHANISMS ||
-	    kind == ARG_OUT_OBJECTS;
+		     kind == ARG_OUT_OBJECTS;
 
 	if (sized) {
 		/* A buffer without a length beside it is nothing the call can fill. */
@@ -308,7 +311,8 @@ read_arg(struct buf *b, enum arg_kind kind, const struct arg *arg, struct reply 
 	case ALL:
 		return read_all(b, kind, arg, reply, arena);
 	case LENGTHS:
-		if ((kind == ARG_OUT_BYTES || kind == ARG_OUT_MECHANISMS) && arg->plen != NULL)
+		if ((kind == ARG_OUT_BYTES || kind == ARG_OUT_MECHANISMS) &&
+		    arg->plen != NULL)
 			*arg->plen = buf_get_u64(b);
 		/* FALLTHROUGH */
 	case ATTRIBUTES:

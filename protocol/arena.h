@@ -22,8 +22,8 @@ void arena_init(struct arena *a, size_t max);
 void *arena_alloc(struct arena *a, size_t size);
 /* count * size with the product checked. */
 void *arena_array(struct arena *a, size_t count, size_t size);
-/* Large output buffers: not zeroed, and only the first `used` bytes as told by
- * arena_shrink() are wiped. */
+/* Large output buffers: as arena_alloc(), but only the first `used` bytes as told by
+ * arena_used() are wiped; all of them when it is not told. */
 void *arena_room(struct arena *a, size_t size);
 void arena_used(struct arena *a, void *room, size_t used);
 /* Wipe and release everything; the arena can be used again. */

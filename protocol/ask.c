@@ -36,7 +36,7 @@ write_attrs(struct buf *b, const struct arg *arg, bool query)
 	if (arg->ptr == NULL)
 		return CKR_OK;
 	return query ? attrs_query_write(b, arg->ptr, arg->len)
-	             : attrs_write(b, arg->ptr, arg->len);
+		     : attrs_write(b, arg->ptr, arg->len);
 }
 
 static CK_RV
@@ -79,13 +79,13 @@ write_arg(struct buf *b, enum arg_kind kind, const struct arg *arg)
 	case ARG_OUT_BYTES:
 	case ARG_OUT_MECHANISMS:
 		buf_put_u8(b, (arg->ptr != NULL ? HAS_PTR : 0) |
-		    (arg->plen != NULL ? HAS_PLEN : 0));
+				  (arg->plen != NULL ? HAS_PLEN : 0));
 		if (arg->plen != NULL)
 			buf_put_u64(b, *arg->plen);
 		return CKR_OK;
 	case ARG_OUT_OBJECTS:
 		buf_put_u8(b, (arg->ptr != NULL ? HAS_PTR : 0) |
-		    (arg->plen != NULL ? HAS_PLEN : 0));
+				  (arg->plen != NULL ? HAS_PLEN : 0));
 		buf_put_u64(b, arg->len);
 		return CKR_OK;
 	case ARG_OUT_FILL:
@@ -239,7 +239,8 @@ read_out_objects(struct buf *b, struct arg *arg, struct arena *arena)
 		arg->plen = &arg->room;
 	if (!buf_ok(b))
 		return false;
-	return !(has & HAS_PTR) || make_room(arg, arg->len, sizeof(CK_OBJECT_HANDLE), arena);
+	return !(has & HAS_PTR) ||
+	       make_room(arg, arg->len, sizeof(CK_OBJECT_HANDLE), arena);
 }
 
 static bool
@@ -300,7 +301,8 @@ read_arg(struct buf *b, enum arg_kind kind, struct arg *arg, struct arena *arena
 	case ARG_OUT_BYTES:
 		return read_out(b, arg, MSG_MAX_ROOM, 1, arena);
 	case ARG_OUT_MECHANISMS:
-		return read_out(b, arg, MSG_MAX_OBJECTS, sizeof(CK_MECHANISM_TYPE), arena);
+		return read_out(
+		    b, arg, MSG_MAX_OBJECTS, sizeof(CK_MECHANISM_TYPE), arena);
 	case ARG_OUT_OBJECTS:
 		return read_out_objects(b, arg, arena);
 	case ARG_OUT_FILL:

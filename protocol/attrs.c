@@ -5,7 +5,7 @@
 
 #include "protocol/message.h"
 
-#define HEAD_LEN 17           /* u64 type, u8 presence, u64 length */
+#define HEAD_LEN 17	       /* u64 type, u8 presence, u64 length */
 #define BORROW_FROM (64 << 10) /* values from this length on are not copied */
 
 /* Element counts of a nested value of `len` bytes. */
@@ -19,7 +19,8 @@ attr_nested(CK_ATTRIBUTE_TYPE type)
 
 /* depth: of the template that t is, 1 for the outermost. */
 static CK_RV
-write_elements(struct buf *b, const CK_ATTRIBUTE *t, CK_ULONG n, unsigned depth, bool query)
+write_elements(
+    struct buf *b, const CK_ATTRIBUTE *t, CK_ULONG n, unsigned depth, bool query)
 {
 	CK_RV rv;
 
@@ -34,8 +35,8 @@ write_elements(struct buf *b, const CK_ATTRIBUTE *t, CK_ULONG n, unsigned depth,
 		if (t[i].pValue == NULL)
 			continue;
 		if (attr_nested(t[i].type)) {
-			rv = write_elements(b, t[i].pValue, INNER(t[i].ulValueLen),
-			    depth + 1, query);
+			rv = write_elements(
+			    b, t[i].pValue, INNER(t[i].ulValueLen), depth + 1, query);
 			if (rv != CKR_OK)
 				return rv;
 		} else if (!query) {
@@ -111,7 +112,8 @@ read_elements(struct buf *b, CK_ULONG n, CK_ULONG bytes, unsigned depth, bool qu
 {
 	CK_ATTRIBUTE *t;
 
-	if (n > MSG_MAX_ATTRS || (n > 0 && depth > MSG_MAX_DEPTH) || !buf_fits(b, n, HEAD_LEN))
+	if (n > MSG_MAX_ATTRS || (n > 0 && depth > MSG_MAX_DEPTH) ||
+	    !buf_fits(b, n, HEAD_LEN))
 		return NULL;
 	t = arena_alloc(arena, query ? bytes + n * sizeof(*t) : bytes);
 	if (t == NULL)
@@ -125,8 +127,8 @@ read_elements(struct buf *b, CK_ULONG n, CK_ULONG bytes, unsigned depth, bool qu
 		if (!present) {
 			ok = true;
 		} else if (attr_nested(one.type)) {
-			one.pValue = read_elements(b, INNER(one.ulValueLen), one.ulValueLen,
-			    depth + 1, query, arena);
+			one.pValue = read_elements(b, INNER(one.ulValueLen),
+			    one.ulValueLen, depth + 1, query, arena);
 			ok = one.pValue != NULL;
 		} else {
 			ok = query ? read_room(&one, arena) : read_value(b, &one, arena);
@@ -141,8 +143,8 @@ read_elements(struct buf *b, CK_ULONG n, CK_ULONG bytes, unsigned depth, bool qu
 }
 
 static bool
-read_template(struct buf *b, CK_ATTRIBUTE **ret, CK_ULONG *ret_n, bool query,
-    struct arena *arena)
+read_template(
+    struct buf *b, CK_ATTRIBUTE **ret, CK_ULONG *ret_n, bool query, struct arena *arena)
 {
 	CK_ULONG n = buf_get_u64(b);
 
@@ -169,7 +171,8 @@ attrs_query_read(struct buf *b, CK_ATTRIBUTE **ret, CK_ULONG *ret_n, struct aren
 
 /* `total` elements were asked, the first n of them are answered. */
 static void
-answer_elements(struct buf *b, const CK_ATTRIBUTE *t, CK_ULONG n, CK_ULONG total, bool inner)
+answer_elements(
+    struct buf *b, const CK_ATTRIBUTE *t, CK_ULONG n, CK_ULONG total, bool inner)
 {
 	const CK_ATTRIBUTE *asked = t + total;
 

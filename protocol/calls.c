@@ -64,13 +64,12 @@ call_where_name(enum call_where where)
 	return (size_t)where < sizeof(names) / sizeof(names[0]) ? names[where] : "?";
 }
 
-const char *
-call_class_name(enum call_class class)
+const char *call_class_name(enum call_class class)
 {
 	static const char *const names[] = {"NONE", "READ", "USE", "RANDOM", "LOGIN",
 	    "PIN", "OBJECT", "GENERATE", "IMPORT", "WRAP", "DESTROY", "INIT"};
 
-	return (size_t)class < sizeof(names) / sizeof(names[0]) ? names[class] : "?";
+	return (size_t) class < sizeof(names) / sizeof(names[0]) ? names[class] : "?";
 }
 
 const char *

@@ -90,7 +90,8 @@ main(int argc, char **argv)
 	} else if (strcmp(what, "--dictionary") == 0) {
 		dictionary(calls, n);
 	} else {
-		fprintf(stderr, "usage: caas-calltable --markdown | --names | --dictionary\n");
+		fprintf(stderr,
+		    "usage: caas-calltable --markdown | --names | --dictionary\n");
 		return 2;
 	}
 	return fflush(stdout) == 0 ? 0 : 1;

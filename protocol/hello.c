@@ -7,12 +7,16 @@
 enum {
 	AT_MAGIC = 0,
 	AT_VERSION = 4,
-	AT_PURPOSE = 8, AT_STATUS = 8,
-	AT_SLOT = 12, AT_COUNT = 12,
+	AT_PURPOSE = 8,
+	AT_STATUS = 8,
+	AT_SLOT = 12,
+	AT_COUNT = 12,
 	AT_MAX_FRAME = 16,
 	AT_SILENCE = 20,
-	AT_FLAGS = 24, AT_EPOCH = 24,
-	AT_APP = 32, AT_INSTANCE = 32,
+	AT_FLAGS = 24,
+	AT_EPOCH = 24,
+	AT_APP = 32,
+	AT_INSTANCE = 32,
 	AT_ZERO = 48
 };
 
@@ -74,7 +78,8 @@ hello_ask_read(const uint8_t in[HELLO_LEN], struct hello_ask *ret)
 	ret->silence = get32(in + AT_SILENCE);
 	memcpy(ret->app, in + AT_APP, HELLO_APP_LEN);
 	return ret->purpose >= HELLO_SLOTS && ret->purpose <= HELLO_ADMIN &&
-	    zero(in + AT_FLAGS, AT_APP - AT_FLAGS) && zero(in + AT_ZERO, HELLO_LEN - AT_ZERO);
+	       zero(in + AT_FLAGS, AT_APP - AT_FLAGS) &&
+	       zero(in + AT_ZERO, HELLO_LEN - AT_ZERO);
 }
 
 void
@@ -109,7 +114,7 @@ hello_answer_read(const uint8_t in[HELLO_LEN], struct hello_answer *ret)
 	ret->epoch = get32(in + AT_EPOCH) | (uint64_t)get32(in + AT_EPOCH + 4) << 32;
 	memcpy(ret->instance, in + AT_INSTANCE, HELLO_APP_LEN);
 	return ret->status <= HELLO_FAILED && ret->count <= HELLO_MAX_SLOTS &&
-	    zero(in + AT_ZERO, HELLO_LEN - AT_ZERO);
+	       zero(in + AT_ZERO, HELLO_LEN - AT_ZERO);
 }
 
 void

@@ -14,8 +14,8 @@ check_template(const CK_ATTRIBUTE *t, CK_ULONG n)
 		if (t[i].pValue == NULL && t[i].ulValueLen > 0)
 			return CKR_ATTRIBUTE_VALUE_INVALID;
 		if (t[i].pValue != NULL && attr_nested(t[i].type))
-			rv = check_template(t[i].pValue,
-			    t[i].ulValueLen / sizeof(CK_ATTRIBUTE));
+			rv = check_template(
+			    t[i].pValue, t[i].ulValueLen / sizeof(CK_ATTRIBUTE));
 		if (rv != CKR_OK)
 			return rv;
 	}
@@ -29,7 +29,8 @@ check_arg(enum arg_kind kind, const struct arg *arg)
 	case ARG_LABEL:
 		return arg->ptr != NULL ? CKR_OK : CKR_ARGUMENTS_BAD;
 	case ARG_MECH:
-		return arg->ptr == NULL || mech_sound(arg->ptr) ? CKR_OK : CKR_ARGUMENTS_BAD;
+		return arg->ptr == NULL || mech_sound(arg->ptr) ? CKR_OK
+								: CKR_ARGUMENTS_BAD;
 	case ARG_ATTRS:
 		return arg->ptr != NULL ? check_template(arg->ptr, arg->len) : CKR_OK;
 	default:

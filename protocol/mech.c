@@ -11,12 +11,19 @@
 struct layout;
 typedef const struct layout *layout_fn(void);
 
-enum field_kind { FIELD_RAW, FIELD_BYTES, FIELD_READ, FIELD_HANDLE, FIELD_PBKD2LEN, FIELD_INNER };
+enum field_kind {
+	FIELD_RAW,
+	FIELD_BYTES,
+	FIELD_READ,
+	FIELD_HANDLE,
+	FIELD_PBKD2LEN,
+	FIELD_INNER
+};
 
 struct field {
 	enum field_kind kind;
-	size_t at;        /* where the (first) member lies */
-	size_t len;       /* RAW: bytes; BYTES, READ, PBKD2LEN: where the length lies */
+	size_t at;	  /* where the (first) member lies */
+	size_t len;	  /* RAW: bytes; BYTES, READ, PBKD2LEN: where the length lies */
 	layout_fn *inner; /* INNER */
 };
 
@@ -31,14 +38,31 @@ struct one_handle {
 
 /* The field macros name members of S, the structure of the layout they stand in. */
 #define RAW(first, last)                                                                 \
-	{FIELD_RAW, offsetof(S, first),                                                  \
-	    offsetof(S, last) + sizeof(((S *)NULL)->last) - offsetof(S, first), NULL}
-#define BYTES(pointer, length) {FIELD_BYTES, offsetof(S, pointer), offsetof(S, length), NULL}
-#define READ(pointer, length) {FIELD_READ, offsetof(S, pointer), offsetof(S, length), NULL}
-#define HANDLE(member) {FIELD_HANDLE, offsetof(S, member), 0, NULL}
+	{                                                                                \
+		FIELD_RAW, offsetof(S, first),                                           \
+		    offsetof(S, last) + sizeof(((S *)NULL)->last) - offsetof(S, first),  \
+		    NULL                                                                 \
+	}
+#define BYTES(pointer, length)                                                           \
+	{                                                                                \
+		FIELD_BYTES, offsetof(S, pointer), offsetof(S, length), NULL             \
+	}
+#define READ(pointer, length)                                                            \
+	{                                                                                \
+		FIELD_READ, offsetof(S, pointer), offsetof(S, length), NULL              \
+	}
+#define HANDLE(member)                                                                   \
+	{                                                                                \
+		FIELD_HANDLE, offsetof(S, member), 0, NULL                               \
+	}
 #define PBKD2LEN(pointer, length)                                                        \
-	{FIELD_PBKD2LEN, offsetof(S, pointer), offsetof(S, length), NULL}
-#define INNER(pointer, layout) {FIELD_INNER, offsetof(S, pointer), 0, layout_##layout}
+	{                                                                                \
+		FIELD_PBKD2LEN, offsetof(S, pointer), offsetof(S, length), NULL          \
+	}
+#define INNER(pointer, layout)                                                           \
+	{                                                                                \
+		FIELD_INNER, offsetof(S, pointer), 0, layout_##layout                    \
+	}
 
 #define LAYOUT(name, structure, ...)                                                     \
 	static const struct layout *layout_##name(void)                                  \
@@ -285,7 +309,8 @@ read_fields(struct buf *b, const struct layout *layout, struct arena *arena)
 			ok = read_password(b, base, f, arena);
 			break;
 		case FIELD_INNER:
-			ok = read_flag(b, &present) &&
+			ok =
+			    read_flag(b, &present) &&
 			    (!present || (p = read_fields(b, f->inner(), arena)) != NULL);
 			set_ptr(base, f->at, p);
 			break;
@@ -343,7 +368,8 @@ mech_map(const CK_MECHANISM *m, mech_map_fn *map, void *ctx, struct arena *arena
 				return NULL;
 			memcpy(copy->pParameter, m->pParameter, layout->size);
 		}
-		set_num(copy->pParameter, f->at, map(ctx, get_num(copy->pParameter, f->at)));
+		set_num(
+		    copy->pParameter, f->at, map(ctx, get_num(copy->pParameter, f->at)));
 	}
 	return copy != NULL ? copy : m;
 }

@@ -52,7 +52,8 @@ resume_ask_read(struct buf *b, struct resume *ret, struct arena *arena)
 	    sizeof(CK_FLAGS), &ret->nsessions, arena);
 	for (uint32_t i = 0; i < ret->nsessions; i++)
 		ret->session_flags[i] = buf_get_u64(b);
-	ret->ids = get_array(b, RESUME_MAX_OBJECTS, MSG_ID_LEN, MSG_ID_LEN, &ret->nids, arena);
+	ret->ids =
+	    get_array(b, RESUME_MAX_OBJECTS, MSG_ID_LEN, MSG_ID_LEN, &ret->nids, arena);
 	ids = buf_get_raw(b, (size_t)ret->nids * MSG_ID_LEN);
 	if (ids != NULL && ret->nids > 0)
 		memcpy(ret->ids, ids, (size_t)ret->nids * MSG_ID_LEN);
@@ -73,8 +74,8 @@ resume_answer_write(struct buf *b, const struct resumed *r)
 }
 
 bool
-resume_answer_read(struct buf *b, const struct resume *asked, struct resumed *ret,
-    struct arena *arena)
+resume_answer_read(
+    struct buf *b, const struct resume *asked, struct resumed *ret, struct arena *arena)
 {
 	memset(ret, 0, sizeof(*ret));
 	ret->rv = buf_get_u64(b);
@@ -83,10 +84,10 @@ resume_answer_read(struct buf *b, const struct resume *asked, struct resumed *re
 	    sizeof(CK_SESSION_HANDLE), &ret->nsessions, arena);
 	for (uint32_t i = 0; i < ret->nsessions; i++)
 		ret->sessions[i] = buf_get_u64(b);
-	ret->objects = get_array(b, asked->nids, sizeof(uint64_t), sizeof(CK_OBJECT_HANDLE),
-	    &ret->nobjects, arena);
+	ret->objects = get_array(b, asked->nids, sizeof(uint64_t),
+	    sizeof(CK_OBJECT_HANDLE), &ret->nobjects, arena);
 	for (uint32_t i = 0; i < ret->nobjects; i++)
 		ret->objects[i] = buf_get_u64(b);
 	return buf_end(b) && ret->nsessions == asked->nsessions &&
-	    ret->nobjects == asked->nids;
+	       ret->nobjects == asked->nids;
 }

@@ -29,7 +29,8 @@ hello(uint8_t which, const uint8_t *in)
 		hello_ask_write(out, &ask);
 		same(in, out, HELLO_LEN);
 	}
-	if (which == 1 && hello_answer_read(in, &answer) && answer.version == HELLO_VERSION) {
+	if (which == 1 && hello_answer_read(in, &answer) &&
+	    answer.version == HELLO_VERSION) {
 		hello_answer_write(out, &answer);
 		same(in, out, HELLO_LEN);
 	}

@@ -21,8 +21,8 @@ numbers_are_little_endian(void **state)
 	buf_put_u32(&b, 0x44556677);
 	buf_put_u64(&b, 0x8899aabbccddeeff);
 	assert_true(buf_ok(&b));
-	assert_memory_equal(b.data,
-	    "\x11\x33\x22\x77\x66\x55\x44\xff\xee\xdd\xcc\xbb\xaa\x99\x88", 15);
+	assert_memory_equal(
+	    b.data, "\x11\x33\x22\x77\x66\x55\x44\xff\xee\xdd\xcc\xbb\xaa\x99\x88", 15);
 	assert_int_equal(buf_get_u8(&b), 0x11);
 	assert_int_equal(buf_get_u16(&b), 0x2233);
 	assert_int_equal(buf_get_u32(&b), 0x44556677);

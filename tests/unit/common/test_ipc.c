@@ -128,7 +128,9 @@ too_many_descriptors_are_refused(void **state)
 	} ctl = {.space = {0}};
 	char byte = 1;
 	struct iovec iov = {&byte, 1};
-	struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl.space,
+	struct msghdr mh = {.msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = ctl.space,
 	    .msg_controllen = sizeof(ctl.space)};
 	int got[IPC_MAX_FDS], before = open_fds();
 	struct cmsghdr *cm = CMSG_FIRSTHDR(&mh);

@@ -100,7 +100,7 @@ lines_have_level_and_name(void **state)
 	(void)state;
 	said_by(say_levels);
 	assert_string_equal(text, "error vsmd-test: e 1\nwarning vsmd-test: w\n"
-	    "info vsmd-test: i\ndebug vsmd-test: d\n");
+				  "info vsmd-test: i\ndebug vsmd-test: d\n");
 	said_by(say_journal);
 	assert_string_equal(text, "<3>n: e\n<4>n: w\n<6>n: i\n");
 }
@@ -140,7 +140,8 @@ guests_bytes_are_quoted(void **state)
 
 	(void)state;
 	assert_string_equal(log_quote(dst, sizeof(dst), "abc", 3), "abc");
-	assert_string_equal(log_quote(dst, sizeof(dst), "a\n\"\\", 4), "a\\x0a\\x22\\x5c");
+	assert_string_equal(
+	    log_quote(dst, sizeof(dst), "a\n\"\\", 4), "a\\x0a\\x22\\x5c");
 	assert_string_equal(log_quote(dst, sizeof(dst), "\xff\0", 2), "\\xff\\x00");
 	assert_string_equal(log_quote(dst, sizeof(dst), "", 0), "");
 	log_quote(dst, sizeof(dst), "0123456789012345678901234567890", 31);

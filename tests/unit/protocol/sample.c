@@ -65,8 +65,7 @@ value(struct sample *s, CK_ATTRIBUTE *t, bool query, unsigned depth)
 		value(s, (CK_ATTRIBUTE *)t->pValue + i, query, depth + 1);
 }
 
-static void
-template(struct sample *s, struct arg *arg, bool query)
+static void template(struct sample *s, struct arg *arg, bool query)
 {
 	CK_ATTRIBUTE *t;
 
@@ -90,7 +89,8 @@ mechanism(struct sample *s, struct arg *arg)
 		m->pParameter = p;
 		m->ulParameterLen = sizeof(*p);
 		p->ulSourceDataLen = sample_below(s, 20);
-		p->pSourceData = sample_below(s, 2) ? sample_bytes(s, p->ulSourceDataLen) : NULL;
+		p->pSourceData =
+		    sample_below(s, 2) ? sample_bytes(s, p->ulSourceDataLen) : NULL;
 		break;
 	}
 	case 1: {
@@ -201,7 +201,8 @@ sample_args(struct sample *s, const struct call *call)
 		if (sample_below(s, 3) == 0) {
 			arg->ptr = NULL;
 			/* A template without a pointer cannot be told. */
-			if (call->args[i] == ARG_ATTRS || call->args[i] == ARG_ATTRS_QUERY)
+			if (call->args[i] == ARG_ATTRS ||
+			    call->args[i] == ARG_ATTRS_QUERY)
 				arg->len = 0;
 		}
 		if (sample_below(s, 6) == 0)
@@ -238,10 +239,13 @@ sample_serve(struct sample *s, const struct call *call, struct arg *args)
 		case ARG_OUT_OBJECTS:
 			if (arg->plen == NULL)
 				break;
-			*arg->plen = arg->ptr != NULL ? sample_below(s, arg->len + 1) : 77;
+			*arg->plen =
+			    arg->ptr != NULL ? sample_below(s, arg->len + 1) : 77;
 			if (arg->ptr != NULL)
-				memset(arg->ptr, 0x5a, *arg->plen *
-				    (call->args[i] == ARG_OUT_BYTES ? 1 : sizeof(CK_ULONG)));
+				memset(arg->ptr, 0x5a,
+				    *arg->plen * (call->args[i] == ARG_OUT_BYTES
+							 ? 1
+							 : sizeof(CK_ULONG)));
 			break;
 		case ARG_OUT_FILL:
 			if (arg->ptr != NULL)

@@ -57,8 +57,12 @@ round_trip(const struct call *call, uint64_t seed, CK_RV rv)
 {
 	static const uint8_t ticket[5] = "abcde";
 	struct object_ref refs[64] = {{0}};
-	struct reply reply = {.rv = rv, .epoch = seed, .refs = refs, .nrefs = 64,
-	    .ticket = ticket, .ticket_len = sizeof(ticket)};
+	struct reply reply = {.rv = rv,
+	    .epoch = seed,
+	    .refs = refs,
+	    .nrefs = 64,
+	    .ticket = ticket,
+	    .ticket_len = sizeof(ticket)};
 	struct talk t;
 
 	for (size_t i = 0; i < 64; i++)
@@ -71,7 +75,7 @@ round_trip(const struct call *call, uint64_t seed, CK_RV rv)
 		if (call->args[i] >= ARG_OUT_BYTES && t.served[i].ptr != NULL &&
 		    t.served[i].plen == NULL && rv == CKR_OK &&
 		    (call->args[i] == ARG_OUT_BYTES || call->args[i] == ARG_OUT_OBJECTS ||
-		        call->args[i] == ARG_OUT_MECHANISMS))
+			call->args[i] == ARG_OUT_MECHANISMS))
 			rv = CKR_GENERAL_ERROR;
 	assert_true(answer_read(&t.answered, call, t.s.args, &t.got, &t.guest));
 	assert_int_equal(t.got.rv, rv);
@@ -89,8 +93,9 @@ round_trip(const struct call *call, uint64_t seed, CK_RV rv)
 static void
 every_row_round_trips(void **state)
 {
-	static const CK_RV codes[] = {CKR_OK, CKR_BUFFER_TOO_SMALL, CKR_ATTRIBUTE_SENSITIVE,
-	    CKR_ATTRIBUTE_TYPE_INVALID, CKR_FUNCTION_FAILED, CKR_VENDOR_DEFINED + 3};
+	static const CK_RV codes[] = {CKR_OK, CKR_BUFFER_TOO_SMALL,
+	    CKR_ATTRIBUTE_SENSITIVE, CKR_ATTRIBUTE_TYPE_INVALID, CKR_FUNCTION_FAILED,
+	    CKR_VENDOR_DEFINED + 3};
 	size_t n;
 	const struct call *calls = call_table(&n);
 
@@ -125,14 +130,14 @@ hostile_bytes_do_no_harm(void **state)
 
 			begin(&again, &calls[i], i, true);
 			buf_view(&view, t.answered.data, at);
-			assert_false(answer_read(&view, &calls[i], again.s.args, &again.got,
-			    &again.guest));
+			assert_false(answer_read(
+			    &view, &calls[i], again.s.args, &again.got, &again.guest));
 			end(&again);
 			begin(&again, &calls[i], i, true);
 			t.answered.data[at] ^= 0xff;
 			buf_view(&view, t.answered.data, len);
-			(void)answer_read(&view, &calls[i], again.s.args, &again.got,
-			    &again.guest);
+			(void)answer_read(
+			    &view, &calls[i], again.s.args, &again.got, &again.guest);
 			t.answered.data[at] ^= 0xff;
 			end(&again);
 		}
@@ -251,8 +256,8 @@ used_tells_the_arena(void **state)
 	uint8_t *room;
 	CK_ULONG claimed = 100000;
 	uint8_t byte = 0;
-	struct arg args[ARGS_MAX] = {[1] = {.ptr = &byte, .len = 1},
-	    [2] = {.ptr = &byte, .plen = &claimed}};
+	struct arg args[ARGS_MAX] = {
+	    [1] = {.ptr = &byte, .len = 1}, [2] = {.ptr = &byte, .plen = &claimed}};
 	struct talk t;
 
 	(void)state;

@@ -77,7 +77,8 @@ rows_that_never_cross_are_refused(void **state)
 		if (crosses(&calls[i]))
 			continue;
 		buf_init(&b, 1000);
-		assert_int_equal(ask_write(&b, &calls[i], args), CKR_FUNCTION_NOT_SUPPORTED);
+		assert_int_equal(
+		    ask_write(&b, &calls[i], args), CKR_FUNCTION_NOT_SUPPORTED);
 		assert_false(ask_read(&b, &calls[i], args, &arena));
 		buf_free(&b);
 	}
@@ -137,7 +138,8 @@ room_for(CK_ULONG claimed, size_t max)
 {
 	const struct call *call = call_by_name("C_Sign");
 	uint8_t byte;
-	struct arg args[ARGS_MAX] = {[0] = {.len = 1}, [1] = {.ptr = &byte, .len = 0},
+	struct arg args[ARGS_MAX] = {[0] = {.len = 1},
+	    [1] = {.ptr = &byte, .len = 0},
 	    [2] = {.ptr = &byte, .plen = &claimed}};
 	struct arg got[ARGS_MAX];
 	struct arena arena;
@@ -163,7 +165,8 @@ claimed_room_is_bounded(void **state)
 	assert_int_equal(room_for(256, 1 << 20), 256);
 	assert_int_equal(room_for(0, 1 << 20), 0);
 	assert_int_equal(room_for(1 << 21, 1 << 20), 1 << 20);
-	assert_int_equal(room_for(CK_UNAVAILABLE_INFORMATION, MSG_ARENA_MAX), MSG_MAX_ROOM);
+	assert_int_equal(
+	    room_for(CK_UNAVAILABLE_INFORMATION, MSG_ARENA_MAX), MSG_MAX_ROOM);
 }
 
 static void
@@ -213,7 +216,7 @@ large_data_is_not_copied_by_the_reader(void **state)
 	assert_int_equal(ask_write(&b, call, args), CKR_OK);
 	assert_true(ask_read(&b, call, got, &arena));
 	assert_true((uint8_t *)got[1].ptr > b.data &&
-	    (uint8_t *)got[1].ptr + len <= b.data + b.len);
+		    (uint8_t *)got[1].ptr + len <= b.data + b.len);
 	arena_free(&arena);
 	buf_free(&b);
 	free(data);

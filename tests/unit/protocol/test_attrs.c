@@ -64,8 +64,8 @@ templates_in_templates(void **state)
 	CK_BBOOL yes = CK_TRUE;
 	CK_ATTRIBUTE inner[] = {{CKA_EXTRACTABLE, &yes, 1}, {CKA_LABEL, NULL, 3}};
 	CK_ATTRIBUTE t[] = {{CKA_WRAP_TEMPLATE, inner, sizeof(inner)},
-	    {CKA_UNWRAP_TEMPLATE, inner, sizeof(*inner) + 5}, {CKA_DERIVE_TEMPLATE, NULL, 24},
-	    {CKA_WRAP_TEMPLATE, inner, 0}};
+	    {CKA_UNWRAP_TEMPLATE, inner, sizeof(*inner) + 5},
+	    {CKA_DERIVE_TEMPLATE, NULL, 24}, {CKA_WRAP_TEMPLATE, inner, 0}};
 	CK_ATTRIBUTE *got, *in;
 	CK_ULONG n;
 
@@ -142,9 +142,9 @@ large_values_are_borrowed(void **state)
 	assert_int_equal(attrs_write(&b, t, 2), CKR_OK);
 	assert_true(attrs_read(&b, &got, &n, &arena));
 	assert_true((uint8_t *)got[0].pValue > b.data &&
-	    (uint8_t *)got[0].pValue < b.data + b.len);
+		    (uint8_t *)got[0].pValue < b.data + b.len);
 	assert_false((uint8_t *)got[1].pValue > b.data &&
-	    (uint8_t *)got[1].pValue < b.data + b.len);
+		     (uint8_t *)got[1].pValue < b.data + b.len);
 	assert_int_equal((uintptr_t)got[1].pValue % 8, 0);
 	free(big);
 }

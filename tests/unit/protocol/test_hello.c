@@ -9,8 +9,12 @@
 
 #include "protocol/hello.h"
 
-static const struct hello_ask ask = {.version = HELLO_VERSION, .purpose = HELLO_TOKEN,
-    .slot = 17, .max_frame = 80u << 20, .silence = 30000, .app = "0123456789abcde"};
+static const struct hello_ask ask = {.version = HELLO_VERSION,
+    .purpose = HELLO_TOKEN,
+    .slot = 17,
+    .max_frame = 80u << 20,
+    .silence = 30000,
+    .app = "0123456789abcde"};
 
 static void
 ask_round_trip(void **state)
@@ -71,9 +75,13 @@ another_version_gets_an_answer(void **state)
 static void
 answer_round_trip(void **state)
 {
-	const struct hello_answer answer = {.version = HELLO_VERSION, .status = HELLO_OK,
-	    .count = 3, .max_frame = 1u << 20, .silence = 5000,
-	    .epoch = 0x1122334455667788, .instance = "fedcba987654321"};
+	const struct hello_answer answer = {.version = HELLO_VERSION,
+	    .status = HELLO_OK,
+	    .count = 3,
+	    .max_frame = 1u << 20,
+	    .silence = 5000,
+	    .epoch = 0x1122334455667788,
+	    .instance = "fedcba987654321"};
 	struct hello_answer got;
 	uint8_t bytes[HELLO_LEN];
 
@@ -96,7 +104,8 @@ answer_round_trip(void **state)
 static void
 too_many_slots_are_refused(void **state)
 {
-	struct hello_answer answer = {.version = HELLO_VERSION, .count = HELLO_MAX_SLOTS}, got;
+	struct hello_answer answer = {.version = HELLO_VERSION, .count = HELLO_MAX_SLOTS},
+			    got;
 	uint8_t bytes[HELLO_LEN];
 
 	(void)state;
@@ -110,7 +119,8 @@ too_many_slots_are_refused(void **state)
 static void
 slot_round_trip(void **state)
 {
-	const struct hello_slot slot = {.slot = 4000000000, .flags = HELLO_SLOT_INITIALIZED};
+	const struct hello_slot slot = {
+	    .slot = 4000000000, .flags = HELLO_SLOT_INITIALIZED};
 	struct hello_slot got;
 	uint8_t bytes[HELLO_SLOT_LEN];
 

@@ -61,7 +61,8 @@ every_argument_arrives(void **state)
 	(void)state;
 	fill_list();
 	for (size_t i = 0; i < n; i++) {
-		bool served = calls[i].where == WHERE_SLOT || calls[i].where == WHERE_SESSION;
+		bool served =
+		    calls[i].where == WHERE_SLOT || calls[i].where == WHERE_SESSION;
 		struct sample s;
 		CK_RV rv;
 
@@ -69,13 +70,15 @@ every_argument_arrives(void **state)
 		sample_full_args(&s, &calls[i]);
 		for (size_t k = 0; k < call_nargs(&calls[i]); k++)
 			if (calls[i].args[k] == ARG_ATTRS)
-				s.args[k].len = 0; /* samples hold NULLs that are refused */
+				s.args[k].len =
+				    0; /* samples hold NULLs that are refused */
 		seen.number = 0;
 		rv = call_invoke(&calls[i], &list, s.args);
 		assert_int_equal(rv, served ? CKR_OK : CKR_FUNCTION_NOT_SUPPORTED);
 		assert_int_equal(seen.number, served ? calls[i].number : 0);
 		for (size_t k = 0; served && k < call_nargs(&calls[i]); k++) {
-			if (calls[i].args[k] == ARG_POINTER || calls[i].args[k] == ARG_NOTIFY) {
+			if (calls[i].args[k] == ARG_POINTER ||
+			    calls[i].args[k] == ARG_NOTIFY) {
 				assert_null(seen.args[k].ptr);
 				assert_int_equal(seen.args[k].len, 0);
 				continue;
@@ -114,17 +117,18 @@ null_that_would_be_read_is_refused(void **state)
 
 	(void)state;
 	fill_list();
-	assert_int_equal(call_invoke(call_by_name("C_FindObjectsInit"), &list, args), CKR_OK);
+	assert_int_equal(
+	    call_invoke(call_by_name("C_FindObjectsInit"), &list, args), CKR_OK);
 	args[1].len = 2;
 	assert_int_equal(call_invoke(call_by_name("C_FindObjectsInit"), &list, args),
 	    CKR_ATTRIBUTE_VALUE_INVALID);
 	args[1] = (struct arg){.ptr = nested, .len = 1};
 	assert_int_equal(call_invoke(call_by_name("C_CreateObject"), &list, args),
 	    CKR_ATTRIBUTE_VALUE_INVALID);
-	assert_int_equal(call_invoke(call_by_name("C_InitToken"), &list, label),
-	    CKR_ARGUMENTS_BAD);
-	assert_int_equal(call_invoke(call_by_name("C_EncryptInit"), &list, mech),
-	    CKR_ARGUMENTS_BAD);
+	assert_int_equal(
+	    call_invoke(call_by_name("C_InitToken"), &list, label), CKR_ARGUMENTS_BAD);
+	assert_int_equal(
+	    call_invoke(call_by_name("C_EncryptInit"), &list, mech), CKR_ARGUMENTS_BAD);
 }
 
 int

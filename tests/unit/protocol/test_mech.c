@@ -120,8 +120,10 @@ static void
 password_length_by_value_and_by_pointer(void **state)
 {
 	CK_ULONG three = 3;
-	CK_PKCS5_PBKD2_PARAMS2 v2 = {CKZ_SALT_SPECIFIED, data, 3, 1000, 1, NULL, 0, data, 3};
-	CK_PKCS5_PBKD2_PARAMS v1 = {CKZ_SALT_SPECIFIED, data, 3, 1000, 1, NULL, 0, data, &three};
+	CK_PKCS5_PBKD2_PARAMS2 v2 = {
+	    CKZ_SALT_SPECIFIED, data, 3, 1000, 1, NULL, 0, data, 3};
+	CK_PKCS5_PBKD2_PARAMS v1 = {
+	    CKZ_SALT_SPECIFIED, data, 3, 1000, 1, NULL, 0, data, &three};
 	CK_PKCS5_PBKD2_PARAMS2 *got2;
 	CK_PKCS5_PBKD2_PARAMS *got1;
 

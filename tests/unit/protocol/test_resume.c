@@ -11,8 +11,13 @@
 
 static CK_FLAGS flags[2] = {CKF_SERIAL_SESSION, CKF_SERIAL_SESSION | CKF_RW_SESSION};
 static uint8_t ids[3][MSG_ID_LEN] = {"first", "second", "third"};
-static const struct resume asked = {.user = 1 + CKU_USER, .ticket = (const uint8_t *)"tick",
-    .ticket_len = 4, .session_flags = flags, .nsessions = 2, .ids = ids, .nids = 3};
+static const struct resume asked = {.user = 1 + CKU_USER,
+    .ticket = (const uint8_t *)"tick",
+    .ticket_len = 4,
+    .session_flags = flags,
+    .nsessions = 2,
+    .ids = ids,
+    .nids = 3};
 
 static void
 ask_round_trip(void **state)
@@ -100,8 +105,12 @@ answer_round_trip(void **state)
 {
 	CK_SESSION_HANDLE sessions[2] = {5, 0};
 	CK_OBJECT_HANDLE objects[3] = {8, 0, 9};
-	struct resumed answer = {.rv = CKR_OK, .epoch = 12, .sessions = sessions,
-	    .objects = objects, .nsessions = 2, .nobjects = 3};
+	struct resumed answer = {.rv = CKR_OK,
+	    .epoch = 12,
+	    .sessions = sessions,
+	    .objects = objects,
+	    .nsessions = 2,
+	    .nobjects = 3};
 	struct resumed got;
 	struct arena arena;
 	struct buf b;
