@@ -106,9 +106,10 @@ spawn(struct fake *f)
 {
 	int ready[2];
 	char byte;
+	pid_t pid;
 
 	assert(pipe(ready) == 0);
-	if ((f->pid = fork()) == 0) {
+	if ((pid = fork()) == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		setpgid(0, 0);
 		signal(SIGCHLD, SIG_IGN);
@@ -116,7 +117,8 @@ spawn(struct fake *f)
 		listen_forever(f, ready[1]);
 		_exit(1);
 	}
-	setpgid(f->pid, f->pid);
+	f->pid = pid;
+	setpgid(pid, pid);
 	(void)close(ready[1]);
 	assert(read(ready[0], &byte, 1) == 1);
 	(void)close(ready[0]);
