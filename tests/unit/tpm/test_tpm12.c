@@ -16,6 +16,14 @@
 		}                                                                 \
 	} while (0)
 
+/* libtspi 0.3.15 never frees the values of a PCR selection: 480 bytes per seal. */
+const char *__lsan_default_suppressions(void);
+__attribute__((visibility("default"))) const char *
+__lsan_default_suppressions(void)
+{
+	return "leak:obj_pcrs_select_index_ex";
+}
+
 static const char secret[] = "0123456789abcdefSECRETKEYfedcba9";
 #define SECRET_LEN 32
 
@@ -94,33 +102,31 @@ test_seal_extend_refuse(void **state)
 	buf_free(&b);
 }
 
-/* The values of the policy's PCRs: 7 is not extended here, 13 as in `now`. */
 static void
 test_predict(void **state)
 {
-	struct tpm_policy only13 = {.pcrs = {13}, .npcrs = 1, .locality = 0};
+	/* One that no other test extends, so its value is known. */
+	struct tpm_policy only12 = {.pcrs = {12}, .npcrs = 1, .locality = 0};
 	struct tpm *t;
 	struct buf b;
-	uint8_t digest[32], expected[20] = {0}, m[40];
+	/* TPM_PCR_COMPOSITE by hand: selection, length, the value. */
+	uint8_t composite[29] = {0, 3, 0, 0x10, 0, 0, 0, 0, 20};
+	uint8_t digest[32], expected[20], m[40];
 	size_t len;
 
 	(void)state;
 	NEEDS_TPM12();
 	t = must_open();
-	/* An application PCR that no other test extends is known from the start: 12. */
-	only13.pcrs[0] = 12;
-	must_seal(t, &only13, &b);
+	must_seal(t, &only12, &b);
 	memset(m, 0, 20);
 	tpm_sha1("vsmd 2", 6, m + 20);
 	tpm_sha1(m, 40, expected);
-	assert_int_equal(tpm_predict(t, &only13, secret, SECRET_LEN, expected, &b), TPM_OK);
+	assert_int_equal(tpm_predict(t, &only12, secret, SECRET_LEN, expected, &b), TPM_OK);
 	expect(t, &b, TPM_OK, 0);
 	assert_int_equal(tpm_extend(t, 12, "vsmd 2", 6), TPM_OK);
 	expect(t, &b, TPM_OK, 1);
-	assert_int_equal(tpm_pcr_digest(t, &only13, digest, &len), TPM_OK);
+	assert_int_equal(tpm_pcr_digest(t, &only12, digest, &len), TPM_OK);
 	assert_int_equal(len, 20);
-	/* TPM_PCR_COMPOSITE by hand. */
-	uint8_t composite[29] = {0, 3, 0, 0x10, 0, 0, 0, 0, 20};
 	memcpy(composite + 9, expected, 20);
 	tpm_sha1(composite, sizeof(composite), m);
 	assert_memory_equal(digest, m, 20);
@@ -129,10 +135,10 @@ test_predict(void **state)
 	assert_non_null(strstr(tpm_error(t), "1 tried"));
 	/* As many predictions as fit, and one more. */
 	for (int i = 0; i < 6; i++)
-		assert_int_equal(tpm_predict(t, &only13, secret, SECRET_LEN, expected, &b),
+		assert_int_equal(tpm_predict(t, &only12, secret, SECRET_LEN, expected, &b),
 		    TPM_OK);
 	len = b.len;
-	assert_int_equal(tpm_predict(t, &only13, secret, SECRET_LEN, expected, &b), TPM_FAILED);
+	assert_int_equal(tpm_predict(t, &only12, secret, SECRET_LEN, expected, &b), TPM_FAILED);
 	assert_int_equal(b.len, len);
 	tpm_close(t);
 	buf_free(&b);
