@@ -1,6 +1,7 @@
 /* tpm.c - caas tpm: who may open the store after the machine's state has changed */
 #include "tpm/tpm.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,6 +86,17 @@ cmd_tpm_reseal(const struct args *args)
 	return CMD_OK;
 }
 
+/* In the one spelling that vsmd takes. */
+static json_t *
+digest(const char *hex, size_t len)
+{
+	char lower[65];
+
+	for (size_t i = 0; i < len && i < sizeof(lower); i++)
+		lower[i] = (char)tolower((unsigned char)hex[i]);
+	return json_stringn(lower, len);
+}
+
 /* "13=HEX,14=HEX" to {"13": "HEX", ...}. */
 static json_t *
 parse_values(const char *list)
@@ -104,7 +116,7 @@ parse_values(const char *list)
 		    strspn(list, "0123456789abcdefABCDEF") < len ||
 		    json_object_get(pcrs, name) != NULL)
 			break;
-		json_object_set_new(pcrs, name, json_stringn(list, len));
+		json_object_set_new(pcrs, name, digest(list, len));
 		list += len;
 		if (list[0] == ',' && list[1] != '\0')
 			list++;
