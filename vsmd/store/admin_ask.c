@@ -130,7 +130,7 @@ ask_status(struct store *s, struct attach *a, const struct admin_request *r)
 		      "s:I, s:b, s:i}",
 		"store", id, "sequence", (json_int_t)at->sequence, "generation",
 		(json_int_t)at->generation, "log_bytes", (json_int_t)at->bytes, "live_bytes",
-		(json_int_t)s->vault.map.bytes, "tokens", (json_int_t)slots_tokens(&s->slots),
+		(json_int_t)s->vault.map.bytes, "tokens", (json_int_t)slot_table_tokens(&s->slots),
 		"objects", objects, "commits_possible", !s->vault.journal.broken, "tpm",
 		"address", s->config->tpm, "is", s->tpm, "pcrs", pcrs, "locality",
 		policy->locality, "authorized_updates", policy->authority != NULL,
@@ -168,7 +168,7 @@ ask_token_delete(struct store *s, struct attach *a, const struct admin_request *
 		admin_bad(a, "this token is being deleted already");
 		return;
 	}
-	if (store_audit_slot(s, a, slot, "token-delete", slot->serial, 0) != 0) {
+	if (store_note_slot(s, a, slot, "token-delete", slot->serial, 0) != 0) {
 		admin_bad(a, "the audit log cannot be written: nothing was deleted");
 		return;
 	}
@@ -208,7 +208,7 @@ admin_ask_delete(struct store *s, struct slot *slot)
 			    v == VAULT_FULL ? "the disk is full" : "see vsmd's log");
 	}
 	if (v != VAULT_OK)
-		(void)store_audit_slot(s, NULL, slot, "token-delete-failed", slot->serial, 1);
+		(void)store_note_slot(s, NULL, slot, "token-delete-failed", slot->serial, 1);
 	return v == VAULT_OK;
 }
 
@@ -296,7 +296,7 @@ static void
 dispatch(struct store *s, struct attach *a, const struct admin_request *r)
 {
 	if (!(a->flags & GRANT_ADMIN)) {
-		(void)store_audit(s, a, "admin-refused", r->call->name, CKR_FUNCTION_REJECTED);
+		(void)store_note(s, a, "admin-refused", r->call->name, CKR_FUNCTION_REJECTED);
 		admin_bad(a, "principal %s has no role admin", a->principal);
 		return;
 	}

@@ -49,7 +49,7 @@ admin_backup_begin(struct store *s, struct attach *a, const struct admin_request
 		admin_bad(a, "the token cannot be backed up: larger than 64 MiB, or out of memory");
 		return;
 	}
-	if (store_audit_slot(s, a, slot, "token-backup",
+	if (store_note_slot(s, a, slot, "token-backup",
 		secret.passphrase_len > 0 ? "under a passphrase" : "under the store's key", 0) != 0) {
 		transfer_end(t);
 		admin_bad(a, "the audit log cannot be written: no backup was made");
@@ -144,7 +144,7 @@ judge(const struct store *s, const struct backup *b, const struct admin_secret *
 static const char *
 bring_in(struct store *s, struct backup *b, struct slot **ret_slot)
 {
-	struct slot *slot = slots_add(&s->slots, s->slots.next);
+	struct slot *slot = slot_table_add(&s->slots, s->slots.next);
 	enum vault_result v;
 	struct txn t;
 
@@ -153,11 +153,11 @@ bring_in(struct store *s, struct backup *b, struct slot **ret_slot)
 	s->slots.next++;
 	txn_init(&t);
 	backup_put(b, slot->number, &t);
-	slots_put_next(&t, &s->vault.map, slot->number);
+	slot_table_put_next(&t, &s->vault.map, slot->number);
 	v = commit_now(s, &t);
 	txn_clear(&t);
 	if (v != VAULT_OK) {
-		slots_drop(&s->slots, slot);
+		slot_table_drop(&s->slots, slot);
 		return v == VAULT_FULL ? "the disk is full"
 				       : "it cannot be written: see vsmd's log";
 	}
@@ -189,7 +189,7 @@ admin_restore_finish(struct store *s, struct attach *a, const struct admin_reque
 	if (wrong == NULL)
 		wrong = judge(s, &b, &secret);
 	transfer_end(t);
-	if (store_audit(s, a, wrong == NULL ? "token-restore" : "token-restore-refused",
+	if (store_note(s, a, wrong == NULL ? "token-restore" : "token-restore-refused",
 		wrong == NULL ? b.token.serial : wrong, wrong == NULL ? 0 : CKR_FUNCTION_REJECTED) != 0)
 		wrong = "the audit log cannot be written";
 	if (wrong == NULL)

@@ -21,7 +21,7 @@ reseal(struct store *s, struct attach *a, const char *event, const struct buf *o
 
 	buf_init(&blob, TPM_BLOB_MAX);
 	wrong = s->sealer == NULL ? "there is no TPM" : sealer_ask(s->sealer, s->master, old, values, len, &blob, why);
-	if (wrong == NULL && store_audit(s, a, event, s->tpm, 0) != 0)
+	if (wrong == NULL && store_note(s, a, event, s->tpm, 0) != 0)
 		wrong = "the audit log cannot be written";
 	if (wrong == NULL && master_write(s->vault.dir, blob.data, blob.len) != 0)
 		wrong = strerror(errno);

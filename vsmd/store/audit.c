@@ -105,7 +105,9 @@ audit_append(struct audit *a, const struct audit_event *e)
 	if (file_write_at(a->fd, line, len + 1, (off_t)a->size) != 0) {
 		int saved = errno;
 
-		(void)ftruncate(a->fd, (off_t)a->size);
+		/* What stays of it is overwritten by the next, or cut at the next start. */
+		if (ftruncate(a->fd, (off_t)a->size) != 0)
+			log_warn("audit log: cannot be cut back: %s", strerror(errno));
 		free(line);
 		errno = saved;
 		return -1;

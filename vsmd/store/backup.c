@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "common/secmem.h"
-#include "vsmd/store/watch.h"
+#include "vsmd/store/dirwatch.h"
 
 #define LABEL "caas token backup"
 #define SALT 16
@@ -120,7 +120,7 @@ check_keys(struct backup *b)
 		buf_get_str(&walk, what, sizeof(what));
 		if ((value = buf_get_bytes(&walk, &len)) == NULL || stays(what))
 			return false;
-		if (strncmp(what, "file/", 5) == 0 ? !watch_name_ok(what + 5)
+		if (strncmp(what, "file/", 5) == 0 ? !dirwatch_name_ok(what + 5)
 						   : strncmp(what, "pin/", 4) != 0)
 			return false;
 		if (strcmp(what, "pin/so") == 0) {
@@ -142,7 +142,7 @@ unpack(struct backup *b)
 	buf_get_str(p, b->token.serial, sizeof(b->token.serial));
 	buf_get_str(p, b->token.directory, sizeof(b->token.directory));
 	b->n = buf_get_u32(p);
-	return buf_ok(p) && watch_name_ok(b->token.directory) && check_keys(b);
+	return buf_ok(p) && dirwatch_name_ok(b->token.directory) && check_keys(b);
 }
 
 const char *

@@ -14,7 +14,7 @@
 #include "common/log.h"
 #include "common/secmem.h"
 #include "vsmd/store/file.h"
-#include "vsmd/store/watch.h"
+#include "vsmd/store/dirwatch.h"
 
 #define TOKEN_FILE "token.object"
 
@@ -80,7 +80,7 @@ collect_adopt(const struct memory *m, struct slot *slot)
 		return CKR_DEVICE_ERROR;
 	if (n.count == 0)
 		return CKR_OK;
-	if (!watch_name_ok(n.first))
+	if (!dirwatch_name_ok(n.first))
 		return CKR_DEVICE_ERROR;
 	memcpy(slot->directory, n.first, sizeof(slot->directory));
 	if (restore_open_token(m, slot) != 0) {
@@ -169,9 +169,9 @@ collect_file(void *arg, const char *name)
 	CK_RV rv;
 	int fd;
 
-	if (watch_ignored(name))
+	if (dirwatch_ignored(name))
 		return CKR_OK;
-	if (!watch_name_ok(name))
+	if (!dirwatch_name_ok(name))
 		return bad_file(c->slot, "a file", "has a name that no token's file has");
 	file_key(c->slot, name, key);
 	fd = openat(c->slot->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);

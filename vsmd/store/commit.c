@@ -7,7 +7,7 @@
 
 #include "common/log.h"
 #include "vsmd/store/collect.h"
-#include "vsmd/store/watch.h"
+#include "vsmd/store/dirwatch.h"
 #include "vsmd/store/worker_ask.h"
 
 /* One slot's part in a commit. */
@@ -48,14 +48,14 @@ refuse(struct store *s, const struct slot *slot, CK_RV rv)
 {
 	for (struct attach *a = s->attached; a != NULL; a = a->next)
 		if (waits(a, slot)) {
-			(void)store_audit(s, a, "commit-failed",
+			(void)store_note(s, a, "commit-failed",
 			    "the token is taken back to its last commit", rv);
 			for (size_t i = 0; i < PIN_USERS; i++) {
 				buf_reset(&a->pin[i]);
 				a->new_pin[i] = false;
 			}
 			a->in_group = false;
-			attach_answer(a, rv, NULL);
+			attached_answer(a, rv, NULL);
 		}
 }
 
@@ -127,13 +127,13 @@ adopt(struct round *r, struct part_of *p)
 	if (p->slot->directory[0] == '\0')
 		return CKR_OK; /* C_InitToken did not come to that */
 	if (!memory_token_path(&s->memory, p->slot, path) ||
-	    watch_add(s->watch, p->slot, path) != 0) {
+	    dirwatch_add(s->watch, p->slot, path) != 0) {
 		log_error("slot %" PRIu32 ": cannot watch its directory: %s", p->slot->number,
 		    strerror(errno));
 		return CKR_DEVICE_ERROR;
 	}
 	p->adopting = true;
-	slots_put_next(&r->txn, &s->vault.map, p->slot->number);
+	slot_table_put_next(&r->txn, &s->vault.map, p->slot->number);
 	return CKR_OK;
 }
 
@@ -148,7 +148,7 @@ take_slot(struct round *r, struct part_of *p)
 		log_error("slot %" PRIu32 ": a worker died while it wrote", slot->number);
 		return CKR_DEVICE_ERROR;
 	}
-	if (watch_read(s->watch, &s->slots) != 0) {
+	if (dirwatch_read(s->watch, &s->slots) != 0) {
 		log_error("inotify: %s", strerror(errno));
 		return CKR_DEVICE_ERROR;
 	}
@@ -264,7 +264,7 @@ answer_slot(struct store *s, const struct slot *slot)
 			a->new_pin[i] = false;
 		}
 		a->in_group = false;
-		attach_answer(a, CKR_OK, &out);
+		attached_answer(a, CKR_OK, &out);
 	}
 	buf_free(&out);
 }
@@ -274,7 +274,7 @@ answer_durable(struct store *s, CK_RV rv)
 {
 	for (struct attach *a = s->attached; a != NULL; a = a->next)
 		if (a->wait == WAIT_DURABLE && !a->dead)
-			attach_answer(a, rv, rv == CKR_OK ? &a->answer : NULL);
+			attached_answer(a, rv, rv == CKR_OK ? &a->answer : NULL);
 }
 
 static bool

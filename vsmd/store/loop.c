@@ -14,7 +14,7 @@
 #include "vsmd/policy/grant.h"
 #include "vsmd/store/admin_ask.h"
 #include "vsmd/store/commit.h"
-#include "vsmd/store/watch.h"
+#include "vsmd/store/dirwatch.h"
 
 #define GATE_RETRY 2    /* ms until a taken gate is tried again */
 #define LOGIN_RETRY 100 /* ms until a waiting login is looked at again */
@@ -27,11 +27,11 @@ take_attach(struct store *s, struct buf *b, const int *fds, size_t nfds)
 	struct grant *g = malloc(sizeof(*g));
 	bool ok = g != NULL && grant_read(b, g) && buf_end(b) && kind <= 1 && nfds == 1;
 
-	if (ok && kind == 0 && slots_find(&s->slots, slot) == NULL) {
+	if (ok && kind == 0 && slot_table_find(&s->slots, slot) == NULL) {
 		log_warn("slot %" PRIu32 " is no more: a worker's pipe is closed", slot);
 		close(fds[0]);
 	} else if (ok) {
-		(void)attach_add(s, fds[0], slot, kind == 1, g);
+		(void)attached_add(s, fds[0], slot, kind == 1, g);
 	}
 	free(g);
 	return ok;
@@ -45,7 +45,7 @@ take_discarded(struct store *s, struct buf *b)
 
 	if (!buf_end(b))
 		return false;
-	if ((slot = slots_find(&s->slots, number)) != NULL)
+	if ((slot = slot_table_find(&s->slots, number)) != NULL)
 		store_discarded(s, slot);
 	return true;
 }
@@ -136,11 +136,11 @@ serve(struct store *s, const struct polled *p)
 		short got = p->fds[i].revents;
 
 		if (got & POLLIN)
-			attach_read(s, a);
+			attached_read(s, a);
 		else if (got & (POLLHUP | POLLERR | POLLNVAL))
 			a->dead = true;
 	}
-	if (p->fds[1].revents != 0 && watch_read(s->watch, &s->slots) != 0)
+	if (p->fds[1].revents != 0 && dirwatch_read(s->watch, &s->slots) != 0)
 		log_fatal("inotify: %s: restarting", strerror(errno));
 	if (p->fds[0].revents != 0)
 		loop_supervisor(s);
@@ -162,9 +162,9 @@ loop_run(struct store *s)
 			log_fatal("poll: %s: restarting", strerror(errno));
 		}
 		serve(s, &p);
-		attach_retry_logins(s);
+		attached_retry_logins(s);
 		commit_run(s);
-		attach_reap(s);
+		attached_reap(s);
 		verifying = admin_ask_verify(s);
 	}
 	/* What waited in this round is committed; a gate that is still taken now belongs to

@@ -20,7 +20,7 @@
 #include "vsmd/store/loop.h"
 #include "vsmd/store/master.h"
 #include "vsmd/store/sealer.h"
-#include "vsmd/store/watch.h"
+#include "vsmd/store/dirwatch.h"
 
 /* Nothing of this process reaches a disk: no core, no trace, no swap. */
 static int
@@ -69,9 +69,9 @@ static int
 open_slots(struct store *s)
 {
 	if (memory_open(&s->memory, s->config->memory) != 0 ||
-	    !slots_load(&s->slots, &s->vault.map))
+	    !slot_table_load(&s->slots, &s->vault.map))
 		return -1;
-	if ((s->watch = watch_open()) < 0) {
+	if ((s->watch = dirwatch_open()) < 0) {
 		log_error("inotify: %s", strerror(errno));
 		return -1;
 	}
@@ -131,7 +131,7 @@ run(struct store *s)
 	if (audit_append(&s->audit, &start) != 0 || audit_sync(&s->audit) != 0)
 		log_warn("audit log: %s", strerror(errno));
 	log_info("open: sequence %" PRIu64 ", %zu tokens, %s", s->vault.journal.at.sequence,
-	    slots_tokens(&s->slots), s->tpm);
+	    slot_table_tokens(&s->slots), s->tpm);
 	store_say_slots(s);
 	return loop_run(s);
 }
@@ -162,11 +162,11 @@ store_main(int supervisor, const struct store_config *config)
 
 	for (struct attach *a = s->attached; a != NULL; a = a->next)
 		a->dead = true;
-	attach_reap(s);
+	attached_reap(s);
 	transfers_end(&s->transfers, NULL);
 	txn_clear(&s->group);
 	revoked_free(&s->revoked);
-	slots_free(&s->slots);
+	slot_table_free(&s->slots);
 	memory_close(&s->memory);
 	audit_close(&s->audit);
 	vault_close(&s->vault);

@@ -18,7 +18,7 @@
 #include "common/log.h"
 #include "vsmd/store/crypt.h"
 #include "vsmd/store/file.h"
-#include "vsmd/store/watch.h"
+#include "vsmd/store/dirwatch.h"
 #include "vsmd/worker/gate.h"
 
 #define DEPTH_MAX 8 /* a worker that was taken over may have nested directories */
@@ -177,7 +177,7 @@ write_one(void *arg, const char *key, const uint8_t *value, size_t len)
 	const char *name = key + w->prefix, *dot;
 	char lock[MAP_KEY_MAX];
 
-	if (!watch_name_ok(name)) {
+	if (!dirwatch_name_ok(name)) {
 		errno = EINVAL;
 		return false;
 	}
@@ -280,7 +280,7 @@ restore_slot(const struct memory *m, struct slot *slot, const struct map *map)
 	if (parent < 0 || make_gate(m, slot) != 0)
 		goto fail;
 	if (slot->initialized) {
-		if (!watch_name_ok(slot->directory)) {
+		if (!dirwatch_name_ok(slot->directory)) {
 			errno = EINVAL;
 			goto fail;
 		}

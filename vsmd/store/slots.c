@@ -10,7 +10,7 @@
 #include "common/log.h"
 
 void
-slots_init(struct slots *s)
+slot_table_init(struct slots *s)
 {
 	memset(s, 0, sizeof(*s));
 }
@@ -27,15 +27,15 @@ slot_free(struct slot *slot)
 }
 
 void
-slots_free(struct slots *s)
+slot_table_free(struct slots *s)
 {
 	for (size_t i = 0; i < s->n; i++)
 		slot_free(s->all[i]);
-	slots_init(s);
+	slot_table_init(s);
 }
 
 struct slot *
-slots_find(const struct slots *s, uint32_t number)
+slot_table_find(const struct slots *s, uint32_t number)
 {
 	for (size_t i = 0; i < s->n; i++)
 		if (s->all[i]->number == number)
@@ -44,12 +44,12 @@ slots_find(const struct slots *s, uint32_t number)
 }
 
 struct slot *
-slots_add(struct slots *s, uint32_t number)
+slot_table_add(struct slots *s, uint32_t number)
 {
 	struct slot *slot;
 	size_t i;
 
-	if (s->n == SLOTS_MAX || slots_find(s, number) != NULL ||
+	if (s->n == SLOTS_MAX || slot_table_find(s, number) != NULL ||
 	    (slot = calloc(1, sizeof(*slot))) == NULL)
 		return NULL;
 	slot->number = number;
@@ -62,7 +62,7 @@ slots_add(struct slots *s, uint32_t number)
 }
 
 struct slot *
-slots_add_blank(struct slots *s)
+slot_table_add_blank(struct slots *s)
 {
 	for (size_t i = 0; i < s->n; i++)
 		if (!s->all[i]->initialized)
@@ -71,11 +71,11 @@ slots_add_blank(struct slots *s)
 		log_warn("no slot for a new token: %d tokens are the most", SLOTS_MAX);
 		return NULL;
 	}
-	return slots_add(s, s->next++);
+	return slot_table_add(s, s->next++);
 }
 
 void
-slots_drop(struct slots *s, struct slot *slot)
+slot_table_drop(struct slots *s, struct slot *slot)
 {
 	for (size_t i = 0; i < s->n; i++)
 		if (s->all[i] == slot) {
@@ -87,7 +87,7 @@ slots_drop(struct slots *s, struct slot *slot)
 }
 
 size_t
-slots_tokens(const struct slots *s)
+slot_table_tokens(const struct slots *s)
 {
 	size_t n = 0;
 
@@ -198,7 +198,7 @@ load(void *arg, const char *key, const uint8_t *value, size_t len)
 		return true;
 	slot_key(again, (uint32_t)number, "meta");
 	if (number > INT32_MAX || strcmp(again, key) != 0 ||
-	    (slot = slots_add(s, (uint32_t)number)) == NULL ||
+	    (slot = slot_table_add(s, (uint32_t)number)) == NULL ||
 	    !slot_get_meta(value, len, slot)) {
 		log_error("store: %s makes no sense", key);
 		return false;
@@ -208,9 +208,9 @@ load(void *arg, const char *key, const uint8_t *value, size_t len)
 }
 
 bool
-slots_load(struct slots *s, const struct map *m)
+slot_table_load(struct slots *s, const struct map *m)
 {
-	slots_init(s);
+	slot_table_init(s);
 	s->next = (uint32_t)slot_get_number(NULL, m, "slots/next");
 	if (!map_each(m, "slot/", load, s))
 		return false;
@@ -223,7 +223,7 @@ slots_load(struct slots *s, const struct map *m)
 }
 
 void
-slots_put_next(struct txn *t, const struct map *m, uint32_t number)
+slot_table_put_next(struct txn *t, const struct map *m, uint32_t number)
 {
 	if (slot_get_number(t, m, "slots/next") <= number)
 		slot_put_u32(t, "slots/next", number + 1);

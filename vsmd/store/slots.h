@@ -46,22 +46,22 @@ struct slots {
 	uint64_t epoch;       /* of M_T_SLOTS */
 };
 
-void slots_init(struct slots *s);
-void slots_free(struct slots *s);
+void slot_table_init(struct slots *s);
+void slot_table_free(struct slots *s);
 /* Fill from the map.  False when it makes no sense (logged) or out of memory. */
-bool slots_load(struct slots *s, const struct map *m);
-struct slot *slots_find(const struct slots *s, uint32_t number);
+bool slot_table_load(struct slots *s, const struct map *m);
+struct slot *slot_table_find(const struct slots *s, uint32_t number);
 /* Add a slot with that number; NULL when there are too many or no memory. */
-struct slot *slots_add(struct slots *s, uint32_t number);
+struct slot *slot_table_add(struct slots *s, uint32_t number);
 /* Add the blank slot, with the next number, when there is none and room for one.  NULL
  * when not. */
-struct slot *slots_add_blank(struct slots *s);
+struct slot *slot_table_add_blank(struct slots *s);
 /* Note in t that a token has this number. */
-void slots_put_next(struct txn *t, const struct map *m, uint32_t number);
+void slot_table_put_next(struct txn *t, const struct map *m, uint32_t number);
 /* Close what it holds and drop it. */
-void slots_drop(struct slots *s, struct slot *slot);
+void slot_table_drop(struct slots *s, struct slot *slot);
 /* Slots that hold a token. */
-size_t slots_tokens(const struct slots *s);
+size_t slot_table_tokens(const struct slots *s);
 
 /* Copy a label or serial, without the blanks at its end. */
 void slot_trim(char *dst, size_t size, const char *src);

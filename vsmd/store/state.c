@@ -11,7 +11,7 @@
 #include "common/log.h"
 #include "vsmd/msg.h"
 #include "vsmd/store/admin_ask.h"
-#include "vsmd/store/watch.h"
+#include "vsmd/store/dirwatch.h"
 
 static void
 say(struct store *s, const struct buf *b)
@@ -69,7 +69,7 @@ store_restore(struct store *s, struct slot *slot)
 {
 	char path[PATH_MAX];
 
-	watch_remove(s->watch, slot);
+	dirwatch_remove(s->watch, slot);
 	if (!slot->initialized)
 		slot->directory[0] = '\0';
 	if (restore_slot(&s->memory, slot, &s->vault.map) != 0)
@@ -77,7 +77,7 @@ store_restore(struct store *s, struct slot *slot)
 	if (!slot->initialized)
 		return 0;
 	if (!memory_token_path(&s->memory, slot, path) ||
-	    watch_add(s->watch, slot, path) != 0) {
+	    dirwatch_add(s->watch, slot, path) != 0) {
 		log_error("slot %" PRIu32 ": cannot watch its directory: %s", slot->number,
 		    strerror(errno));
 		return -1;
@@ -88,7 +88,7 @@ store_restore(struct store *s, struct slot *slot)
 int
 store_make_blank(struct store *s)
 {
-	struct slot *slot = slots_add_blank(&s->slots);
+	struct slot *slot = slot_table_add_blank(&s->slots);
 
 	if (slot == NULL)
 		return 0;
@@ -99,12 +99,12 @@ store_make_blank(struct store *s)
 void
 store_discarded(struct store *s, struct slot *slot)
 {
-	attach_end_slot(s, slot->number);
+	attached_end_slot(s, slot->number);
 	slot->discarding = false;
 	if (slot->deleting && admin_ask_delete(s, slot)) {
-		watch_remove(s->watch, slot);
+		dirwatch_remove(s->watch, slot);
 		restore_remove(&s->memory, slot);
-		slots_drop(&s->slots, slot);
+		slot_table_drop(&s->slots, slot);
 		(void)store_make_blank(s); /* when there was no room for one before */
 	} else {
 		slot->deleting = false;
@@ -117,7 +117,7 @@ store_discarded(struct store *s, struct slot *slot)
 }
 
 int
-store_audit_slot(struct store *s, const struct attach *a, const struct slot *slot,
+store_note_slot(struct store *s, const struct attach *a, const struct slot *slot,
     const char *event, const char *detail, uint64_t rv)
 {
 	struct audit_event e = {.principal = a != NULL ? a->principal : "",
@@ -135,11 +135,11 @@ store_audit_slot(struct store *s, const struct attach *a, const struct slot *slo
 }
 
 int
-store_audit(struct store *s, const struct attach *a, const char *event, const char *detail,
+store_note(struct store *s, const struct attach *a, const char *event, const char *detail,
     uint64_t rv)
 {
 	const struct slot *slot =
-	    a != NULL && !a->admin ? slots_find(&s->slots, a->slot) : NULL;
+	    a != NULL && !a->admin ? slot_table_find(&s->slots, a->slot) : NULL;
 
-	return store_audit_slot(s, a, slot, event, detail, rv);
+	return store_note_slot(s, a, slot, event, detail, rv);
 }

@@ -7,7 +7,7 @@
 #ifndef CAAS_STORE_STATE_H
 #define CAAS_STORE_STATE_H
 
-#include "vsmd/store/attach.h"
+#include "vsmd/store/attached.h"
 #include "vsmd/store/audit.h"
 #include "vsmd/store/transfer.h"
 #include "vsmd/store/restore.h"
@@ -48,10 +48,10 @@ int store_restore(struct store *s, struct slot *slot);
 /* Make the blank slot when there is none. */
 int store_make_blank(struct store *s);
 /* One audit record of what the process of `a` (NULL: the store itself) did. */
-int store_audit(struct store *s, const struct attach *a, const char *event,
+int store_note(struct store *s, const struct attach *a, const char *event,
     const char *detail, uint64_t rv);
 /* The same about another slot than that of `a`; slot may be NULL. */
-int store_audit_slot(struct store *s, const struct attach *a, const struct slot *slot,
+int store_note_slot(struct store *s, const struct attach *a, const struct slot *slot,
     const char *event, const char *detail, uint64_t rv);
 
 #endif

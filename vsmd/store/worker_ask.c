@@ -42,7 +42,7 @@ commit_ask_read(struct store *s, struct attach *a, bool audit, struct commit_ask
 		event_read(b, &e);
 		if (!buf_ok(b))
 			return false;
-		if (audit && store_audit(s, a, e.name, e.detail, e.rv) != 0)
+		if (audit && store_note(s, a, e.name, e.detail, e.rv) != 0)
 			*ret_written = false;
 	}
 	switch (buf_get_u8(b)) {
@@ -64,7 +64,7 @@ commit_ask_read(struct store *s, struct attach *a, bool audit, struct commit_ask
 static bool
 ask_commit(struct store *s, struct attach *a)
 {
-	struct slot *slot = slots_find(&s->slots, a->slot);
+	struct slot *slot = slot_table_find(&s->slots, a->slot);
 	struct commit_ask ask;
 	bool written;
 
@@ -72,7 +72,7 @@ ask_commit(struct store *s, struct attach *a)
 	if (!commit_ask_read(s, a, false, &ask, &written))
 		return false;
 	if (slot == NULL || slot->discarding)
-		attach_answer(a, CKR_DEVICE_ERROR, NULL);
+		attached_answer(a, CKR_DEVICE_ERROR, NULL);
 	else
 		a->wait = WAIT_COMMIT;
 	return true;
@@ -86,7 +86,7 @@ ask_audit(struct store *s, struct attach *a)
 	event_read(&a->request, &e);
 	if (!buf_end(&a->request))
 		return false;
-	attach_answer(a, store_audit(s, a, e.name, e.detail, e.rv) == 0 ? CKR_OK : CKR_DEVICE_ERROR,
+	attached_answer(a, store_note(s, a, e.name, e.detail, e.rv) == 0 ? CKR_OK : CKR_DEVICE_ERROR,
 	    NULL);
 	return true;
 }
@@ -122,7 +122,7 @@ ask_login_may(struct store *s, struct attach *a)
 	failed = pins_tries(&s->group, &s->vault.map, a->slot).failed[user];
 	a->trying = false;
 	if (limit > 0 && failed >= limit) {
-		attach_answer(a, CKR_PIN_LOCKED, NULL);
+		attached_answer(a, CKR_PIN_LOCKED, NULL);
 	} else if (limit > 0 && failed + under_way(s, a, user) >= limit) {
 		/* As many guesses are being tried as are left: this one waits for them. */
 		a->wait = WAIT_LOGIN;
@@ -130,7 +130,7 @@ ask_login_may(struct store *s, struct attach *a)
 		a->trying = true;
 		a->trying_as = user;
 		a->trying_since = clock_ms();
-		attach_answer(a, CKR_OK, NULL);
+		attached_answer(a, CKR_OK, NULL);
 	}
 	return true;
 }
@@ -187,13 +187,13 @@ ask_login_done(struct store *s, struct attach *a)
 		return false;
 	a->trying = false;
 	tries = pins_tries(&s->group, &s->vault.map, a->slot);
-	if (store_audit(s, a, e.name, e.detail, e.rv) != 0 ||
+	if (store_note(s, a, e.name, e.detail, e.rv) != 0 ||
 	    (success && !make_ticket(s, a, type, pin, len, &a->answer))) {
-		attach_answer(a, CKR_DEVICE_ERROR, NULL);
+		attached_answer(a, CKR_DEVICE_ERROR, NULL);
 		return true;
 	}
 	if (success ? tries.failed[user] == 0 : worker_pin_limit(s, a) == 0) {
-		attach_answer(a, CKR_OK, &a->answer);
+		attached_answer(a, CKR_OK, &a->answer);
 		return true;
 	}
 	tries.failed[user] = success ? 0 : tries.failed[user] + 1;
@@ -213,19 +213,19 @@ ask_channel_pin(struct store *s, struct attach *a)
 	if (!buf_end(&a->request))
 		return false;
 	if (!(a->flags & GRANT_CHANNEL_LOGIN)) {
-		(void)store_audit(s, a, "channel-pin-refused", "the grant has no channel login",
+		(void)store_note(s, a, "channel-pin-refused", "the grant has no channel login",
 		    CKR_FUNCTION_REJECTED);
-		attach_answer(a, CKR_FUNCTION_REJECTED, NULL);
+		attached_answer(a, CKR_FUNCTION_REJECTED, NULL);
 		return true;
 	}
 	slot_key(key, a->slot, "pin/user");
 	if ((pin = map_get(&s->vault.map, key, &len)) == NULL) {
-		attach_answer(a, CKR_USER_PIN_NOT_INITIALIZED, NULL);
+		attached_answer(a, CKR_USER_PIN_NOT_INITIALIZED, NULL);
 		return true;
 	}
 	buf_init(&out, IPC_MAX / 2);
 	buf_put_bytes(&out, pin, len);
-	attach_answer(a, CKR_OK, &out);
+	attached_answer(a, CKR_OK, &out);
 	buf_free(&out);
 	return true;
 }
@@ -255,7 +255,7 @@ ask_ticket_open(struct store *s, struct attach *a)
 		buf_put_bytes(&out, pin.data, pin.len);
 		ok = buf_ok(&out);
 	}
-	attach_answer(a, ok ? CKR_OK : CKR_USER_NOT_LOGGED_IN, ok ? &out : NULL);
+	attached_answer(a, ok ? CKR_OK : CKR_USER_NOT_LOGGED_IN, ok ? &out : NULL);
 	buf_free(&pin);
 	buf_free(&out);
 	return true;
@@ -276,7 +276,7 @@ ask_pin_changed(struct store *s, struct attach *a)
 	buf_reset(&a->pin[user]);
 	buf_put_raw(&a->pin[user], pin, len);
 	a->new_pin[user] = buf_ok(&a->pin[user]);
-	attach_answer(a, a->new_pin[user] ? CKR_OK : CKR_PIN_LEN_RANGE, NULL);
+	attached_answer(a, a->new_pin[user] ? CKR_OK : CKR_PIN_LEN_RANGE, NULL);
 	return true;
 }
 
@@ -309,7 +309,7 @@ ask_logged_out(struct store *s, struct attach *a)
 		}
 	}
 	a->nlogins = kept;
-	attach_answer(a, CKR_OK, NULL);
+	attached_answer(a, CKR_OK, NULL);
 	return true;
 }
 
@@ -324,7 +324,7 @@ ask_token_flags(struct store *s, struct attach *a)
 	tries = pins_tries(&s->group, &s->vault.map, a->slot);
 	buf_init(&out, 8);
 	buf_put_u64(&out, pins_flags(&tries, worker_pin_limit(s, a)));
-	attach_answer(a, CKR_OK, &out);
+	attached_answer(a, CKR_OK, &out);
 	buf_free(&out);
 	return true;
 }

@@ -1,5 +1,5 @@
-/* attach.c - see attach.h */
-#include "vsmd/store/attach.h"
+/* attached.c - see attached.h */
+#include "vsmd/store/attached.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +16,7 @@
 #include "vsmd/store/worker_ask.h"
 
 bool
-attach_add(struct store *s, int fd, uint32_t slot, bool admin, const struct grant *g)
+attached_add(struct store *s, int fd, uint32_t slot, bool admin, const struct grant *g)
 {
 	struct attach *a = calloc(1, sizeof(*a));
 	int flags = fcntl(fd, F_GETFL);
@@ -44,7 +44,7 @@ attach_add(struct store *s, int fd, uint32_t slot, bool admin, const struct gran
 }
 
 void
-attach_read(struct store *s, struct attach *a)
+attached_read(struct store *s, struct attach *a)
 {
 	bool ok;
 
@@ -64,7 +64,7 @@ attach_read(struct store *s, struct attach *a)
 }
 
 void
-attach_answer(struct attach *a, CK_RV rv, const struct buf *rest)
+attached_answer(struct attach *a, CK_RV rv, const struct buf *rest)
 {
 	struct buf b;
 
@@ -82,7 +82,7 @@ attach_answer(struct attach *a, CK_RV rv, const struct buf *rest)
 }
 
 void
-attach_retry_logins(struct store *s)
+attached_retry_logins(struct store *s)
 {
 	for (struct attach *a = s->attached; a != NULL; a = a->next) {
 		if (a->wait != WAIT_LOGIN || a->dead)
@@ -95,7 +95,7 @@ attach_retry_logins(struct store *s)
 }
 
 static void
-attach_free(struct attach *a)
+attached_free(struct attach *a)
 {
 	close(a->fd);
 	buf_free(&a->request);
@@ -106,7 +106,7 @@ attach_free(struct attach *a)
 }
 
 void
-attach_reap(struct store *s)
+attached_reap(struct store *s)
 {
 	struct attach **at = &s->attached, *a;
 
@@ -117,12 +117,12 @@ attach_reap(struct store *s)
 		}
 		*at = a->next;
 		admin_ask_gone(s, a);
-		attach_free(a);
+		attached_free(a);
 	}
 }
 
 void
-attach_end_slot(struct store *s, uint32_t slot)
+attached_end_slot(struct store *s, uint32_t slot)
 {
 	for (struct attach *a = s->attached; a != NULL; a = a->next)
 		if (!a->admin && a->slot == slot)

@@ -1,11 +1,11 @@
 /*
- * attach.h - a pipe to one worker or one administrator, and what it may ask.
+ * attached.h - a pipe to one worker or one administrator, and what it may ask.
  *
  * Ownership: the list belongs to the store; a pipe that is to go is marked `dead` and
  * removed by the loop.  Threads: one.
  */
-#ifndef CAAS_STORE_ATTACH_H
-#define CAAS_STORE_ATTACH_H
+#ifndef CAAS_STORE_ATTACHED_H
+#define CAAS_STORE_ATTACHED_H
 
 #include "common/buf.h"
 #include "protocol/pkcs11.h"
@@ -54,16 +54,16 @@ struct attach {
 };
 
 /* M_S_ATTACH: take over fd.  False (and fd closed) when out of memory. */
-bool attach_add(struct store *s, int fd, uint32_t slot, bool admin, const struct grant *g);
+bool attached_add(struct store *s, int fd, uint32_t slot, bool admin, const struct grant *g);
 /* Read and serve what came on the pipe; marks it dead when it ended or breached. */
-void attach_read(struct store *s, struct attach *a);
+void attached_read(struct store *s, struct attach *a);
 /* Send an answer { type, rv } and what `rest` holds (may be NULL). */
-void attach_answer(struct attach *a, CK_RV rv, const struct buf *rest);
+void attached_answer(struct attach *a, CK_RV rv, const struct buf *rest);
 /* Serve again those that wait for a login to end. */
-void attach_retry_logins(struct store *s);
+void attached_retry_logins(struct store *s);
 /* Free those that are dead. */
-void attach_reap(struct store *s);
+void attached_reap(struct store *s);
 /* Mark all workers of a slot dead. */
-void attach_end_slot(struct store *s, uint32_t slot);
+void attached_end_slot(struct store *s, uint32_t slot);
 
 #endif

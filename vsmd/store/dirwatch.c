@@ -1,5 +1,5 @@
-/* watch.c - see watch.h */
-#include "vsmd/store/watch.h"
+/* dirwatch.c - see dirwatch.h */
+#include "vsmd/store/dirwatch.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -20,13 +20,13 @@ ends_with(const char *s, const char *end)
 }
 
 bool
-watch_ignored(const char *name)
+dirwatch_ignored(const char *name)
 {
 	return ends_with(name, ".lock") || strcmp(name, "generation") == 0;
 }
 
 bool
-watch_name_ok(const char *name)
+dirwatch_name_ok(const char *name)
 {
 	size_t n = strnlen(name, NAME_LEN);
 
@@ -39,20 +39,20 @@ watch_name_ok(const char *name)
 }
 
 int
-watch_open(void)
+dirwatch_open(void)
 {
 	return inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 }
 
 int
-watch_add(int fd, struct slot *slot, const char *path)
+dirwatch_add(int fd, struct slot *slot, const char *path)
 {
 	slot->watch = inotify_add_watch(fd, path, EVENTS);
 	return slot->watch < 0 ? -1 : 0;
 }
 
 void
-watch_remove(int fd, struct slot *slot)
+dirwatch_remove(int fd, struct slot *slot)
 {
 	if (slot->watch >= 0)
 		(void)inotify_rm_watch(fd, slot->watch);
@@ -73,14 +73,14 @@ note(struct slots *s, const struct inotify_event *e)
 			continue;
 		if (e->mask & IN_IGNORED)
 			slot->watch = -1; /* the directory went: the next commit sees */
-		else if (e->len > 0 && !watch_ignored(e->name) && !slot->rescan &&
+		else if (e->len > 0 && !dirwatch_ignored(e->name) && !slot->rescan &&
 		    !map_put(&slot->dirty, e->name, "", 0))
 			slot->rescan = true;
 	}
 }
 
 int
-watch_read(int fd, struct slots *s)
+dirwatch_read(int fd, struct slots *s)
 {
 	_Alignas(struct inotify_event) char space[16384];
 
