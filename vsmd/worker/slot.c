@@ -31,7 +31,7 @@ trim(char *dst, size_t size, const CK_UTF8CHAR *src, size_t len)
 }
 
 CK_RV
-slot_find(CK_FUNCTION_LIST *fl, CK_SLOT_ID *ret, bool *ret_blank)
+softhsm_slot(CK_FUNCTION_LIST *fl, CK_SLOT_ID *ret, bool *ret_blank)
 {
 	CK_SLOT_ID slots[16];
 	CK_ULONG n = sizeof(slots) / sizeof(slots[0]);

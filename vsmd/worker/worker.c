@@ -89,7 +89,7 @@ find_slot(struct worker *w)
 		return -1;
 	}
 	gate_enter(&gate, GATE_SHARED);
-	rv = slot_find(w->fl, &w->slot, &w->blank);
+	rv = softhsm_slot(w->fl, &w->slot, &w->blank);
 	gate_leave(&gate);
 	gate_close(&gate);
 	if (rv != CKR_OK)
