@@ -15,8 +15,9 @@
 #include "caas/cmd.h"
 #include "caas/procs.h"
 
-#define STEP 20	    /* ms between looks */
-#define REPORT 5000 /* ms between lines while waiting */
+#define STEP 20	       /* ms between looks */
+#define REPORT 5000    /* ms between lines while waiting */
+#define REAP_MOST 1000 /* ms for others to reap a zombie */
 #define LOG_TAIL 2048
 
 static int64_t
@@ -205,6 +206,20 @@ wait_gone(const struct proc *procs, size_t n, int timeout)
 	return true;
 }
 
+/* Whoever looks at ps after us should find nothing; but a first process that does not
+ * reap, as in some containers, is not waited for long. */
+static void
+wait_reaped(const struct proc *p)
+{
+	int64_t begin = now_ms();
+
+	while (proc_listed(p) && now_ms() - begin < REAP_MOST) {
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		pause_ms(STEP);
+	}
+}
+
 int
 daemon_stop(const struct place *p, int timeout)
 {
@@ -235,6 +250,8 @@ daemon_stop(const struct place *p, int timeout)
 		gone = wait_gone(procs, n, 5000);
 		cmd_note("vsmd did not end in time: it was killed");
 	}
+	for (size_t i = 0; i < n && gone; i++)
+		wait_reaped(&procs[i]);
 	free(procs);
 	return gone ? CMD_OK
 		    : cmd_fail(

@@ -1,6 +1,7 @@
 /* place.c - see place.h */
 #include "caas/place.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -282,6 +283,21 @@ place_close(struct place *p)
 	p->lock = -1;
 }
 
+/* Sockets and the like, and directories that are empty; nothing with content. */
+static void
+sweep(const char *path)
+{
+	DIR *d = opendir(path);
+	struct dirent *e;
+
+	while (d != NULL && (e = readdir(d)) != NULL)
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+		    unlinkat(dirfd(d), e->d_name, 0) < 0)
+			unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR);
+	if (d != NULL)
+		closedir(d);
+}
+
 void
 place_tidy(const struct place *p)
 {
@@ -291,8 +307,11 @@ place_tidy(const struct place *p)
 		unlink(p->address + 5);
 	unlink(p->pid);
 	snprintf(path, sizeof(path), "%s", p->runtime);
-	if (strncmp(path, "/tmp/caas-", 10) == 0 && rmdir(path) == 0) {
-		slash = strrchr(path, '/');
+	if (strncmp(path, "/tmp/caas-", 10) != 0)
+		return;
+	sweep(path);
+	slash = strrchr(path, '/');
+	if (rmdir(path) == 0 && slash != NULL) {
 		*slash = '\0';
 		rmdir(path);
 	}

@@ -84,6 +84,14 @@ procs_of_session(pid_t session, size_t *ret_count)
 }
 
 bool
+proc_listed(const struct proc *p)
+{
+	struct proc now;
+
+	return proc_read(p->pid, &now) && now.start == p->start;
+}
+
+bool
 proc_alive(const struct proc *p)
 {
 	struct proc now;

@@ -25,6 +25,8 @@ bool proc_parse(const char *stat, struct proc *ret);
 struct proc *procs_of_session(pid_t session, size_t *ret_count);
 /* It still runs (and is no zombie). */
 bool proc_alive(const struct proc *p);
+/* It is in the table of processes still, if only as a zombie. */
+bool proc_listed(const struct proc *p);
 /* Signal exactly that process. */
 void proc_signal(const struct proc *p, int sig);
 

@@ -5,6 +5,7 @@
 #	                CAAS_VSM_ADDRESS; it is stopped and removed when the script ends
 #	check NAME command...           passes when the command succeeds
 #	refuses NAME CODE command...    passes when the command exits with CODE
+#	said NAME PATTERN               passes when the last of these printed it (grep -E)
 #	ok NAME, bad NAME [why], skip NAME why      count by hand
 #	freeport, waitport PORT         a free TCP port; wait until somebody listens
 #	finish          the closing line; its status is the script's
@@ -39,7 +40,7 @@ skip() {
 	echo "skip $1: $2"
 }
 
-# The output of the last command that was checked is in $WORK/out.
+# The output of the last command of check and refuses is in $WORK/out.
 check() {
 	local name=$1 rc
 	shift
@@ -62,6 +63,15 @@ refuses() {
 		ok "$name"
 	else
 		bad "$name" "exit $rc, not $want"
+		tail -n 15 "$WORK/out" | sed 's/^/# /'
+	fi
+}
+
+said() {
+	if grep -qE -- "$2" "$WORK/out"; then
+		ok "$1"
+	else
+		bad "$1" "not said: $2"
 		tail -n 15 "$WORK/out" | sed 's/^/# /'
 	fi
 }

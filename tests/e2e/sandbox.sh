@@ -51,7 +51,8 @@ sh_check key-survives "pkcs11-tool --module $MODULE --token-label first -l --pin
 
 session=$(cut -d' ' -f1 "$DIR/vsmd.pid")
 check down "$CAAS" sandbox down --dir "$DIR"
-sh_check nothing-left "[ -z \"\$(ps -o pid= -s $session)\" ]"
+# A container's first process may not reap what it inherits: a zombie is not left running.
+sh_check nothing-left "! ps -o stat= -s $session | grep -v Z"
 check down-again "$CAAS" sandbox down --dir "$DIR"
 check down-of-nothing "$CAAS" sandbox down --dir "$WORK/none"
 refuses status-down 1 "$CAAS" sandbox status --dir "$DIR"
@@ -72,5 +73,5 @@ check space-down "$CAAS" sandbox down --dir "$WORK/a b"
 refuses file-in-the-way 1 "$CAAS" sandbox up --dir "$WORK/exports"
 mkdir "$WORK/bad" && echo 'nonsense = 1' >"$WORK/bad/vsmd.conf"
 refuses bad-configuration 1 "$CAAS" sandbox up --dir "$WORK/bad"
-sh_check bad-configuration-names-line "grep -q 'vsmd.conf:1:' $WORK/out"
+said bad-configuration-names-line 'vsmd.conf:1:'
 finish
