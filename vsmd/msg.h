@@ -21,7 +21,7 @@ enum msg {
 	M_S_STOP,       /* finish what is being committed, then exit 0 */
 
 	/* store to supervisor */
-	M_T_SLOTS = 16, /* u64 epoch, u32 n, n * {u32 slot, u8 initialized, str label,
+	M_T_SLOTS = 16, /* u64 epoch, u32 n, n * {u32 slot, u8 M_SLOT_* flags, str label,
 	                 * str serial, str directory}: at start (it is then ready) and after
 	                 * each change */
 	M_T_DISCARD,    /* u32 slot, str why: kill its nursery and workers, then DISCARDED */
@@ -66,5 +66,10 @@ enum msg {
 	M_A_ASK = 128,    /* str call, str JSON arguments, bytes secret */
 	M_A_ANSWER        /* u8 ok, str JSON result or error text, bytes blob part */
 };
+
+/* Flags in M_T_SLOTS. */
+#define M_SLOT_INITIALIZED 0x01
+#define M_SLOT_DISCARDING 0x02 /* between M_T_DISCARD and M_S_DISCARDED */
+#define M_SLOT_ALL (M_SLOT_INITIALIZED | M_SLOT_DISCARDING)
 
 #endif

@@ -7,12 +7,14 @@
  */
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <seccomp.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -72,6 +74,20 @@ harden_user(const struct config_settings *c, uid_t *ret_uid, gid_t *ret_gid)
 	return 0;
 }
 
+/* A service manager may have given CAP_SYS_ADMIN for the mount. */
+static int
+drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[2] = {{0}};
+
+	(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	if (syscall(SYS_capset, &header, none) == 0)
+		return 0;
+	log_error("cannot drop capabilities: %s", strerror(errno));
+	return -1;
+}
+
 int
 harden_drop(const struct config_settings *c)
 {
@@ -81,11 +97,13 @@ harden_drop(const struct config_settings *c)
 
 	if (harden_user(c, &uid, &gid) < 0)
 		return -1;
-	if (geteuid() != 0 || uid == 0) {
-		if (uid == 0 && !c->sandbox)
+	if (uid == 0) {
+		if (!c->sandbox)
 			log_warn("running as root: set user in vsmd.conf");
 		return 0;
 	}
+	if (geteuid() != 0)
+		return drop_capabilities();
 	if (initgroups(name, gid) < 0 || setresgid(gid, gid, gid) < 0 ||
 	    setresuid(uid, uid, uid) < 0) {
 		log_error("cannot become user %s: %s", name, strerror(errno));
@@ -94,7 +112,7 @@ harden_drop(const struct config_settings *c)
 	/* Changing the user may have made the process dumpable again. */
 	if (!TRACEABLE)
 		(void)prctl(PR_SET_DUMPABLE, 0);
-	return 0;
+	return drop_capabilities();
 }
 
 /* Refused with EPERM rather than by a signal: a library may try one. */

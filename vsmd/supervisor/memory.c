@@ -1,7 +1,7 @@
 /*
  * memory.c - the one place where token directories are in clear: never on a disk.
  *
- * As root: a tmpfs of our own in a mount namespace of our own, which ends with the last
+ * With the right to mount: a tmpfs of our own in a mount namespace of our own, which ends with the last
  * of our processes, kept out of swap where the kernel can.  Otherwise: a directory in
  * /dev/shm, named by a link in the runtime directory so that the next start removes what
  * a killed one left.
@@ -75,9 +75,10 @@ mount_private(const char *path, uid_t uid, gid_t gid)
 	char options[128];
 	int n;
 
-	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
-	    mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
 		return 0;
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return -1;
 	n = snprintf(options, sizeof(options), "mode=0700,size=%s,uid=%u,gid=%u",
 	    SIZE, (unsigned)uid, (unsigned)gid);
 	snprintf(options + n, sizeof(options) - (size_t)n, ",noswap");
@@ -134,7 +135,8 @@ make_shared(struct super *s, const char *link, uid_t uid, gid_t gid)
 		(void)rmdir(path);
 		return -1;
 	}
-	log_info("token directories lie in %s, not in a private mount: that needs root", path);
+	log_info("token directories lie in %s, not in a private mount: that needs "
+	    "root or CAP_SYS_ADMIN", path);
 	return 0;
 }
 
@@ -151,10 +153,6 @@ memory_make(struct super *s, uid_t uid, gid_t gid)
 		goto out;
 	}
 	remove_stale(link);
-	if (geteuid() == 0 && mkdir(path, 0700) < 0 && errno != EEXIST) {
-		log_error("cannot make %s: %s", path, strerror(errno));
-		goto out;
-	}
 	switch (mount_private(path, uid, gid)) {
 	case 1:
 		s->memory.mounted = true;

@@ -53,35 +53,37 @@ slot_read(struct super *s, struct buf *b)
 {
 	char label[GRANT_NAME], serial[GRANT_NAME], directory[DIRECTORY_MAX];
 	uint32_t id = buf_get_u32(b);
-	uint8_t initialized = buf_get_u8(b);
+	uint8_t flags = buf_get_u8(b);
+	bool initialized = flags & M_SLOT_INITIALIZED;
 	struct slot *slot;
 	bool changed;
 
 	buf_get_str(b, label, sizeof(label));
 	buf_get_str(b, serial, sizeof(serial));
 	buf_get_str(b, directory, sizeof(directory));
-	if (!buf_ok(b) || initialized > 1 || directory[0] != '/')
+	if (!buf_ok(b) || flags & ~M_SLOT_ALL || directory[0] != '/')
 		return false;
 	if ((slot = slot_find(s, id)) == NULL && (slot = slot_add(s, id)) == NULL)
 		return false;
 	if (slot->listed)
 		return false; /* twice in one message */
 	slot->listed = true;
-	changed = slot->directory == NULL || slot->initialized != (initialized == 1) ||
+	changed = slot->directory == NULL || slot->initialized != initialized ||
 	    strcmp(slot->label, label) != 0 || strcmp(slot->serial, serial) != 0 ||
 	    strcmp(slot->directory, directory) != 0;
 	if (changed) {
 		free(slot->directory);
 		if ((slot->directory = strdup(directory)) == NULL)
 			return false;
-		slot->initialized = initialized == 1;
+		slot->initialized = initialized;
 		memcpy(slot->label, label, sizeof(label));
 		memcpy(slot->serial, serial, sizeof(serial));
 		/* A running SoftHSM2 never sees a token that another process made: new
 		 * applications need a new nursery. */
 		nursery_retire(s, slot);
 	}
-	if (slot->state == SLOT_REBUILDING)
+	/* A list that the store sent before it heard M_S_DISCARDED still has the flag. */
+	if (slot->state == SLOT_REBUILDING && !(flags & M_SLOT_DISCARDING))
 		slot->state = SLOT_OPEN;
 	return true;
 }

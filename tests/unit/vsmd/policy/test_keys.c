@@ -28,7 +28,7 @@ slurp(const char *path)
 	return text;
 }
 
-/* The page names a key by `.It Cm NAME' in the list under `.Ss [SECTION'. */
+/* The page names a key by `.It Cm NAME' in the list under `.Ss Section SECTION'. */
 static void
 manual_has_every_key(void **state)
 {
@@ -40,9 +40,9 @@ manual_has_every_key(void **state)
 	while ((line = strsep(&rest, "\n")) != NULL) {
 		size_t i;
 
-		if (sscanf(line, ".Ss [%31[a-z]", section) == 1)
+		if (sscanf(line, ".Ss Section %31[a-z]", section) == 1)
 			continue;
-		if (strncmp(line, ".S", 2) == 0)
+		if (strncmp(line, ".Sh", 3) == 0)
 			section[0] = '\0';
 		if (section[0] == '\0' || sscanf(line, ".It Cm %63s", name) != 1)
 			continue;
