@@ -38,11 +38,20 @@ step() {
 # sh_step NAME 'shell text': the same for a pipeline.
 sh_step() { step "$1" bash -c "$2"; }
 
-background() { "$@" >>"$WORK/background.log" 2>&1 & background+=($!); }
+# In a session of its own, so that what it forks can be ended with it.
+background() { setsid "$@" >>"$WORK/background.log" 2>&1 & background+=($!); }
 stop_background() {
-	local p
+	local p i
 	for p in "${background[@]}"; do kill "$p" 2>/dev/null; done
-	for p in "${background[@]}"; do wait "$p" 2>/dev/null; done
+	for p in "${background[@]}"; do
+		for i in $(seq 40); do
+			kill -0 "$p" 2>/dev/null || break
+			sleep 0.1
+		done
+		# A server that does not end (httpd with SoftHSM2 after a reload) is ended.
+		kill -9 -- "-$p" 2>/dev/null
+		wait "$p" 2>/dev/null
+	done
 	background=()
 }
 freeport() {

@@ -13,6 +13,7 @@ client() {
 	sh_step mechanisms "$tool --list-mechanisms '$uri' | grep -c CKM_ >n && [ \$(cat n) -ge 60 ]"
 	step rsa $tool --login --generate-rsa --bits 2048 --label g-rsa --id 0a01 "$uri"
 	step ecc $tool --login --generate-ecc --curve secp256r1 --label g-ec --id 0a02 "$uri"
+	# p11tool 3.7.9 cannot make one on SoftHSM2 either; pkcs11-tool can (opensc.sh).
 	step ed25519 $tool --login --generate-privkey=ed25519 --label g-ed --id 0a03 "$uri"
 	sh_step list-privkeys "$tool --login --list-privkeys '$uri' | grep -q 'Label: g-rsa'"
 	openssl req -x509 -newkey rsa:2048 -nodes -keyout k.pem -subj /CN=x -days 9 -out c.pem 2>/dev/null
@@ -27,15 +28,17 @@ client() {
 	sh_step delete "$tool --login --delete '$uri;object=g-ec' &&
 		! $tool --login --list-all '$uri' | grep -q 'Label: g-ec'"
 	sh_step random "[ \$($tool --generate-random 32 '$uri' --outfile r; stat -c %s r) = 32 ]"
-	sh_step init-another "$tool --list-token-urls >before
-		u=\$($tool --list-tokens | sed -n 's/.*URL: \\(.*\\)/\\1/p' | grep -v 'token=$TOKEN' | head -1)
-		$tool --initialize \"\$u\" --label second --set-so-pin $SO_PIN </dev/null &&
-		$tool --list-tokens | grep -q token=second"
-	mkdir -p modules
-	printf 'module: %s\ncritical: no\n' "$MODULE" >modules/one.module
-	cp /usr/lib/x86_64-linux-gnu/p11-kit-proxy.so . 2>/dev/null ||
-		cp /usr/lib/*/libp11-kit.so.0 p11-kit-proxy.so
-	sh_step proxy-list-tokens "p11tool --provider /usr/lib/$(uname -m)-linux-gnu/p11-kit-proxy.so \
-		--list-tokens >/dev/null"
+	# "serial=" is the token without a serial: the one that is not initialized yet.
+	sh_step init-another "$tool --initialize 'pkcs11:serial=' --label second &&
+		$tool --list-tokens | grep -q 'Label: second'"
+	sh_step init-pin "$tool --initialize-pin 'pkcs11:token=second' &&
+		$tool --login --generate-rsa --bits 2048 --label k 'pkcs11:token=second'"
+	# The proxy module, as an application sees it that lists every registered module.
+	mkdir -p home/.config/pkcs11/modules
+	printf 'module: %s\ncritical: yes\n' "$MODULE" >home/.config/pkcs11/modules/caas.module
+	printf 'user-config: only\n' >home/.config/pkcs11/pkcs11.conf
+	sh_step proxy-list-tokens "HOME=$WORK/home p11-kit list-modules | grep -q $TOKEN &&
+		HOME=$WORK/home pkcs11-tool --module \
+		/usr/lib/$(uname -m)-linux-gnu/p11-kit-proxy.so -L | grep -q $TOKEN"
 }
 compare_sides
