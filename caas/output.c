@@ -144,8 +144,18 @@ output_pair(const char *key, const json_t *value)
 	char text[CELL];
 
 	cell_text(text, sizeof(text), value);
-	printf(strpbrk(text, " \"=") != NULL || text[0] == '\0' ? "%s=\"%s\"" : "%s=%s",
-	    key, text);
+	printf("%s=", key);
+	if (text[0] != '\0' && strpbrk(text, " \"=\\") == NULL) {
+		printf("%s", text);
+		return;
+	}
+	putchar('"');
+	for (const char *s = text; *s != '\0'; s++) {
+		if (*s == '"' || *s == '\\')
+			putchar('\\');
+		putchar(*s);
+	}
+	putchar('"');
 }
 
 void

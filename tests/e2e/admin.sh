@@ -118,6 +118,13 @@ refuses unknown-option 2 "$CAAS" token list --frobnicate
 refuses nobody-there 1 "$CAAS" status --address unix:/nonexistent/s
 refuses no-address 1 "$CAAS" status --address pigeon:1
 
+# The PIN that nobody knows is for those whose channel may log in.
+refuses no-pin-unknown 1 pkcs11-tool --module "$MODULE" --token-label nopin -l --pin 123456 -O
+printf '[grant all nopin]\nallow = all\nlogin = channel\n' >>"$DIR/vsmd.conf"
+"$CAAS" sandbox down --dir "$DIR" && sandbox_up
+check no-pin-login pkcs11-tool --module "$MODULE" --token-label nopin -l --keypairgen \
+	--key-type EC:prime256v1 --id 01 --label k
+
 # An administrator is one by policy.
 sed -i 's/^role = admin/#&/' "$DIR/vsmd.conf"
 "$CAAS" sandbox down --dir "$DIR" && sandbox_up

@@ -83,14 +83,14 @@ object(void **state)
 static void
 pairs(void **state)
 {
-	json_t *spaced = json_string("x y"), *plain = json_string("x");
+	json_t *spaced = json_string("x \"y\\"), *plain = json_string("x");
 
 	(void)state;
 	begin();
 	output_pair("k", spaced);
 	output_pair("k", plain);
 	end();
-	assert_string_equal(seen, "k=\"x y\"k=x");
+	assert_string_equal(seen, "k=\"x \\\"y\\\\\"k=x");
 	json_decref(spaced);
 	json_decref(plain);
 }
