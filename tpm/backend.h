@@ -17,7 +17,8 @@
 
 #include "tpm/tpm.h"
 
-#define TPM_REF_MAX 64 /* bytes of a policyRef: what TPM2B_NONCE holds */
+#define TPM_REF_MAX   64  /* bytes of a policyRef: what TPM2B_NONCE holds */
+#define TPM_ERROR_MAX 256 /* bytes of a sentence, NUL included: it travels in messages */
 
 struct tpm_backend {
 	const char *prefix; /* of the addresses it answers for, with the colon */
@@ -29,6 +30,8 @@ struct tpm_backend {
 	enum tpm_result (*unseal)(struct tpm *t, const void *blob, size_t blob_len,
 	    const char *approvals, void *secret, size_t size, size_t *ret_len,
 	    int *ret_updated);
+	/* Only the TPM that sealed this blob is spoken to from now on. */
+	enum tpm_result (*pin)(struct tpm *t, const void *blob, size_t blob_len);
 	enum tpm_result (*predict)(struct tpm *t, const struct tpm_policy *p,
 	    const void *secret, size_t len, const uint8_t *values, struct buf *b);
 	enum tpm_result (*extend)(struct tpm *t, unsigned pcr, const void *data, size_t len);
@@ -44,7 +47,7 @@ struct tpm {
 	const struct tpm_backend *backend;
 	void *state; /* the back end's */
 	char description[96];
-	char error[768];
+	char error[TPM_ERROR_MAX];
 };
 
 /* Keep the sentence for tpm_error(); returns r. */

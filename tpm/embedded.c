@@ -51,7 +51,9 @@ make_dir(const char *dir)
 		log_error("embedded TPM: cannot make %s: %s", dir, strerror(errno));
 		return -1;
 	}
-	if (stat(dir, &st) != 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid()) {
+	/* Root may have been given a directory of the user that it drops to. */
+	if (stat(dir, &st) != 0 || !S_ISDIR(st.st_mode) ||
+	    (st.st_uid != geteuid() && geteuid() != 0)) {
 		log_error("embedded TPM: %s is not a directory of this user: choose another",
 		    dir);
 		return -1;

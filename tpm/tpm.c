@@ -155,6 +155,15 @@ tpm_unseal(struct tpm *t, const void *blob, size_t blob_len, const char *approva
 }
 
 enum tpm_result
+tpm_pin(struct tpm *t, const void *blob, size_t blob_len)
+{
+	if (blob_len == 0 || blob_len > TPM_BLOB_MAX)
+		return tpm_fail(t, TPM_BAD_BLOB, "a sealed key of %zu bytes is none of ours: "
+		    "restore the file from a copy", blob_len);
+	return t->backend->pin(t, blob, blob_len);
+}
+
+enum tpm_result
 tpm_predict(struct tpm *t, const struct tpm_policy *p, const void *secret, size_t len,
     const uint8_t *values, struct buf *b)
 {

@@ -66,6 +66,12 @@ enum tpm_result tpm_seal(struct tpm *t, const struct tpm_policy *p, const void *
 enum tpm_result tpm_unseal(struct tpm *t, const void *blob, size_t blob_len,
     const char *approvals, void *secret, size_t size, size_t *ret_len, int *ret_updated);
 /*
+ * Before sealing again: make sure that this is the TPM that sealed `blob`, and speak to no
+ * other from now on (tpm_unseal() does the same).  Without it tpm_seal() trusts whoever
+ * answers, once.  TPM_FOREIGN when it is another.  TPM 1.2: the blob's form is checked.
+ */
+enum tpm_result tpm_pin(struct tpm *t, const void *blob, size_t blob_len);
+/*
  * TPM 1.2: add to the blob in b a sealing to PCR values that are expected after an
  * update (npcrs values of 20 bytes).  TPM 2.0: TPM_FAILED; use an approval.
  */
@@ -81,7 +87,8 @@ enum tpm_result tpm_pcr_digest(struct tpm *t, const struct tpm_policy *p, uint8_
 /* Random bytes from the TPM, to be mixed into our own. */
 enum tpm_result tpm_random(struct tpm *t, void *out, size_t len);
 
-/* What the last call that failed has to say: what happened and what to do. */
+/* What the last call that failed has to say: what happened and what to do; at most 255
+ * bytes. */
 const char *tpm_error(struct tpm *t);
 /* The same for a result alone (tpm_open failed: there is no tpm). */
 const char *tpm_result_text(enum tpm_result r);

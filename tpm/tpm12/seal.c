@@ -189,8 +189,7 @@ explain(struct tpm *t, const struct tpm12_blob *blob, TSS_RESULT rc)
 			    "that it has it", e->locality);
 		return tpm_fail(t, TPM_WRONG_STATE, "%s differs from the state that the key was "
 		    "sealed in, and no prediction fits (%zu tried): start the former software, "
-		    "seal ahead with `caas tpm predict`, then update (docs/tpm.md)", differ,
-		    blob->n - 1);
+		    "`caas tpm predict`, then update (docs/tpm.md)", differ, blob->n - 1);
 	case TPM_E_DECRYPT_ERROR:
 	case TPM_E_NOTSEALED_BLOB:
 	case TPM_E_AUTHFAIL:

@@ -145,6 +145,7 @@ const struct tpm_backend tpm2_backend = {
     .close = close_,
     .seal = tpm2_seal,
     .unseal = tpm2_unseal,
+    .pin = tpm2_pin_to,
     .predict = predict,
     .extend = tpm2_extend,
     .pcr_digest = tpm2_pcr_digest,

@@ -115,5 +115,6 @@ enum tpm_result tpm2_seal(struct tpm *t, const struct tpm_policy *p, const void 
     size_t len, struct buf *b);
 enum tpm_result tpm2_unseal(struct tpm *t, const void *blob, size_t blob_len,
     const char *approvals, void *secret, size_t size, size_t *ret_len, int *ret_updated);
+enum tpm_result tpm2_pin_to(struct tpm *t, const void *blob, size_t blob_len);
 
 #endif

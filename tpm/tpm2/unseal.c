@@ -192,9 +192,8 @@ explain_state(struct unseal *u)
 		    "was sealed in, and it was sealed without an authority: start the former "
 		    "software, or restore a backup (docs/tpm.md)", differ);
 	return tpm_fail(u->t, TPM_WRONG_STATE, "%s differs from the state that the key was "
-	    "sealed in: if the change is wanted, have the authority sign an approval with "
-	    "`caas tpm approve` for ref %s (docs/tpm.md); if not, find out what changed",
-	    differ, u->blob.ref);
+	    "sealed in: find out what changed; if it was meant, have it approved with `caas "
+	    "tpm approve --ref '%s'` (docs/tpm.md)", differ, u->blob.ref);
 }
 
 static enum tpm_result
@@ -252,28 +251,44 @@ open_loaded(struct unseal *u, const char *approvals, int *ret_updated)
 	return tpm2_wrong_state(u->rc) ? explain_state(u) : explain(u, "unsealing the key");
 }
 
+/* Read the blob, connect, and load its object: so the TPM is the one that sealed it. */
+static enum tpm_result
+begin(struct unseal *u, const void *blob, size_t blob_len)
+{
+	enum tpm_result r;
+
+	if (tpm2_blob_read(blob, blob_len, &u->blob) < 0)
+		return tpm_fail(u->t, TPM_BAD_BLOB, "the sealed key is damaged, or not one of a "
+		    "TPM 2.0: restore the file from a copy");
+	tpm2_blob_policy(&u->blob, &u->branches, &(TPM2B_DIGEST){0});
+	r = tpm2_connect(u->t);
+	if (r == TPM_OK)
+		r = tpm2_pin(u->t, u->blob.pin, u->blob.pin_len);
+	return r == TPM_OK ? load(u) : r;
+}
+
 enum tpm_result
 tpm2_unseal(struct tpm *t, const void *blob, size_t blob_len, const char *approvals,
     void *secret, size_t size, size_t *ret_len, int *ret_updated)
 {
-	struct tpm2 *s = t->state;
 	struct unseal u = {.t = t, .object = ESYS_TR_NONE, .session = ESYS_TR_NONE,
 	    .secret = secret, .size = size};
-	enum tpm_result r;
+	enum tpm_result r = begin(&u, blob, blob_len);
 
-	if (tpm2_blob_read(blob, blob_len, &u.blob) < 0)
-		return tpm_fail(t, TPM_BAD_BLOB, "the sealed key is damaged, or not one of a "
-		    "TPM 2.0: restore the file from a copy");
-	tpm2_blob_policy(&u.blob, &u.branches, &(TPM2B_DIGEST){0});
-	r = tpm2_connect(t);
-	if (r == TPM_OK)
-		r = tpm2_pin(t, u.blob.pin, u.blob.pin_len);
-	if (r == TPM_OK)
-		r = load(&u);
 	if (r == TPM_OK)
 		r = open_loaded(&u, approvals, ret_updated);
-	tpm2_flush(s, &u.session);
-	tpm2_flush(s, &u.object);
+	tpm2_flush(t->state, &u.session);
+	tpm2_flush(t->state, &u.object);
 	*ret_len = u.len;
+	return r;
+}
+
+enum tpm_result
+tpm2_pin_to(struct tpm *t, const void *blob, size_t blob_len)
+{
+	struct unseal u = {.t = t, .object = ESYS_TR_NONE, .session = ESYS_TR_NONE};
+	enum tpm_result r = begin(&u, blob, blob_len);
+
+	tpm2_flush(t->state, &u.object);
 	return r;
 }

@@ -378,7 +378,10 @@ test_another_tpm_is_foreign(void **state)
 	expect(t, &b, TPM_FOREIGN); /* no SRK there at all */
 	must_seal(t, &pcrs_only, &own);
 	expect(t, &b, TPM_FOREIGN); /* another SRK */
-	expect(t, &own, TPM_OK);    /* and it still serves its own */
+	assert_int_equal(tpm_pin(t, b.data, b.len), TPM_FOREIGN);
+	assert_int_equal(tpm_pin(t, own.data, own.len), TPM_OK);
+	assert_int_equal(tpm_pin(t, own.data, own.len - 1), TPM_BAD_BLOB);
+	expect(t, &own, TPM_OK); /* it still serves its own */
 	tpm_close(t);
 	rig_free(&tpm_b);
 	buf_free(&b);
