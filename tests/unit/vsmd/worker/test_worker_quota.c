@@ -1,0 +1,109 @@
+/* test_worker_quota.c - token buckets in shared memory */
+#include "rig.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "vsmd/worker/quota.h"
+
+#define SECOND 1000000000ull
+
+static char path[] = "/tmp/test_quota.XXXXXX";
+static struct gate_file file;
+
+static void
+test_burst_then_rate(void **state)
+{
+	uint64_t now = 100 * SECOND;
+
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		assert_true(quota_take_at(&file, 11, 2, 5, now));
+	assert_false(quota_take_at(&file, 11, 2, 5, now));
+	now += SECOND / 2;
+	assert_true(quota_take_at(&file, 11, 2, 5, now));
+	assert_false(quota_take_at(&file, 11, 2, 5, now));
+	/* A long pause gives the burst back, not more. */
+	now += 1000 * SECOND;
+	for (int i = 0; i < 5; i++)
+		assert_true(quota_take_at(&file, 11, 2, 5, now));
+	assert_false(quota_take_at(&file, 11, 2, 5, now));
+}
+
+static void
+test_limits(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		assert_true(quota_take_at(&file, 12, 0, 0, SECOND)); /* no quota */
+	assert_true(quota_take_at(&file, 13, 1, 0, SECOND));     /* burst 0 is 1 */
+	assert_false(quota_take_at(&file, 13, 1, 0, SECOND));
+	assert_true(quota_take_at(&file, 14, 1, 0, SECOND)); /* another bucket */
+}
+
+static void
+test_more_buckets_than_places(void **state)
+{
+	unsigned refused = 0;
+
+	(void)state;
+	/* Crowded buckets are stricter, never looser; idle ones make room. */
+	for (uint64_t k = 1; k <= 20000; k++)
+		refused += !quota_take_at(&file, k, 1, 1, 5000 * SECOND);
+	assert_true(refused > 0);
+	assert_true(quota_take_at(&file, 999999, 1, 1, 9000 * SECOND));
+	assert_false(quota_take_at(&file, 999999, 1, 1, 9000 * SECOND));
+}
+
+static void
+test_processes_share(void **state)
+{
+	int taken = 0, status;
+
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		if (fork() == 0) {
+			int n = 0;
+
+			for (int k = 0; k < 100; k++)
+				n += quota_take_at(&file, 77, 1, 60, 20000 * SECOND);
+			_exit(n);
+		}
+	for (int i = 0; i < 4; i++) {
+		assert_true(wait(&status) > 0);
+		taken += WEXITSTATUS(status);
+	}
+	assert_int_equal(taken, 60);
+}
+
+static void
+test_keys(void **state)
+{
+	(void)state;
+	assert_int_not_equal(quota_key(0, "a", 1), quota_key(0, "b", 1));
+	assert_int_not_equal(quota_key(1, "a", 1), quota_key(2, "a", 1));
+	assert_int_equal(quota_key(3, "abc", 3), quota_key(3, "abc", 3));
+	assert_int_not_equal(quota_key(0, NULL, 0), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_burst_then_rate),
+	    cmocka_unit_test(test_limits),
+	    cmocka_unit_test(test_more_buckets_than_places),
+	    cmocka_unit_test(test_processes_share),
+	    cmocka_unit_test(test_keys),
+	};
+	int rc, fd = mkstemp(path);
+
+	if (fd < 0 || gate_file_open(&file, path) != 0)
+		return 1;
+	rc = cmocka_run_group_tests(tests, NULL, NULL);
+	close(fd);
+	unlink(path);
+	return rc;
+}
