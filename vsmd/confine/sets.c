@@ -31,11 +31,13 @@ const int confine_base[] = {
 	SCMP_SYS(gettimeofday), SCMP_SYS(time), SCMP_SYS(getrandom), SCMP_SYS(getpid),
 	SCMP_SYS(gettid), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid),
 	SCMP_SYS(getegid), SCMP_SYS(getppid),
+	/* malloc(3) asks for the number of processors, qsort(3) for the memory */
+	SCMP_SYS(sched_getaffinity), SCMP_SYS(sysinfo),
 	/* names of processes, further confinement */
 	SCMP_SYS(prctl), SCMP_SYS(seccomp), SCMP_SYS(landlock_create_ruleset),
 	SCMP_SYS(landlock_add_rule), SCMP_SYS(landlock_restrict_self),
 #ifdef SANITIZED
-	SCMP_SYS(sigaltstack), SCMP_SYS(sched_getaffinity), SCMP_SYS(getrlimit),
+	SCMP_SYS(sigaltstack), SCMP_SYS(getrlimit),
 	SCMP_SYS(prlimit64), SCMP_SYS(readlink), SCMP_SYS(open), SCMP_SYS(openat),
 	SCMP_SYS(tgkill), SCMP_SYS(newfstatat),
 #endif
