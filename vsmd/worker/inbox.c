@@ -1,6 +1,7 @@
 /* inbox.c - see inbox.h */
 #include "vsmd/worker/inbox.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "common/secmem.h"
@@ -59,8 +60,10 @@ read_body(struct inbox *i, struct channel *c, size_t left, struct buf *body)
 		n = left < INBOX_AHEAD ? left : INBOX_AHEAD;
 		if ((p = buf_reserve(body, n)) == NULL)
 			return INBOX_CUT;
-		if ((got = channel_read(c, p, n, -1)) <= 0)
+		if ((got = channel_read(c, p, n, -1)) <= 0) {
+			errno = got == 0 ? ECONNRESET : errno;
 			return INBOX_CUT;
+		}
 		n = (size_t)got;
 		buf_truncate(body, had + n);
 	}
@@ -73,8 +76,12 @@ inbox_read(struct inbox *i, struct channel *c, struct frame *ret, struct buf *bo
 	int rc;
 
 	buf_reset(body);
-	if ((rc = fill(i, c, FRAME_HEADER)) != 1)
-		return rc == 0 && i->pos == i->len ? INBOX_CLOSED : INBOX_CUT;
+	if ((rc = fill(i, c, FRAME_HEADER)) != 1) {
+		if (rc == 0 && i->pos == i->len)
+			return INBOX_CLOSED;
+		errno = rc == 0 ? ECONNRESET : errno;
+		return INBOX_CUT;
+	}
 	if (!frame_parse(i->data + i->pos, i->max_frame, ret))
 		return INBOX_BREACH;
 	taken(i, FRAME_HEADER);

@@ -1,0 +1,372 @@
+/* test_worker_pool.c - many requests on one channel, and guests that break the rules */
+#include "rig.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct rig rig;
+
+static int
+setup(void **state)
+{
+	(void)state;
+	rig_start(&rig, true);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	rig_stop(&rig);
+	return 0;
+}
+
+static void
+send_random(struct guest *g, uint32_t id, CK_SESSION_HANDLE session)
+{
+	struct arg args[ARGS_MAX] = {N(session), PL(g, 16)};
+
+	guest_send(g, id, CALL_C_GenerateRandom, args);
+}
+
+static void
+read_random(struct guest *g)
+{
+	uint8_t random[16];
+	struct arg args[ARGS_MAX] = {N(0), PL(random, 16)};
+
+	assert_int_equal(guest_read_reply(g, CALL_C_GenerateRandom, args), CKR_OK);
+}
+
+/* A commit that hangs stands for a call that is slow: the others go on. */
+static void
+test_slow_call_delays_nobody(void **state)
+{
+	struct grant grant = rig_grant();
+	CK_MECHANISM mech = {CKM_AES_KEY_GEN, NULL, 0};
+	CK_ULONG len = 32;
+	CK_BBOOL yes = CK_TRUE;
+	CK_ATTRIBUTE t[] = {{CKA_TOKEN, &yes, 1}, {CKA_VALUE_LEN, &len, sizeof(len)}};
+	CK_OBJECT_HANDLE key;
+	struct arg args[ARGS_MAX];
+	CK_SESSION_HANDLE second;
+	struct guest g;
+	struct frame f;
+
+	(void)state;
+	guest_attach(&g, &rig, &grant, 0);
+	guest_login(&g);
+	second = g.session;
+	guest_open(&g);
+	rig.store.hold_commit = 1;
+	memcpy(args,
+	    ((const struct arg[ARGS_MAX]){N(g.session), P(&mech), PL(t, 2), P(&key)}),
+	    sizeof(args));
+	guest_send(&g, 1000, CALL_C_GenerateKey, args);
+	for (uint32_t id = 1; id <= 20; id++) {
+		send_random(&g, id, id % 2 ? second : g.session);
+		assert_true(guest_receive(&g, &f));
+		assert_int_equal(f.id, id);
+		read_random(&g);
+	}
+	rig.store.hold_commit = 0;
+	assert_true(guest_receive(&g, &f));
+	assert_int_equal(f.id, 1000);
+	assert_int_equal(guest_read_reply(&g, CALL_C_GenerateKey, args), CKR_OK);
+	assert_int_equal(guest_leave(&g), 0);
+}
+
+/* Another application is not held up by a key that is being generated: the gate is left. */
+static void
+test_keygen_leaves_the_gate(void **state)
+{
+	struct grant grant = rig_grant();
+	CK_MECHANISM mech = {CKM_DSA_PARAMETER_GEN, NULL, 0};
+	CK_ULONG bits = 2048;
+	CK_BBOOL yes = CK_TRUE;
+	CK_ATTRIBUTE t[] = {{CKA_TOKEN, &yes, 1}, {CKA_PRIME_BITS, &bits, sizeof(bits)}};
+	CK_OBJECT_HANDLE params;
+	struct arg args[ARGS_MAX];
+	struct guest g, other;
+	struct pollfd p;
+	unsigned finished = 0;
+
+	(void)state;
+	guest_attach(&g, &rig, &grant, 0);
+	guest_attach(&other, &rig, &grant, 0);
+	guest_login(&g);
+	guest_open(&other);
+	p = (struct pollfd){.fd = g.fd, .events = POLLIN};
+	memcpy(args,
+	    ((const struct arg[ARGS_MAX]){N(g.session), P(&mech), PL(t, 2), P(&params)}),
+	    sizeof(args));
+	/* Parameters take seconds, mostly; a lucky draw is tried again. */
+	for (uint32_t id = 1; id <= 5 && finished < 3; id++) {
+		guest_send(&g, id, CALL_C_GenerateKey, args);
+		for (finished = 0; finished < 3; finished++) {
+			assert_int_equal(guest_try_login(&other, CKU_USER, USER_PIN), CKR_OK);
+			assert_int_equal(CALLX(&other, C_Logout, N(other.session)), CKR_OK);
+			if (poll(&p, 1, 0) > 0)
+				break;
+		}
+		if (finished < 3) {
+			struct frame f;
+
+			assert_true(guest_receive(&g, &f));
+			assert_int_equal(guest_read_reply(&g, CALL_C_GenerateKey, args), CKR_OK);
+		}
+	}
+	assert_int_equal(finished, 3);
+	assert_int_equal(guest_leave(&other), 0);
+	close(g.fd);
+	g.fd = -1;
+	(void)guest_wait_end(&g);
+}
+
+/* C_SignInit and C_Sign in one breath, many sessions mixed. */
+static void
+test_pipelined_pairs(void **state)
+{
+	struct grant grant = rig_grant();
+	CK_MECHANISM mech = {CKM_RSA_PKCS, NULL, 0};
+	CK_OBJECT_HANDLE pub, priv;
+	CK_SESSION_HANDLE sessions[8];
+	uint8_t signature[128];
+	CK_ULONG len = sizeof(signature);
+	unsigned replies[3] = {0};
+	struct guest g;
+	struct frame f;
+
+	(void)state;
+	guest_attach(&g, &rig, &grant, 0);
+	guest_login(&g);
+	assert_int_equal(guest_make_rsa(&g, 1024, "pipe", false, &pub, &priv), CKR_OK);
+	for (int i = 0; i < 8; i++) {
+		sessions[i] = g.session;
+		guest_open(&g);
+	}
+	for (uint32_t round = 0; round < 20; round++) {
+		for (uint32_t i = 0; i < 8; i++) {
+			struct arg init[ARGS_MAX] = {N(sessions[i]), P(&mech), N(priv)};
+			struct arg sign[ARGS_MAX] = {N(sessions[i]), PL("data", 4),
+			    {.ptr = signature, .len = len, .plen = &len}};
+
+			guest_send(&g, 1000 + 2 * i, CALL_C_SignInit, init);
+			guest_send(&g, 1001 + 2 * i, CALL_C_Sign, sign);
+		}
+		for (int i = 0; i < 16; i++) {
+			struct arg sign[ARGS_MAX] = {N(0), PL("data", 4),
+			    {.ptr = signature, .len = sizeof(signature), .plen = &len}};
+
+			len = sizeof(signature);
+			assert_true(guest_receive(&g, &f));
+			assert_int_equal(guest_read_reply(&g, f.call, sign), CKR_OK);
+			replies[f.call == CALL_C_Sign]++;
+		}
+	}
+	assert_int_equal(replies[0], 160);
+	assert_int_equal(replies[1], 160);
+	assert_int_equal(guest_leave(&g), 0);
+}
+
+/* More at once than there are threads. */
+static void
+test_more_requests_than_threads(void **state)
+{
+	struct grant grant = rig_grant();
+	struct guest g;
+	struct frame f;
+	bool seen[200] = {false};
+
+	(void)state;
+	guest_attach(&g, &rig, &grant, 0);
+	guest_open(&g);
+	for (uint32_t id = 0; id < 200; id++)
+		send_random(&g, id, g.session);
+	for (int i = 0; i < 200; i++) {
+		assert_true(guest_receive(&g, &f));
+		assert_true(f.id < 200 && !seen[f.id]);
+		seen[f.id] = true;
+		read_random(&g);
+	}
+	assert_int_equal(guest_leave(&g), 0);
+}
+
+static void
+test_beats(void **state)
+{
+	struct grant grant = rig_grant();
+	CK_OBJECT_HANDLE key;
+	CK_ULONG len = 32;
+	CK_MECHANISM mech = {CKM_AES_KEY_GEN, NULL, 0};
+	CK_BBOOL yes = CK_TRUE;
+	CK_ATTRIBUTE t[] = {{CKA_TOKEN, &yes, 1}, {CKA_VALUE_LEN, &len, sizeof(len)}};
+	struct arg args[ARGS_MAX];
+	uint8_t header[FRAME_HEADER];
+	struct guest g;
+	struct frame f;
+
+	(void)state;
+	guest_attach(&g, &rig, &grant, 300);
+	guest_login(&g);
+	/* Nothing is being served: silence. */
+	assert_int_equal(poll(&(struct pollfd){.fd = g.fd, .events = POLLIN}, 1, 400), 0);
+	rig.store.hold_commit = 1;
+	memcpy(args,
+	    ((const struct arg[ARGS_MAX]){N(g.session), P(&mech), PL(t, 2), P(&key)}),
+	    sizeof(args));
+	guest_send(&g, 5, CALL_C_GenerateKey, args);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(recv(g.fd, header, sizeof(header), MSG_WAITALL), FRAME_HEADER);
+		assert_true(frame_parse(header, FRAME_MAX_DEFAULT, &f));
+		assert_int_equal(f.call, FRAME_BEAT);
+		assert_int_equal(f.id, 0);
+		assert_int_equal(f.length, 0);
+	}
+	rig.store.hold_commit = 0;
+	assert_true(guest_receive(&g, &f));
+	assert_int_equal(f.id, 5);
+	assert_int_equal(guest_leave(&g), 0);
+}
+
+/* The channel is closed, the process gone with status 2, and nobody else feels it. */
+static void
+expect_breach(struct guest *g)
+{
+	struct frame f;
+	int status;
+
+	while (guest_receive(g, &f))
+		;
+	status = guest_wait_end(g);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 2);
+}
+
+static void
+test_breaches(void **state)
+{
+	struct grant grant = rig_grant();
+	uint8_t raw[64];
+	struct guest g, bystander;
+	struct buf b;
+
+	(void)state;
+	guest_attach(&bystander, &rig, &grant, 0);
+	guest_login(&bystander);
+	buf_init(&b, 1 << 20);
+
+	/* Junk. */
+	guest_attach(&g, &rig, &grant, 0);
+	memset(raw, 0xa5, sizeof(raw));
+	guest_send_raw(&g, raw, sizeof(raw));
+	expect_breach(&g);
+
+	/* A frame that is too long. */
+	guest_attach(&g, &rig, &grant, 0);
+	frame_begin(&b, 1, CALL_C_Sign);
+	buf_set_u32(&b, 0, FRAME_MAX_DEFAULT + 1);
+	guest_send_raw(&g, b.data, b.len);
+	expect_breach(&g);
+
+	/* A body with leftovers. */
+	buf_reset(&b);
+	guest_attach(&g, &rig, &grant, 0);
+	frame_begin(&b, 1, CALL_C_CloseSession);
+	buf_put_u64(&b, 1);
+	buf_put_u8(&b, 0);
+	frame_end(&b);
+	guest_send_raw(&g, b.data, b.len);
+	expect_breach(&g);
+
+	/* A body that ends too early. */
+	buf_reset(&b);
+	guest_attach(&g, &rig, &grant, 0);
+	frame_begin(&b, 1, CALL_C_CloseSession);
+	buf_put_u32(&b, 1);
+	frame_end(&b);
+	guest_send_raw(&g, b.data, b.len);
+	expect_breach(&g);
+
+	/* Resume that is not the first frame. */
+	buf_reset(&b);
+	guest_attach(&g, &rig, &grant, 0);
+	guest_open(&g);
+	frame_begin(&b, 9, FRAME_RESUME);
+	frame_end(&b);
+	guest_send_raw(&g, b.data, b.len);
+	expect_breach(&g);
+
+	buf_free(&b);
+	assert_int_equal(CALLX(&bystander, C_Logout, N(bystander.session)), CKR_OK);
+	assert_int_equal(guest_leave(&bystander), 0);
+}
+
+static void
+test_id_still_outstanding(void **state)
+{
+	struct grant grant = rig_grant();
+	CK_ULONG len = 32;
+	CK_MECHANISM mech = {CKM_AES_KEY_GEN, NULL, 0};
+	CK_BBOOL yes = CK_TRUE;
+	CK_ATTRIBUTE t[] = {{CKA_TOKEN, &yes, 1}, {CKA_VALUE_LEN, &len, sizeof(len)}};
+	CK_OBJECT_HANDLE key;
+	struct arg args[ARGS_MAX];
+	struct guest g;
+	struct frame f;
+
+	(void)state;
+	guest_attach(&g, &rig, &grant, 0);
+	guest_login(&g);
+	rig.store.hold_commit = 1;
+	memcpy(args,
+	    ((const struct arg[ARGS_MAX]){N(g.session), P(&mech), PL(t, 2), P(&key)}),
+	    sizeof(args));
+	guest_send(&g, 5, CALL_C_GenerateKey, args);
+	send_random(&g, 5, g.session);
+	while (guest_receive(&g, &f))
+		;
+	/* The commit that was under way is finished before the process ends. */
+	rig.store.hold_commit = 0;
+	expect_breach(&g);
+}
+
+static void
+test_cut_in_a_frame(void **state)
+{
+	struct grant grant = rig_grant();
+	uint8_t header[FRAME_HEADER] = {200, 0, 0, 0, 1, 0, 0, 0, CALL_C_Sign};
+	struct guest g;
+	int status;
+
+	(void)state;
+	guest_attach(&g, &rig, &grant, 0);
+	guest_send_raw(&g, header, sizeof(header));
+	guest_send_raw(&g, "half", 4);
+	status = guest_leave(&g);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 1);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_slow_call_delays_nobody),
+	    cmocka_unit_test(test_keygen_leaves_the_gate),
+	    cmocka_unit_test(test_pipelined_pairs),
+	    cmocka_unit_test(test_more_requests_than_threads),
+	    cmocka_unit_test(test_beats),
+	    cmocka_unit_test(test_breaches),
+	    cmocka_unit_test(test_id_still_outstanding),
+	    cmocka_unit_test(test_cut_in_a_frame),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
