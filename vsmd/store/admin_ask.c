@@ -37,7 +37,8 @@ answer(struct attach *a, bool ok, const char *text, const void *blob, size_t len
 void
 admin_good(struct attach *a, json_t *result, const void *blob, size_t len)
 {
-	char *text = result != NULL ? json_dumps(result, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+	char *text =
+	    result != NULL ? json_dumps(result, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 
 	if (text == NULL)
 		answer(a, false, "the store is out of memory", NULL, 0);
@@ -83,8 +84,8 @@ admin_token(struct store *s, struct attach *a, const struct admin_request *r)
 	for (size_t i = 0; label != NULL && i < s->slots.n; i++) {
 		struct slot *slot = s->slots.all[i];
 
-		if (slot->initialized &&
-		    (strcmp(slot->label, label) == 0 || strcmp(slot->serial, label) == 0)) {
+		if (slot->initialized && (strcmp(slot->label, label) == 0 ||
+					     strcmp(slot->serial, label) == 0)) {
 			found = slot;
 			n++;
 		}
@@ -92,9 +93,11 @@ admin_token(struct store *s, struct attach *a, const struct admin_request *r)
 	if (n == 1)
 		return found;
 	if (n == 0)
-		admin_bad(a, "there is no token with this label: caas token list shows them");
+		admin_bad(
+		    a, "there is no token with this label: caas token list shows them");
 	else
-		admin_bad(a, "%u tokens have this label: give the serial in its place", n);
+		admin_bad(
+		    a, "%u tokens have this label: give the serial in its place", n);
 	return NULL;
 }
 
@@ -126,16 +129,18 @@ ask_status(struct store *s, struct attach *a, const struct admin_request *r)
 		(void)json_array_append_new(pcrs, json_integer(policy->pcrs[i]));
 	(void)map_each(&s->vault.map, "slot/", count_object, &objects);
 	admin_good(a,
-	    json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:{s:s, s:s, s:o, s:i, s:b}, "
-		      "s:I, s:b, s:i}",
+	    json_pack(
+		"{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:{s:s, s:s, s:o, s:i, s:b}, "
+		"s:I, s:b, s:i}",
 		"store", id, "sequence", (json_int_t)at->sequence, "generation",
-		(json_int_t)at->generation, "log_bytes", (json_int_t)at->bytes, "live_bytes",
-		(json_int_t)s->vault.map.bytes, "tokens", (json_int_t)slot_table_tokens(&s->slots),
-		"objects", objects, "commits_possible", !s->vault.journal.broken, "tpm",
-		"address", s->config->tpm, "is", s->tpm, "pcrs", pcrs, "locality",
-		policy->locality, "authorized_updates", policy->authority != NULL,
-		"audit_records", (json_int_t)s->audit.seq, "memory_locked", sec_locked(),
-		"pin_tries", (int)s->config->pin_tries),
+		(json_int_t)at->generation, "log_bytes", (json_int_t)at->bytes,
+		"live_bytes", (json_int_t)s->vault.map.bytes, "tokens",
+		(json_int_t)slot_table_tokens(&s->slots), "objects", objects,
+		"commits_possible", !s->vault.journal.broken, "tpm", "address",
+		s->config->tpm, "is", s->tpm, "pcrs", pcrs, "locality", policy->locality,
+		"authorized_updates", policy->authority != NULL, "audit_records",
+		(json_int_t)s->audit.seq, "memory_locked", sec_locked(), "pin_tries",
+		(int)s->config->pin_tries),
 	    NULL, 0);
 }
 
@@ -202,13 +207,16 @@ admin_ask_delete(struct store *s, struct slot *slot)
 		if (!a->admin || a->wait != WAIT_DISCARD || a->slot != slot->number)
 			continue;
 		if (v == VAULT_OK)
-			admin_good(a, json_pack("{s:I}", "slot", (json_int_t)slot->number), NULL, 0);
+			admin_good(a,
+			    json_pack("{s:I}", "slot", (json_int_t)slot->number), NULL,
+			    0);
 		else
 			admin_bad(a, "the token stays: the change cannot be written (%s)",
 			    v == VAULT_FULL ? "the disk is full" : "see vsmd's log");
 	}
 	if (v != VAULT_OK)
-		(void)store_note_slot(s, NULL, slot, "token-delete-failed", slot->serial, 1);
+		(void)store_note_slot(
+		    s, NULL, slot, "token-delete-failed", slot->serial, 1);
 	return v == VAULT_OK;
 }
 
@@ -259,13 +267,14 @@ admin_ask_verify(struct store *s)
 		}
 		if (v == AUDIT_GOOD)
 			admin_good(a,
-			    json_pack("{s:b, s:I}", "ok", 1, "records", (json_int_t)c->seq), NULL,
-			    0);
+			    json_pack(
+				"{s:b, s:I}", "ok", 1, "records", (json_int_t)c->seq),
+			    NULL, 0);
 		else
 			admin_good(a,
 			    json_pack("{s:b, s:I, s:I, s:s}", "ok", 0, "records",
-				(json_int_t)c->seq, "first_bad", (json_int_t)c->line, "why",
-				c->why),
+				(json_int_t)c->seq, "first_bad", (json_int_t)c->line,
+				"why", c->why),
 			    NULL, 0);
 		free(c);
 		a->check = NULL;
@@ -277,26 +286,27 @@ static const struct {
 	const char *name;
 	void (*call)(struct store *s, struct attach *a, const struct admin_request *r);
 } calls[] = {
-	{"status", ask_status},
-	{"token-list", ask_token_list},
-	{"token-delete", ask_token_delete},
-	{"backup-begin", admin_backup_begin},
-	{"backup-read", admin_backup_read},
-	{"backup-end", admin_backup_end},
-	{"restore-begin", admin_restore_begin},
-	{"restore-write", admin_restore_write},
-	{"restore-finish", admin_restore_finish},
-	{"audit-read", ask_audit_read},
-	{"audit-verify", ask_audit_verify},
-	{"tpm-reseal", admin_tpm_reseal},
-	{"tpm-predict", admin_tpm_predict},
+    {"status", ask_status},
+    {"token-list", ask_token_list},
+    {"token-delete", ask_token_delete},
+    {"backup-begin", admin_backup_begin},
+    {"backup-read", admin_backup_read},
+    {"backup-end", admin_backup_end},
+    {"restore-begin", admin_restore_begin},
+    {"restore-write", admin_restore_write},
+    {"restore-finish", admin_restore_finish},
+    {"audit-read", ask_audit_read},
+    {"audit-verify", ask_audit_verify},
+    {"tpm-reseal", admin_tpm_reseal},
+    {"tpm-predict", admin_tpm_predict},
 };
 
 static void
 dispatch(struct store *s, struct attach *a, const struct admin_request *r)
 {
 	if (!(a->flags & GRANT_ADMIN)) {
-		(void)store_note(s, a, "admin-refused", r->call->name, CKR_FUNCTION_REJECTED);
+		(void)store_note(
+		    s, a, "admin-refused", r->call->name, CKR_FUNCTION_REJECTED);
 		admin_bad(a, "principal %s has no role admin", a->principal);
 		return;
 	}

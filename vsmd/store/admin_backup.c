@@ -20,7 +20,8 @@ begin(struct store *s, struct attach *a, bool restore)
 	struct transfer *t = transfer_begin(&s->transfers, a, restore);
 
 	if (t == NULL)
-		admin_bad(a, "%d backups or restores are under way, which is the most: try later",
+		admin_bad(a,
+		    "%d backups or restores are under way, which is the most: try later",
 		    TRANSFERS_MAX);
 	return t;
 }
@@ -28,7 +29,8 @@ begin(struct store *s, struct attach *a, bool restore)
 static struct transfer *
 find(struct store *s, struct attach *a, const struct admin_request *r, bool restore)
 {
-	struct transfer *t = transfer_find(&s->transfers, a, restore, number(r, "handle"));
+	struct transfer *t =
+	    transfer_find(&s->transfers, a, restore, number(r, "handle"));
 
 	if (t == NULL)
 		admin_bad(a, "no such backup or restore is under way on this connection");
@@ -44,13 +46,17 @@ admin_backup_begin(struct store *s, struct attach *a, const struct admin_request
 
 	if (slot == NULL || (t = begin(s, a, false)) == NULL)
 		return;
-	if (!backup_make(&s->vault, slot, secret.passphrase, secret.passphrase_len, &t->data)) {
+	if (!backup_make(
+		&s->vault, slot, secret.passphrase, secret.passphrase_len, &t->data)) {
 		transfer_end(t);
-		admin_bad(a, "the token cannot be backed up: larger than 64 MiB, or out of memory");
+		admin_bad(a, "the token cannot be backed up: larger than 64 MiB, or out "
+			     "of memory");
 		return;
 	}
 	if (store_note_slot(s, a, slot, "token-backup",
-		secret.passphrase_len > 0 ? "under a passphrase" : "under the store's key", 0) != 0) {
+		secret.passphrase_len > 0 ? "under a passphrase"
+					  : "under the store's key",
+		0) != 0) {
 		transfer_end(t);
 		admin_bad(a, "the audit log cannot be written: no backup was made");
 		return;
@@ -77,7 +83,8 @@ admin_backup_read(struct store *s, struct attach *a, const struct admin_request 
 	n = t->data.len - (size_t)offset;
 	if (n > TRANSFER_PART)
 		n = TRANSFER_PART;
-	admin_good(a, json_pack("{s:I}", "size", (json_int_t)n), t->data.data + offset, n);
+	admin_good(
+	    a, json_pack("{s:I}", "size", (json_int_t)n), t->data.data + offset, n);
 }
 
 void
@@ -115,7 +122,8 @@ admin_restore_write(struct store *s, struct attach *a, const struct admin_reques
 	if (t == NULL)
 		return;
 	if (number(r, "offset") != t->data.len || r->blob_len > t->size - t->data.len) {
-		admin_bad(a, "offset: parts come in order, up to the size that was announced");
+		admin_bad(
+		    a, "offset: parts come in order, up to the size that was announced");
 		return;
 	}
 	buf_put_raw(&t->data, r->blob, r->blob_len);
@@ -168,9 +176,10 @@ bring_in(struct store *s, struct backup *b, struct slot **ret_slot)
 	slot->epoch = s->vault.journal.at.sequence;
 	*ret_slot = slot;
 	/* It is in the store: should memory be full, the next start shows it. */
-	return store_restore(s, slot) == 0 ? NULL
-					   : "it is in the store, but memory is full: give vsmd's "
-					     "tmpfs more space and restart it";
+	return store_restore(s, slot) == 0
+		   ? NULL
+		   : "it is in the store, but memory is full: give vsmd's "
+		     "tmpfs more space and restart it";
 }
 
 void
@@ -190,7 +199,8 @@ admin_restore_finish(struct store *s, struct attach *a, const struct admin_reque
 		wrong = judge(s, &b, &secret);
 	transfer_end(t);
 	if (store_note(s, a, wrong == NULL ? "token-restore" : "token-restore-refused",
-		wrong == NULL ? b.token.serial : wrong, wrong == NULL ? 0 : CKR_FUNCTION_REJECTED) != 0)
+		wrong == NULL ? b.token.serial : wrong,
+		wrong == NULL ? 0 : CKR_FUNCTION_REJECTED) != 0)
 		wrong = "the audit log cannot be written";
 	if (wrong == NULL)
 		wrong = bring_in(s, &b, &slot);
@@ -201,7 +211,8 @@ admin_restore_finish(struct store *s, struct attach *a, const struct admin_reque
 		admin_bad(a, "restore: %s", wrong);
 	else
 		admin_good(a,
-		    json_pack("{s:o, s:o, s:I}", "label", text_json(slot->label), "serial",
-			text_json(slot->serial), "slot", (json_int_t)slot->number),
+		    json_pack("{s:o, s:o, s:I}", "label", text_json(slot->label),
+			"serial", text_json(slot->serial), "slot",
+			(json_int_t)slot->number),
 		    NULL, 0);
 }

@@ -20,7 +20,9 @@ reseal(struct store *s, struct attach *a, const char *event, const struct buf *o
 	struct buf blob;
 
 	buf_init(&blob, TPM_BLOB_MAX);
-	wrong = s->sealer == NULL ? "there is no TPM" : sealer_ask(s->sealer, s->master, old, values, len, &blob, why);
+	wrong = s->sealer == NULL
+		    ? "there is no TPM"
+		    : sealer_ask(s->sealer, s->master, old, values, len, &blob, why);
 	if (wrong == NULL && store_note(s, a, event, s->tpm, 0) != 0)
 		wrong = "the audit log cannot be written";
 	if (wrong == NULL && master_write(s->vault.dir, blob.data, blob.len) != 0)
@@ -56,7 +58,9 @@ admin_tpm_predict(struct store *s, struct attach *a, const struct admin_request 
 		snprintf(index, sizeof(index), "%u", policy->pcrs[i]);
 		hex = json_string_value(json_object_get(pcrs, index));
 		if (hex == NULL || !hex_get(hex, values + i * SHA1, SHA1)) {
-			admin_bad(a, "pcrs: a value of 40 lower-case digits is needed for PCR %s", index);
+			admin_bad(a,
+			    "pcrs: a value of 40 lower-case digits is needed for PCR %s",
+			    index);
 			return;
 		}
 	}

@@ -56,7 +56,8 @@ attached_read(struct store *s, struct attach *a)
 	ok = a->admin ? admin_ask(s, a) : worker_ask(s, a);
 	if (!ok) {
 		log_warn("%s of principal %s (%s) broke the protocol: its pipe is closed",
-		    a->admin ? "an administrator's process" : "a worker", a->principal, a->peer);
+		    a->admin ? "an administrator's process" : "a worker", a->principal,
+		    a->peer);
 		a->dead = true;
 	}
 	if (a->wait == WAIT_NOTHING)

@@ -37,24 +37,25 @@ struct attach {
 	uint32_t flags; /* GRANT_* */
 
 	enum attach_wait wait;
-	struct buf request;  /* the one being served */
-	size_t body;         /* where its body starts (after what has been read) */
-	struct buf answer;   /* WAIT_DURABLE: if all goes well */
-	bool in_group;       /* WAIT_COMMIT: its changes are in the commit being made */
+	struct buf request; /* the one being served */
+	size_t body;	    /* where its body starts (after what has been read) */
+	struct buf answer;  /* WAIT_DURABLE: if all goes well */
+	bool in_group;	    /* WAIT_COMMIT: its changes are in the commit being made */
 
-	bool new_pin[PIN_USERS];             /* M_W_PIN_CHANGED, for the next commit */
+	bool new_pin[PIN_USERS]; /* M_W_PIN_CHANGED, for the next commit */
 	struct buf pin[PIN_USERS];
-	bool trying;                         /* between LOGIN_MAY and LOGIN_DONE */
+	bool trying; /* between LOGIN_MAY and LOGIN_DONE */
 	enum pin_user trying_as;
-	int64_t trying_since;                /* milliseconds */
-	struct audit_check *check;           /* WAIT_VERIFY */
+	int64_t trying_since;			    /* milliseconds */
+	struct audit_check *check;		    /* WAIT_VERIFY */
 	uint8_t login[ATTACH_LOGINS][TICKET_LOGIN]; /* logins this worker took part in */
 	uint8_t login_type[ATTACH_LOGINS];
 	size_t nlogins;
 };
 
 /* M_S_ATTACH: take over fd.  False (and fd closed) when out of memory. */
-bool attached_add(struct store *s, int fd, uint32_t slot, bool admin, const struct grant *g);
+bool attached_add(
+    struct store *s, int fd, uint32_t slot, bool admin, const struct grant *g);
 /* Read and serve what came on the pipe; marks it dead when it ended or breached. */
 void attached_read(struct store *s, struct attach *a);
 /* Send an answer { type, rv } and what `rest` holds (may be NULL). */

@@ -61,7 +61,8 @@ mac_object(const struct store_keys *keys, const json_t *o, uint8_t out[CRYPT_HAS
 static char *
 make_line(const struct audit *a, const struct audit_event *e)
 {
-	char when[40], prev[CRYPT_HASH * 2 + 1], hex[CRYPT_HASH * 2 + 1], rv[24], *line = NULL;
+	char when[40], prev[CRYPT_HASH * 2 + 1], hex[CRYPT_HASH * 2 + 1], rv[24],
+	    *line = NULL;
 	uint8_t mac[CRYPT_HASH];
 	json_t *o = json_object();
 
@@ -72,8 +73,8 @@ make_line(const struct audit *a, const struct audit_event *e)
 	    json_object_set_new(o, "time", json_string(when)) == 0 &&
 	    json_object_set_new(o, "principal", text_json(e->principal)) == 0 &&
 	    json_object_set_new(o, "peer", text_json(e->peer)) == 0 &&
-	    json_object_set_new(o, "slot",
-		e->slot < 0 ? json_null() : json_integer(e->slot)) == 0 &&
+	    json_object_set_new(
+		o, "slot", e->slot < 0 ? json_null() : json_integer(e->slot)) == 0 &&
 	    json_object_set_new(o, "token", text_json(e->token)) == 0 &&
 	    json_object_set_new(o, "event", text_json(e->event)) == 0 &&
 	    json_object_set_new(o, "detail", text_json(e->detail)) == 0 &&
@@ -105,7 +106,8 @@ audit_append(struct audit *a, const struct audit_event *e)
 	if (file_write_at(a->fd, line, len + 1, (off_t)a->size) != 0) {
 		int saved = errno;
 
-		/* What stays of it is overwritten by the next, or cut at the next start. */
+		/* What stays of it is overwritten by the next, or cut at the next start.
+		 */
 		if (ftruncate(a->fd, (off_t)a->size) != 0)
 			log_warn("audit log: cannot be cut back: %s", strerror(errno));
 		free(line);
@@ -148,8 +150,8 @@ audit_put_head(const struct audit *a, struct txn *t)
 }
 
 const char *
-audit_parse(const struct store_keys *keys, const char *line, size_t len,
-    struct audit_line *ret)
+audit_parse(
+    const struct store_keys *keys, const char *line, size_t len, struct audit_line *ret)
 {
 	json_t *o = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL), *mac;
 	uint8_t want[CRYPT_HASH], found[CRYPT_HASH];
@@ -165,13 +167,15 @@ audit_parse(const struct store_keys *keys, const char *line, size_t len,
 	(void)json_object_del(o, "mac");
 	if (again == NULL || strlen(again) != len || memcmp(again, line, len) != 0)
 		wrong = "not written as a record is";
-	else if (!json_is_string(mac) || !hex_get(json_string_value(mac), found, CRYPT_HASH) ||
-	    !mac_object(keys, o, want) || !sec_equal(found, want, CRYPT_HASH))
+	else if (!json_is_string(mac) ||
+		 !hex_get(json_string_value(mac), found, CRYPT_HASH) ||
+		 !mac_object(keys, o, want) || !sec_equal(found, want, CRYPT_HASH))
 		wrong = "its mac is wrong: altered, or of another store";
 	else if (!json_is_integer(json_object_get(o, "seq")) ||
-	    !json_is_string(json_object_get(o, "prev")) ||
-	    !hex_get(json_string_value(json_object_get(o, "prev")), ret->prev, CRYPT_HASH) ||
-	    !hash_line(line, len, ret->hash))
+		 !json_is_string(json_object_get(o, "prev")) ||
+		 !hex_get(json_string_value(json_object_get(o, "prev")), ret->prev,
+		     CRYPT_HASH) ||
+		 !hash_line(line, len, ret->hash))
 		wrong = "seq or prev is missing";
 	else
 		ret->seq = (uint64_t)json_integer_value(json_object_get(o, "seq"));

@@ -35,8 +35,8 @@ struct audit {
 
 struct audit_event {
 	const char *principal, *peer; /* "" for the store itself */
-	int64_t slot;                 /* -1: none */
-	const char *token;            /* label, or "" */
+	int64_t slot;		      /* -1: none */
+	const char *token;	      /* label, or "" */
 	const char *event, *detail;
 	uint64_t rv;
 };
@@ -47,8 +47,8 @@ struct audit_event {
  * logged; both leave a record.  The store works on: keys must not depend on their diary.
  * 0, or -1 after a line on the log.
  */
-int audit_open(struct audit *a, int state, const struct store_keys *keys,
-    const struct map *map);
+int audit_open(
+    struct audit *a, int state, const struct store_keys *keys, const struct map *map);
 /* Append.  0, or -1 with errno: nothing was written. */
 int audit_append(struct audit *a, const struct audit_event *e);
 /* 0, or -1 with errno. */
@@ -63,7 +63,7 @@ struct audit_line {
 	uint64_t seq;
 	uint8_t prev[CRYPT_HASH], hash[CRYPT_HASH]; /* hash: of this line */
 };
-const char *audit_parse(const struct store_keys *keys, const char *line, size_t len,
-    struct audit_line *ret);
+const char *audit_parse(
+    const struct store_keys *keys, const char *line, size_t len, struct audit_line *ret);
 
 #endif

@@ -50,7 +50,7 @@ ends_as_sealed(const struct audit *a, uint64_t size)
 	for (start = n - 1; start > 0 && space[start - 1] != '\n'; start--)
 		;
 	return audit_parse(a->keys, space + start, n - 1 - start, &line) == NULL &&
-	    line.seq == a->seq && sec_equal(line.hash, a->last, CRYPT_HASH);
+	       line.seq == a->seq && sec_equal(line.hash, a->last, CRYPT_HASH);
 }
 
 /* Take the records behind the last commit's, as far as they are whole. */
@@ -62,7 +62,7 @@ follow(struct audit *a)
 	ssize_t n;
 
 	while ((n = file_read_at(a->fd, space, sizeof(space), (off_t)a->size)) > 0 &&
-	    (nl = memchr(space, '\n', (size_t)n)) != NULL) {
+	       (nl = memchr(space, '\n', (size_t)n)) != NULL) {
 		size_t len = (size_t)(nl - space);
 
 		if (audit_parse(a->keys, space, len, &line) != NULL ||
@@ -77,8 +77,12 @@ follow(struct audit *a)
 static int
 note(struct audit *a, const char *event, const char *detail)
 {
-	struct audit_event e = {.principal = "", .peer = "", .slot = -1, .token = "",
-	    .event = event, .detail = detail};
+	struct audit_event e = {.principal = "",
+	    .peer = "",
+	    .slot = -1,
+	    .token = "",
+	    .event = event,
+	    .detail = detail};
 
 	log_warn("audit: %s: %s", event, detail);
 	return audit_append(a, &e);
@@ -96,8 +100,10 @@ judge(struct audit *a)
 	size = (uint64_t)st.st_size;
 	if (!ends_as_sealed(a, size)) {
 		snprintf(detail, sizeof(detail),
-		    "record %" PRIu64 " is not where the store knows it: records before this "
-		    "one were lost or altered", a->seq);
+		    "record %" PRIu64
+		    " is not where the store knows it: records before this "
+		    "one were lost or altered",
+		    a->seq);
 		/* Nothing is overwritten: whoever looks into it finds all there is. */
 		a->size = size;
 		if (size > 0 && file_read_at(a->fd, &last, 1, (off_t)size - 1) == 1 &&
@@ -120,14 +126,16 @@ judge(struct audit *a)
 }
 
 int
-audit_open(struct audit *a, int state, const struct store_keys *keys, const struct map *map)
+audit_open(
+    struct audit *a, int state, const struct store_keys *keys, const struct map *map)
 {
 	memset(a, 0, sizeof(*a));
 	a->keys = keys;
 	a->fd = -1;
 	if (mkdirat(state, VAULT_AUDIT, 0700) == 0)
 		(void)fsync(state);
-	a->dir = openat(state, VAULT_AUDIT, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	a->dir =
+	    openat(state, VAULT_AUDIT, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (a->dir >= 0)
 		a->fd = openat(a->dir, AUDIT_FILE,
 		    O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);

@@ -34,7 +34,8 @@ bad(struct audit_check *c, const char *fmt, ...)
 static ssize_t
 line_at(const struct audit *a, uint64_t offset, uint64_t end, char space[AUDIT_LINE_MAX])
 {
-	size_t room = end - offset < AUDIT_LINE_MAX ? (size_t)(end - offset) : AUDIT_LINE_MAX;
+	size_t room =
+	    end - offset < AUDIT_LINE_MAX ? (size_t)(end - offset) : AUDIT_LINE_MAX;
 	ssize_t n = file_read_at(a->fd, space, room, (off_t)offset);
 	char *nl = n > 0 ? memchr(space, '\n', (size_t)n) : NULL;
 
@@ -46,7 +47,8 @@ check_end(struct audit_check *c)
 {
 	if (c->seq != c->end_seq || !sec_equal(c->prev, c->end_hash, CRYPT_HASH)) {
 		c->line++;
-		return bad(c, "the log ends with record %" PRIu64 ", the store knows of %" PRIu64,
+		return bad(c,
+		    "the log ends with record %" PRIu64 ", the store knows of %" PRIu64,
 		    c->seq, c->end_seq);
 	}
 	return AUDIT_GOOD;
@@ -70,7 +72,8 @@ audit_check_step(const struct audit *a, struct audit_check *c, unsigned lines)
 		if ((wrong = audit_parse(a->keys, space, (size_t)len, &line)) != NULL)
 			return bad(c, "%s", wrong);
 		if (line.seq != c->seq + 1)
-			return bad(c, "record %" PRIu64 " stands where %" PRIu64 " should",
+			return bad(c,
+			    "record %" PRIu64 " stands where %" PRIu64 " should",
 			    line.seq, c->seq + 1);
 		if (!sec_equal(line.prev, c->prev, CRYPT_HASH))
 			return bad(c, "the record before it was altered or replaced");

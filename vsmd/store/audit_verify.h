@@ -14,17 +14,17 @@ struct audit_check {
 	uint64_t offset, end; /* of what is read, in bytes */
 	uint64_t end_seq;
 	uint8_t end_hash[CRYPT_HASH];
-	uint64_t line;        /* that was read last; the first bad one with AUDIT_BAD */
-	uint64_t seq;         /* of the last good record */
+	uint64_t line; /* that was read last; the first bad one with AUDIT_BAD */
+	uint64_t seq;  /* of the last good record */
 	uint8_t prev[CRYPT_HASH];
-	char why[128];        /* AUDIT_BAD: what is wrong */
+	char why[128]; /* AUDIT_BAD: what is wrong */
 };
 
 /* Check what is in the log now. */
 void audit_check_begin(const struct audit *a, struct audit_check *c);
 /* Read up to `lines` more. */
-enum audit_verdict audit_check_step(const struct audit *a, struct audit_check *c,
-    unsigned lines);
+enum audit_verdict audit_check_step(
+    const struct audit *a, struct audit_check *c, unsigned lines);
 
 /* Append the records from number `from` on to out, as a JSON array of at most `count`
  * records and of no more than out can hold. */

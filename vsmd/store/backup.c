@@ -20,7 +20,7 @@ static bool
 stays(const char *what)
 {
 	return strcmp(what, "meta") == 0 || strcmp(what, "epoch") == 0 ||
-	    strcmp(what, "revoked") == 0 || strcmp(what, "tries") == 0;
+	       strcmp(what, "revoked") == 0 || strcmp(what, "tries") == 0;
 }
 
 struct packing {
@@ -70,8 +70,8 @@ pack(const struct vault *v, const struct slot *slot, struct buf *plain)
 }
 
 static bool
-box_key(const struct vault *v, const uint8_t header[BACKUP_HEADER], const uint8_t *passphrase,
-    size_t len, uint8_t key[CRYPT_KEY])
+box_key(const struct vault *v, const uint8_t header[BACKUP_HEADER],
+    const uint8_t *passphrase, size_t len, uint8_t key[CRYPT_KEY])
 {
 	if (header[8] == BY_PASSPHRASE)
 		return crypt_scrypt(passphrase, len, header + 10, SALT, header[9], key);
@@ -97,7 +97,7 @@ backup_make(const struct vault *v, const struct slot *slot, const uint8_t *passp
 	pack(v, slot, &plain);
 	buf_put_raw(out, header, sizeof(header));
 	ok = buf_ok(&plain) && buf_ok(out) &&
-	    box_seal(key, LABEL, &aad, 1, plain.data, plain.len, out);
+	     box_seal(key, LABEL, &aad, 1, plain.data, plain.len, out);
 	buf_free(&plain);
 	sec_wipe(key, sizeof(key));
 	return ok;
@@ -146,8 +146,8 @@ unpack(struct backup *b)
 }
 
 const char *
-backup_open(const struct vault *v, const uint8_t *data, size_t len, const uint8_t *passphrase,
-    size_t passphrase_len, struct backup *ret)
+backup_open(const struct vault *v, const uint8_t *data, size_t len,
+    const uint8_t *passphrase, size_t passphrase_len, struct backup *ret)
 {
 	struct part aad = {data, BACKUP_HEADER};
 	uint8_t key[CRYPT_KEY];
@@ -155,20 +155,22 @@ backup_open(const struct vault *v, const uint8_t *data, size_t len, const uint8_
 
 	memset(ret, 0, sizeof(*ret));
 	buf_init(&ret->plain, BACKUP_MAX);
-	if (len < BACKUP_HEADER + BOX_OVERHEAD || memcmp(data, magic, sizeof(magic)) != 0 ||
-	    data[8] < BY_PASSPHRASE || data[8] > BY_STORE || data[9] != COST)
+	if (len < BACKUP_HEADER + BOX_OVERHEAD ||
+	    memcmp(data, magic, sizeof(magic)) != 0 || data[8] < BY_PASSPHRASE ||
+	    data[8] > BY_STORE || data[9] != COST)
 		return "this is not a backup of a token";
 	if (data[8] == BY_PASSPHRASE && passphrase_len == 0)
 		return "this backup needs its passphrase";
 	if (!box_key(v, data, passphrase, passphrase_len, key))
 		return "out of memory";
-	ok = box_open(key, LABEL, &aad, 1, data + BACKUP_HEADER, len - BACKUP_HEADER,
-	    &ret->plain);
+	ok = box_open(
+	    key, LABEL, &aad, 1, data + BACKUP_HEADER, len - BACKUP_HEADER, &ret->plain);
 	sec_wipe(key, sizeof(key));
 	if (!ok)
 		return data[8] == BY_PASSPHRASE
-		    ? "the passphrase is wrong, or the backup was altered or cut"
-		    : "the backup was altered or cut, or is sealed under another store's key";
+			   ? "the passphrase is wrong, or the backup was altered or cut"
+			   : "the backup was altered or cut, or is sealed under another "
+			     "store's key";
 	return unpack(ret) ? NULL : "the backup makes no sense";
 }
 

@@ -24,16 +24,16 @@
 
 /* Append the backup of a slot to out, whose bound should be BACKUP_MAX.  An empty
  * passphrase seals under the store's own key.  False: too large, or out of memory. */
-bool backup_make(const struct vault *v, const struct slot *slot, const uint8_t *passphrase,
-    size_t len, struct buf *out);
+bool backup_make(const struct vault *v, const struct slot *slot,
+    const uint8_t *passphrase, size_t len, struct buf *out);
 
 struct backup {
-	struct slot token;      /* label, serial, directory */
-	uint64_t sequence;      /* of the store when it was made */
-	const uint8_t *so;      /* verifier of the SO PIN, or NULL; inside `plain` */
+	struct slot token; /* label, serial, directory */
+	uint64_t sequence; /* of the store when it was made */
+	const uint8_t *so; /* verifier of the SO PIN, or NULL; inside `plain` */
 	size_t so_len;
-	struct buf plain;       /* secret; backup_free() wipes it */
-	uint32_t n;             /* keys; they follow at plain.pos */
+	struct buf plain; /* secret; backup_free() wipes it */
+	uint32_t n;	  /* keys; they follow at plain.pos */
 };
 
 /* Open and check.  NULL, or what is wrong.  Call backup_free() in either case. */

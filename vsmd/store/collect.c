@@ -153,7 +153,7 @@ read_file(struct collecting *c, const char *name, const char *key, int fd)
 	if (file_read_at(fd, data, len + 1, 0) != (ssize_t)len)
 		rv = bad_file(c->slot, name, "changes while it is read");
 	else if ((old = map_get(c->map, key, &old_len)) == NULL || old_len != len ||
-	    memcmp(old, data, len) != 0)
+		 memcmp(old, data, len) != 0)
 		txn_put(c->txn, key, data, len);
 	sec_wipe(data, len);
 	free(data);
@@ -179,7 +179,8 @@ collect_file(void *arg, const char *name)
 		if (map_get(c->map, key, &len) == NULL)
 			return CKR_OK;
 		if (strcmp(name, TOKEN_FILE) == 0)
-			return bad_file(c->slot, name, "is gone: a token is not deleted so");
+			return bad_file(
+			    c->slot, name, "is gone: a token is not deleted so");
 		txn_remove(c->txn, key);
 		return CKR_OK;
 	}
@@ -187,8 +188,8 @@ collect_file(void *arg, const char *name)
 		return bad_file(c->slot, name, strerror(errno));
 	rv = read_file(c, name, key, fd);
 	close(fd);
-	if (rv == CKR_OK && c->slot->rescan && (++c->files > COLLECT_FILES_MAX ||
-	    !map_put(&c->seen, key, "", 0)))
+	if (rv == CKR_OK && c->slot->rescan &&
+	    (++c->files > COLLECT_FILES_MAX || !map_put(&c->seen, key, "", 0)))
 		return bad_file(c->slot, name, "is one file too many");
 	return rv;
 }
@@ -213,7 +214,8 @@ visit_stored(void *arg, const char *key, const uint8_t *value, size_t len)
 	if (map_get(&c->seen, key, &n) != NULL)
 		return true;
 	if (strcmp(strrchr(key, '/') + 1, TOKEN_FILE) == 0)
-		return bad_file(c->slot, TOKEN_FILE, "is gone: a token is not deleted so") == CKR_OK;
+		return bad_file(c->slot, TOKEN_FILE,
+			   "is gone: a token is not deleted so") == CKR_OK;
 	txn_remove(c->txn, key);
 	return true;
 }

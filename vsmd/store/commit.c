@@ -13,10 +13,10 @@
 /* One slot's part in a commit. */
 struct part_of {
 	struct slot *slot;
-	size_t mark;      /* changes before its own */
+	size_t mark; /* changes before its own */
 	bool changed;
-	bool adopting;    /* a token was made on the blank slot */
-	bool named;       /* has_token: */
+	bool adopting; /* a token was made on the blank slot */
+	bool named;    /* has_token: */
 	char label[SLOT_LABEL], serial[SLOT_SERIAL];
 };
 
@@ -74,11 +74,13 @@ take_pins(struct round *r, struct attach *a, bool initialized_token)
 		txn_remove(&r->txn, key);
 	}
 	if (a->new_pin[PIN_USER]) {
-		pins_put_user(&r->txn, a->slot, a->pin[PIN_USER].data, a->pin[PIN_USER].len);
+		pins_put_user(
+		    &r->txn, a->slot, a->pin[PIN_USER].data, a->pin[PIN_USER].len);
 		tries.failed[PIN_USER] = 0;
 	}
 	if (a->new_pin[PIN_SO]) {
-		ok = pins_put_so(&r->txn, a->slot, a->pin[PIN_SO].data, a->pin[PIN_SO].len);
+		ok = pins_put_so(
+		    &r->txn, a->slot, a->pin[PIN_SO].data, a->pin[PIN_SO].len);
 		tries.failed[PIN_SO] = 0;
 	}
 	if (initialized_token || a->new_pin[PIN_USER] || a->new_pin[PIN_SO]) {
@@ -128,8 +130,8 @@ adopt(struct round *r, struct part_of *p)
 		return CKR_OK; /* C_InitToken did not come to that */
 	if (!memory_token_path(&s->memory, p->slot, path) ||
 	    dirwatch_add(s->watch, p->slot, path) != 0) {
-		log_error("slot %" PRIu32 ": cannot watch its directory: %s", p->slot->number,
-		    strerror(errno));
+		log_error("slot %" PRIu32 ": cannot watch its directory: %s",
+		    p->slot->number, strerror(errno));
 		return CKR_DEVICE_ERROR;
 	}
 	p->adopting = true;
@@ -159,13 +161,16 @@ take_slot(struct round *r, struct part_of *p)
 	if (slot->directory[0] == '\0')
 		return CKR_OK;
 	if (slot->watch < 0)
-		slot->rescan = true; /* its directory was replaced: will not compare equal */
+		slot->rescan =
+		    true; /* its directory was replaced: will not compare equal */
 	if (p->named) {
 		if (!collect_alone(&s->memory, slot)) {
-			log_error("slot %" PRIu32 ": a second token was made on it", slot->number);
+			log_error("slot %" PRIu32 ": a second token was made on it",
+			    slot->number);
 			return CKR_DEVICE_ERROR;
 		}
-		slot_put_meta(&r->txn, slot->number, p->label, p->serial, slot->directory);
+		slot_put_meta(
+		    &r->txn, slot->number, p->label, p->serial, slot->directory);
 	}
 	return collect(slot, &s->vault.map, &r->txn);
 }
@@ -302,7 +307,9 @@ commit_run(struct store *s)
 	take_slots(&r);
 	v = commit_now(s, &r.txn);
 	txn_clear(&r.txn);
-	rv = v == VAULT_OK ? CKR_OK : v == VAULT_FULL ? CKR_DEVICE_MEMORY : CKR_DEVICE_ERROR;
+	rv = v == VAULT_OK     ? CKR_OK
+	     : v == VAULT_FULL ? CKR_DEVICE_MEMORY
+			       : CKR_DEVICE_ERROR;
 	for (size_t i = 0; i < r.nparts; i++) {
 		struct part_of *p = &r.parts[i];
 

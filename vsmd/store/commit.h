@@ -2,8 +2,8 @@
  * commit.h - the group commit: everything that waits becomes durable together.
  *
  * For each slot with a waiting M_W_COMMIT: pass its gate, read what changed in its
- * directory, leave the gate; then one record for all, then all answers.  A slot whose gate
- * is taken waits for the next round; others go on.
+ * directory, leave the gate; then one record for all, then all answers.  A slot whose
+ * gate is taken waits for the next round; others go on.
  *
  * When it fails, SoftHSM2's files already hold what the store does not: the slots that
  * took part are discarded (state.h), and those that waited are told.

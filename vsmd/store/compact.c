@@ -9,8 +9,8 @@
 #include "common/log.h"
 #include "vsmd/store/txn.h"
 
-#define CHUNK (1u << 20)     /* about the size of a record */
-#define PER_KEY 32           /* at least what a key costs beside its bytes */
+#define CHUNK (1u << 20) /* about the size of a record */
+#define PER_KEY 32	 /* at least what a key costs beside its bytes */
 
 bool
 compact_worth(const struct journal *j, const struct map *m)
@@ -35,7 +35,8 @@ flush(struct writer *w)
 		return true;
 	buf_init(&body, RECORD_BODY_MAX);
 	txn_write(&w->txn, &body);
-	w->result = buf_ok(&body) ? journal_put(w->to, body.data, body.len) : JOURNAL_LARGE;
+	w->result =
+	    buf_ok(&body) ? journal_put(w->to, body.data, body.len) : JOURNAL_LARGE;
 	buf_free(&body);
 	txn_clear(&w->txn);
 	return w->result == JOURNAL_OK;

@@ -116,8 +116,8 @@ crypt_scrypt(const void *secret, size_t len, const uint8_t *salt, size_t salt_le
 static const uint8_t zero_nonce[12]; /* each key seals one box: crypt.h */
 
 static bool
-gcm_start(EVP_CIPHER_CTX *ctx, int seal, const uint8_t key[CRYPT_KEY], const struct part *aad,
-    size_t naad)
+gcm_start(EVP_CIPHER_CTX *ctx, int seal, const uint8_t key[CRYPT_KEY],
+    const struct part *aad, size_t naad)
 {
 	int n;
 
@@ -132,8 +132,8 @@ gcm_start(EVP_CIPHER_CTX *ctx, int seal, const uint8_t key[CRYPT_KEY], const str
 }
 
 bool
-box_seal(const uint8_t key[CRYPT_KEY], const char *label, const struct part *aad, size_t naad,
-    const void *in, size_t len, struct buf *out)
+box_seal(const uint8_t key[CRYPT_KEY], const char *label, const struct part *aad,
+    size_t naad, const void *in, size_t len, struct buf *out)
 {
 	uint8_t salt[CRYPT_SALT], once[CRYPT_KEY];
 	size_t start = out->len;
@@ -149,9 +149,9 @@ box_seal(const uint8_t key[CRYPT_KEY], const char *label, const struct part *aad
 	p = buf_reserve(out, len + CRYPT_TAG);
 	ctx = EVP_CIPHER_CTX_new();
 	ok = p != NULL && gcm_start(ctx, 1, once, aad, naad) &&
-	    (len == 0 || EVP_CipherUpdate(ctx, p, &n, in, (int)len) == 1) &&
-	    EVP_CipherFinal_ex(ctx, p + len, &n) == 1 &&
-	    EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_GET_TAG, CRYPT_TAG, p + len) == 1;
+	     (len == 0 || EVP_CipherUpdate(ctx, p, &n, in, (int)len) == 1) &&
+	     EVP_CipherFinal_ex(ctx, p + len, &n) == 1 &&
+	     EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_GET_TAG, CRYPT_TAG, p + len) == 1;
 	EVP_CIPHER_CTX_free(ctx);
 	sec_wipe(once, sizeof(once));
 	if (!ok && buf_ok(out))
@@ -160,8 +160,8 @@ box_seal(const uint8_t key[CRYPT_KEY], const char *label, const struct part *aad
 }
 
 bool
-box_open(const uint8_t key[CRYPT_KEY], const char *label, const struct part *aad, size_t naad,
-    const void *in, size_t len, struct buf *out)
+box_open(const uint8_t key[CRYPT_KEY], const char *label, const struct part *aad,
+    size_t naad, const void *in, size_t len, struct buf *out)
 {
 	const uint8_t *box = in;
 	uint8_t once[CRYPT_KEY], tag[CRYPT_TAG];
@@ -180,9 +180,10 @@ box_open(const uint8_t key[CRYPT_KEY], const char *label, const struct part *aad
 	p = buf_reserve(out, body);
 	ctx = EVP_CIPHER_CTX_new();
 	ok = p != NULL && gcm_start(ctx, 0, once, aad, naad) &&
-	    (body == 0 || EVP_CipherUpdate(ctx, p, &n, box + CRYPT_SALT, (int)body) == 1) &&
-	    EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, CRYPT_TAG, tag) == 1 &&
-	    EVP_CipherFinal_ex(ctx, p + body, &n) == 1;
+	     (body == 0 ||
+		 EVP_CipherUpdate(ctx, p, &n, box + CRYPT_SALT, (int)body) == 1) &&
+	     EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, CRYPT_TAG, tag) == 1 &&
+	     EVP_CipherFinal_ex(ctx, p + body, &n) == 1;
 	EVP_CIPHER_CTX_free(ctx);
 	sec_wipe(once, sizeof(once));
 	if (!ok && buf_ok(out))

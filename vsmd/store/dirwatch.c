@@ -8,8 +8,9 @@
 #include <unistd.h>
 
 #define NAME_LEN 96
-#define EVENTS                                                                            \
-	(IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR)
+#define EVENTS                                                                           \
+	(IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO |          \
+	    IN_ONLYDIR)
 
 static bool
 ends_with(const char *s, const char *end)
@@ -74,7 +75,7 @@ note(struct slots *s, const struct inotify_event *e)
 		if (e->mask & IN_IGNORED)
 			slot->watch = -1; /* the directory went: the next commit sees */
 		else if (e->len > 0 && !dirwatch_ignored(e->name) && !slot->rescan &&
-		    !map_put(&slot->dirty, e->name, "", 0))
+			 !map_put(&slot->dirty, e->name, "", 0))
 			slot->rescan = true;
 	}
 }

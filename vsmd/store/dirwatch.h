@@ -1,9 +1,9 @@
 /*
  * dirwatch.h - which files of the token directories changed (inotify).
  *
- * The kernel queues an event before the system call that made it returns, so what a worker
- * did before it asked for a commit is known when dirwatch_read() returns.  When the queue
- * overflowed, all slots are marked for a full comparison.
+ * The kernel queues an event before the system call that made it returns, so what a
+ * worker did before it asked for a commit is known when dirwatch_read() returns.  When
+ * the queue overflowed, all slots are marked for a full comparison.
  */
 #ifndef CAAS_STORE_DIRWATCH_H
 #define CAAS_STORE_DIRWATCH_H

@@ -77,7 +77,8 @@ file_replace(int dir, const char *name, const char *temp, const void *data, size
 {
 	int fd, saved;
 
-	fd = openat(dir, temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	fd = openat(
+	    dir, temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -1;
 	if (file_write_at(fd, data, len, 0) != 0 || fsync(fd) != 0) {

@@ -18,6 +18,7 @@ ssize_t file_read_at(int fd, void *data, size_t len, off_t off);
 /* The first `size` bytes of a regular file; the number read, or -1. */
 ssize_t file_load(int dir, const char *name, void *data, size_t size);
 /* Write `temp`, sync it, rename it to `name`.  On failure `temp` is removed. */
-int file_replace(int dir, const char *name, const char *temp, const void *data, size_t len);
+int file_replace(
+    int dir, const char *name, const char *temp, const void *data, size_t len);
 
 #endif

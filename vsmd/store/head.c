@@ -56,8 +56,8 @@ head_decode(const struct store_keys *k, const uint8_t *data, size_t len, struct 
 		return false;
 	buf_view(&b, data, SIGNED);
 	p = buf_get_raw(&b, sizeof(magic));
-	if (p == NULL || memcmp(p, magic, sizeof(magic)) != 0 || buf_get_u32(&b) != VERSION ||
-	    buf_get_u32(&b) != 0)
+	if (p == NULL || memcmp(p, magic, sizeof(magic)) != 0 ||
+	    buf_get_u32(&b) != VERSION || buf_get_u32(&b) != 0)
 		return false;
 	if ((p = buf_get_raw(&b, STORE_ID)) != NULL)
 		memcpy(h->store, p, STORE_ID);

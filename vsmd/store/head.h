@@ -23,7 +23,7 @@
 struct head {
 	uint8_t store[STORE_ID];
 	uint64_t generation; /* the log is log.<generation> */
-	uint64_t bytes;      /* of the log, its header included */
+	uint64_t bytes;	     /* of the log, its header included */
 	uint64_t records;    /* in the log */
 	uint64_t sequence;   /* of the last record, over all generations */
 	uint8_t chain[CRYPT_HASH];
@@ -35,11 +35,13 @@ enum head_result {
 	HEAD_OK = 0,
 	HEAD_ABSENT,
 	HEAD_BAD, /* length, version or MAC */
-	HEAD_IO   /* errno */
+	HEAD_IO	  /* errno */
 };
 
-bool head_encode(const struct store_keys *k, const struct head *h, uint8_t out[HEAD_SIZE]);
-bool head_decode(const struct store_keys *k, const uint8_t *data, size_t len, struct head *h);
+bool head_encode(
+    const struct store_keys *k, const struct head *h, uint8_t out[HEAD_SIZE]);
+bool head_decode(
+    const struct store_keys *k, const uint8_t *data, size_t len, struct head *h);
 
 /* Read from the directory `dir`. */
 enum head_result head_read(int dir, const struct store_keys *k, struct head *h);

@@ -27,7 +27,8 @@ journal_is_name(const char *name, uint64_t *ret_generation)
 	char again[LOG_NAME_MAX], *end;
 	const char *digits = name + strlen(LOG_PREFIX);
 
-	if (strncmp(name, LOG_PREFIX, strlen(LOG_PREFIX)) != 0 || *digits < '0' || *digits > '9')
+	if (strncmp(name, LOG_PREFIX, strlen(LOG_PREFIX)) != 0 || *digits < '0' ||
+	    *digits > '9')
 		return false;
 	errno = 0;
 	*ret_generation = strtoull(digits, &end, 10);
@@ -38,7 +39,8 @@ journal_is_name(const char *name, uint64_t *ret_generation)
 }
 
 bool
-journal_start(const struct head *at, uint8_t header[LOG_HEADER], uint8_t chain[CRYPT_HASH])
+journal_start(
+    const struct head *at, uint8_t header[LOG_HEADER], uint8_t chain[CRYPT_HASH])
 {
 	struct part parts[2] = {{chain_label, sizeof(chain_label)}, {header, LOG_HEADER}};
 	struct buf b;
@@ -57,8 +59,8 @@ journal_start(const struct head *at, uint8_t header[LOG_HEADER], uint8_t chain[C
 }
 
 int
-journal_create(struct journal *j, int dir, const struct store_keys *keys,
-    const struct head *at)
+journal_create(
+    struct journal *j, int dir, const struct store_keys *keys, const struct head *at)
 {
 	uint8_t header[LOG_HEADER];
 	char name[LOG_NAME_MAX];
@@ -76,7 +78,8 @@ journal_create(struct journal *j, int dir, const struct store_keys *keys,
 		return -1;
 	}
 	journal_name(name, at->generation);
-	j->fd = openat(dir, name, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	j->fd =
+	    openat(dir, name, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (j->fd < 0)
 		return -1;
 	if (file_write_at(j->fd, header, sizeof(header), 0) != 0) {
@@ -147,7 +150,8 @@ journal_switch(struct journal *j)
 	/* From here on the new log is the store; only the old one must not go before the
 	 * new head is sure to stay. */
 	if (fsync(j->dir) != 0) {
-		log_warn("state directory: sync after a new log failed: %s", strerror(errno));
+		log_warn(
+		    "state directory: sync after a new log failed: %s", strerror(errno));
 		return 1;
 	}
 	return 0;

@@ -1,5 +1,6 @@
 /*
- * journal.h - the log of sealed records, log.<generation>, and the head that names its end.
+ * journal.h - the log of sealed records, log.<generation>, and the head that names its
+ * end.
  *
  * The file begins with LOG_HEADER bytes: magic[8], store id[16], u64 generation.  The
  * chain starts as SHA-256 of a label and these bytes, so they are authenticated as well.
@@ -23,7 +24,7 @@
 
 struct journal {
 	int dir; /* the state directory, the caller's */
-	int fd;  /* the log, or -1 */
+	int fd;	 /* the log, or -1 */
 	const struct store_keys *keys;
 	struct head at; /* where the log ends now */
 	bool broken;
@@ -31,10 +32,10 @@ struct journal {
 
 enum journal_result {
 	JOURNAL_OK = 0,
-	JOURNAL_FULL,    /* no space: nothing changed */
-	JOURNAL_IO,      /* the disk failed, errno; see `broken` */
+	JOURNAL_FULL,	 /* no space: nothing changed */
+	JOURNAL_IO,	 /* the disk failed, errno; see `broken` */
 	JOURNAL_DAMAGED, /* opening: logged, with the file's name */
-	JOURNAL_LARGE    /* the body is larger than a record may be */
+	JOURNAL_LARGE	 /* the body is larger than a record may be */
 };
 
 /* The body of one record, in order.  False: it makes no sense. */
@@ -45,17 +46,17 @@ void journal_name(char name[LOG_NAME_MAX], uint64_t generation);
 bool journal_is_name(const char *name, uint64_t *ret_generation);
 
 /* The first bytes of the log that `at` names, and the chain that they start. */
-bool journal_start(const struct head *at, uint8_t header[LOG_HEADER],
-    uint8_t chain[CRYPT_HASH]);
-/* A new, empty log of at->generation for at->store, replacing a leftover of that name; its
- * records will follow at->sequence.  Nothing refers to it before journal_switch(). */
-int journal_create(struct journal *j, int dir, const struct store_keys *keys,
-    const struct head *at);
+bool journal_start(
+    const struct head *at, uint8_t header[LOG_HEADER], uint8_t chain[CRYPT_HASH]);
+/* A new, empty log of at->generation for at->store, replacing a leftover of that name;
+ * its records will follow at->sequence.  Nothing refers to it before journal_switch(). */
+int journal_create(
+    struct journal *j, int dir, const struct store_keys *keys, const struct head *at);
 /* Append without sync and without head: for journal_switch(). */
 enum journal_result journal_put(struct journal *j, const void *body, size_t len);
 /* Make a new log the store's: sync it and the directory, replace the head, sync the
- * directory.  0; 1 when that last sync failed, so that the old log must stay for now; or -1
- * with errno, and the old log is still the store's. */
+ * directory.  0; 1 when that last sync failed, so that the old log must stay for now; or
+ * -1 with errno, and the old log is still the store's. */
 int journal_switch(struct journal *j);
 
 /*
@@ -63,8 +64,9 @@ int journal_switch(struct journal *j);
  * must be there unaltered.  Complete records behind it are taken too (their heads were
  * lost with the power), and a tail that is no record is cut off.
  */
-enum journal_result journal_open(struct journal *j, int dir, const struct store_keys *keys,
-    const struct head *head, journal_apply apply, void *arg);
+enum journal_result journal_open(struct journal *j, int dir,
+    const struct store_keys *keys, const struct head *head, journal_apply apply,
+    void *arg);
 enum journal_result journal_append(struct journal *j, const void *body, size_t len);
 void journal_close(struct journal *j);
 

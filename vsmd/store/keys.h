@@ -10,7 +10,7 @@
 #include "vsmd/store/crypt.h"
 
 struct store_keys {
-	uint8_t log[CRYPT_KEY];    /* records */
+	uint8_t log[CRYPT_KEY];	   /* records */
 	uint8_t head[CRYPT_KEY];   /* MAC of the head */
 	uint8_t audit[CRYPT_KEY];  /* MACs of audit records */
 	uint8_t ticket[CRYPT_KEY]; /* login tickets */

@@ -16,7 +16,7 @@
 #include "vsmd/store/commit.h"
 #include "vsmd/store/dirwatch.h"
 
-#define GATE_RETRY 2    /* ms until a taken gate is tried again */
+#define GATE_RETRY 2	/* ms until a taken gate is tried again */
 #define LOGIN_RETRY 100 /* ms until a waiting login is looked at again */
 
 static bool
@@ -167,8 +167,8 @@ loop_run(struct store *s)
 		attached_reap(s);
 		verifying = admin_ask_verify(s);
 	}
-	/* What waited in this round is committed; a gate that is still taken now belongs to
-	 * a call that will not be answered. */
+	/* What waited in this round is committed; a gate that is still taken now belongs
+	 * to a call that will not be answered. */
 	free(p.fds);
 	return 0;
 }

@@ -28,7 +28,8 @@ lock_down(const struct store_config *config)
 {
 	struct rlimit none = {0, 0}, all = {RLIM_INFINITY, RLIM_INFINITY};
 
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || setrlimit(RLIMIT_CORE, &none) != 0) {
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 ||
+	    setrlimit(RLIMIT_CORE, &none) != 0) {
 		log_error("cannot switch off core dumps: %s", strerror(errno));
 		return -1;
 	}
@@ -90,9 +91,11 @@ close_door(const struct store *s)
 	    {s->config->state, true}, {s->config->memory, true}};
 	const int own[] = {SCMP_SYS(inotify_add_watch), SCMP_SYS(inotify_rm_watch)};
 	int calls[128];
-	struct confine c = {.role = "store", .paths = paths, .npaths = 2, .syscalls = calls};
+	struct confine c = {
+	    .role = "store", .paths = paths, .npaths = 2, .syscalls = calls};
 
-	if (confine_files_count + sizeof(own) / sizeof(own[0]) > sizeof(calls) / sizeof(calls[0]))
+	if (confine_files_count + sizeof(own) / sizeof(own[0]) >
+	    sizeof(calls) / sizeof(calls[0]))
 		return -1;
 	for (size_t i = 0; i < confine_files_count; i++)
 		calls[c.nsyscalls++] = confine_files[i];
@@ -120,8 +123,12 @@ warm_up(void)
 static int
 run(struct store *s)
 {
-	struct audit_event start = {.principal = "", .peer = "", .slot = -1, .token = "",
-	    .event = "store-start", .detail = s->tpm};
+	struct audit_event start = {.principal = "",
+	    .peer = "",
+	    .slot = -1,
+	    .token = "",
+	    .event = "store-start",
+	    .detail = s->tpm};
 
 	if (open_vault(s) != 0 || open_slots(s) != 0)
 		return 1;
@@ -130,8 +137,8 @@ run(struct store *s)
 		return 1;
 	if (audit_append(&s->audit, &start) != 0 || audit_sync(&s->audit) != 0)
 		log_warn("audit log: %s", strerror(errno));
-	log_info("open: sequence %" PRIu64 ", %zu tokens, %s", s->vault.journal.at.sequence,
-	    slot_table_tokens(&s->slots), s->tpm);
+	log_info("open: sequence %" PRIu64 ", %zu tokens, %s",
+	    s->vault.journal.at.sequence, slot_table_tokens(&s->slots), s->tpm);
 	store_say_slots(s);
 	return loop_run(s);
 }

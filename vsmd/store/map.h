@@ -19,8 +19,8 @@ struct map_entry;
 struct map {
 	struct map_entry **buckets;
 	size_t nbuckets; /* 0 or a power of two */
-	size_t count;    /* keys */
-	uint64_t bytes;  /* of keys and values */
+	size_t count;	 /* keys */
+	uint64_t bytes;	 /* of keys and values */
 	uint64_t seed;
 };
 

@@ -27,7 +27,8 @@ seal(const struct store_config *config, struct tpm *t, int state,
 	int r = -1;
 
 	buf_init(&blob, TPM_BLOB_MAX);
-	if (tpm_seal(t, &config->policy, key, CRYPT_KEY, &blob) != TPM_OK || !buf_ok(&blob))
+	if (tpm_seal(t, &config->policy, key, CRYPT_KEY, &blob) != TPM_OK ||
+	    !buf_ok(&blob))
 		log_error(VAULT_MASTER ": cannot seal: %s", tpm_error(t));
 	else if (master_write(state, blob.data, blob.len) != 0)
 		log_error(VAULT_MASTER ": cannot be written: %s", strerror(errno));
@@ -53,12 +54,14 @@ make(const struct store_config *config, struct tpm *t, int state, uint8_t key[CR
 	sec_wipe(ours, sizeof(ours));
 	sec_wipe(theirs, sizeof(theirs));
 	if (r == 0)
-		log_info(VAULT_MASTER ": a new master key, sealed to %s", tpm_describe(t));
+		log_info(
+		    VAULT_MASTER ": a new master key, sealed to %s", tpm_describe(t));
 	return r;
 }
 
 static int
-unseal(const struct store_config *config, struct tpm *t, int state, uint8_t key[CRYPT_KEY])
+unseal(
+    const struct store_config *config, struct tpm *t, int state, uint8_t key[CRYPT_KEY])
 {
 	uint8_t blob[TPM_BLOB_MAX + 1];
 	int updated = 0;
@@ -67,11 +70,12 @@ unseal(const struct store_config *config, struct tpm *t, int state, uint8_t key[
 
 	n = file_load(state, VAULT_MASTER, blob, sizeof(blob));
 	if (n < 0 || n > TPM_BLOB_MAX) {
-		log_error(VAULT_MASTER ": %s", n < 0 ? strerror(errno) : "too long: not a sealed key");
+		log_error(VAULT_MASTER ": %s",
+		    n < 0 ? strerror(errno) : "too long: not a sealed key");
 		return -1;
 	}
-	if (tpm_unseal(t, blob, (size_t)n, config->approvals, key, CRYPT_KEY, &got, &updated) !=
-	    TPM_OK) {
+	if (tpm_unseal(t, blob, (size_t)n, config->approvals, key, CRYPT_KEY, &got,
+		&updated) != TPM_OK) {
 		log_error(VAULT_MASTER ": the TPM does not open it: %s", tpm_error(t));
 		return -1;
 	}
@@ -80,12 +84,13 @@ unseal(const struct store_config *config, struct tpm *t, int state, uint8_t key[
 		return -1;
 	}
 	if (updated && seal(config, t, state, key) == 0)
-		log_info(VAULT_MASTER ": opened by an approval, sealed again to the state of now");
+		log_info(VAULT_MASTER
+		    ": opened by an approval, sealed again to the state of now");
 	return 0;
 }
 
-/* Say in a PCR that the store is about to open: for a TPM that starts with us, nobody else
- * measures anything. */
+/* Say in a PCR that the store is about to open: for a TPM that starts with us, nobody
+ * else measures anything. */
 static int
 measure(const struct store_config *config, struct tpm *t)
 {
@@ -93,15 +98,16 @@ measure(const struct store_config *config, struct tpm *t)
 
 	if (config->measure_pcr < 0)
 		return 0;
-	if (tpm_extend(t, (unsigned)config->measure_pcr, what, sizeof(what) - 1) == TPM_OK)
+	if (tpm_extend(t, (unsigned)config->measure_pcr, what, sizeof(what) - 1) ==
+	    TPM_OK)
 		return 0;
 	log_error("PCR %d: cannot be extended: %s", config->measure_pcr, tpm_error(t));
 	return -1;
 }
 
 int
-master_open(const struct store_config *config, int state, bool fresh, uint8_t key[CRYPT_KEY],
-    char *describe, size_t size)
+master_open(const struct store_config *config, int state, bool fresh,
+    uint8_t key[CRYPT_KEY], char *describe, size_t size)
 {
 	struct tpm *t = NULL;
 	enum tpm_result tr = tpm_open(config->tpm, &t);

@@ -12,8 +12,8 @@
 #include "vsmd/store/crypt.h"
 #include "vsmd/store/store.h"
 
-/* Write master.sealed: temporary file, sync, rename, sync of the directory.  0, or -1 with
- * errno. */
+/* Write master.sealed: temporary file, sync, rename, sync of the directory.  0, or -1
+ * with errno. */
 int master_write(int state, const void *blob, size_t len);
 /*
  * With `fresh` make a new key (our randomness and the TPM's) and seal it; else unseal it,

@@ -100,7 +100,8 @@ pins_put_so(struct txn *t, uint32_t slot, const uint8_t *pin, size_t len)
 }
 
 bool
-pins_check_so(const uint8_t *verifier, size_t verifier_len, const uint8_t *pin, size_t len)
+pins_check_so(
+    const uint8_t *verifier, size_t verifier_len, const uint8_t *pin, size_t len)
 {
 	uint8_t found[CRYPT_KEY];
 	bool ok;
@@ -108,7 +109,7 @@ pins_check_so(const uint8_t *verifier, size_t verifier_len, const uint8_t *pin, 
 	if (verifier == NULL || verifier_len != 1 + SALT + CRYPT_KEY)
 		return false;
 	ok = crypt_scrypt(pin, len, verifier + 1, SALT, verifier[0], found) &&
-	    sec_equal(found, verifier + 1 + SALT, CRYPT_KEY);
+	     sec_equal(found, verifier + 1 + SALT, CRYPT_KEY);
 	sec_wipe(found, sizeof(found));
 	return ok;
 }

@@ -33,7 +33,7 @@ void pins_put_user(struct txn *t, uint32_t slot, const uint8_t *pin, size_t len)
 /* Takes some hundredths of a second.  False when out of memory. */
 bool pins_put_so(struct txn *t, uint32_t slot, const uint8_t *pin, size_t len);
 /* Does the PIN fit a value of slot/N/pin/so? */
-bool pins_check_so(const uint8_t *verifier, size_t verifier_len, const uint8_t *pin,
-    size_t len);
+bool pins_check_so(
+    const uint8_t *verifier, size_t verifier_len, const uint8_t *pin, size_t len);
 
 #endif

@@ -63,8 +63,8 @@ record_length(const uint8_t header[RECORD_HEADER])
 }
 
 bool
-record_open(const struct store_keys *k, const struct record_place *at, const uint8_t *record,
-    size_t len, struct buf *out)
+record_open(const struct store_keys *k, const struct record_place *at,
+    const uint8_t *record, size_t len, struct buf *out)
 {
 	uint8_t place[PLACE_MAX];
 	struct part aad[2] = {{record, RECORD_HEADER}, {place, sizeof(place)}};
@@ -76,7 +76,8 @@ record_open(const struct store_keys *k, const struct record_place *at, const uin
 	buf_view(&b, record + 8, 8);
 	if (buf_get_u64(&b) != at->sequence)
 		return false;
-	return box_open(k->log, LABEL, aad, 2, record + RECORD_HEADER, len - RECORD_HEADER, out);
+	return box_open(
+	    k->log, LABEL, aad, 2, record + RECORD_HEADER, len - RECORD_HEADER, out);
 }
 
 bool

@@ -20,15 +20,15 @@
 
 /* Where a record stands. */
 struct record_place {
-	const uint8_t *store;    /* STORE_ID bytes */
+	const uint8_t *store; /* STORE_ID bytes */
 	uint64_t generation;
-	uint64_t sequence;       /* of this record */
-	const uint8_t *chain;    /* CRYPT_HASH bytes: the chain before this record */
+	uint64_t sequence;    /* of this record */
+	const uint8_t *chain; /* CRYPT_HASH bytes: the chain before this record */
 };
 
 /* Append the sealed record to out, whose bound must allow it. */
-bool record_seal(const struct store_keys *k, const struct record_place *at, const void *body,
-    size_t len, struct buf *out);
+bool record_seal(const struct store_keys *k, const struct record_place *at,
+    const void *body, size_t len, struct buf *out);
 /* The length that the record starting with these RECORD_HEADER bytes claims, or 0 when
  * they cannot start a record. */
 size_t record_length(const uint8_t header[RECORD_HEADER]);

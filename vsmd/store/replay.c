@@ -19,7 +19,7 @@ struct replay {
 	void *arg;
 };
 
-#define ADVICE \
+#define ADVICE                                                                           \
 	"the store is not opened; put the whole state directory back from one copy, or " \
 	"move it away, start anew and use `caas token restore`"
 
@@ -46,7 +46,8 @@ next(struct replay *r)
 	size_t len;
 
 	if (r->size - j->at.bytes < RECORD_OVERHEAD ||
-	    file_read_at(j->fd, header, sizeof(header), (off_t)j->at.bytes) != sizeof(header))
+	    file_read_at(j->fd, header, sizeof(header), (off_t)j->at.bytes) !=
+		sizeof(header))
 		return JOURNAL_FULL;
 	len = record_length(header);
 	if (len == 0 || len > r->size - j->at.bytes)
@@ -78,7 +79,8 @@ vouched(struct replay *r, const struct head *head)
 	struct journal *j = r->j;
 
 	if (r->size < head->bytes)
-		return damaged(r, "the log is shorter than `head` says: it was cut, or it is older");
+		return damaged(
+		    r, "the log is shorter than `head` says: it was cut, or it is older");
 	/* The last record's number is known, the first's follows from their count. */
 	if (head->records > head->sequence)
 		return damaged(r, "`head` makes no sense");
@@ -87,7 +89,8 @@ vouched(struct replay *r, const struct head *head)
 		enum journal_result res = next(r);
 
 		if (res == JOURNAL_FULL)
-			return damaged(r, "the log was altered, or is not the one `head` names");
+			return damaged(
+			    r, "the log was altered, or is not the one `head` names");
 		if (res != JOURNAL_OK)
 			return res;
 	}
@@ -112,10 +115,12 @@ roll_forward(struct replay *r, const struct head *head)
 	if (j->at.bytes == r->size && j->at.bytes == head->bytes)
 		return JOURNAL_OK;
 	if (j->at.records > head->records)
-		log_info("%s: took %" PRIu64 " records that were complete before their head was",
+		log_info("%s: took %" PRIu64
+			 " records that were complete before their head was",
 		    r->name, j->at.records - head->records);
 	if (j->at.bytes < r->size) {
-		log_warn("%s: cut off %" PRIu64 " bytes of a record that was never complete",
+		log_warn("%s: cut off %" PRIu64
+			 " bytes of a record that was never complete",
 		    r->name, r->size - j->at.bytes);
 		if (ftruncate(j->fd, (off_t)j->at.bytes) != 0)
 			return JOURNAL_IO;

@@ -106,7 +106,8 @@ memory_open(struct memory *m, const char *path)
 		goto fail;
 	}
 	if (fs.f_type != TMPFS_MAGIC && fs.f_type != RAMFS_MAGIC) {
-		log_error("%s: not on tmpfs: keys in clear would reach a disk; mount a tmpfs there",
+		log_error("%s: not on tmpfs: keys in clear would reach a disk; mount a "
+			  "tmpfs there",
 		    path);
 		goto fail;
 	}
@@ -155,7 +156,8 @@ memory_token_path(const struct memory *m, const struct slot *slot, char path[PAT
 static int
 write_file(int dir, const char *name, const void *data, size_t len)
 {
-	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int fd =
+	    openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	int r;
 
 	if (fd < 0)
@@ -195,14 +197,14 @@ write_one(void *arg, const char *key, const uint8_t *value, size_t len)
 static int
 make_gate(const struct memory *m, struct slot *slot)
 {
-	static const uint8_t nobody[sizeof(struct gate_shared) -
-	    offsetof(struct gate_shared, waiting)];
+	static const uint8_t
+	    nobody[sizeof(struct gate_shared) - offsetof(struct gate_shared, waiting)];
 	char name[16];
 
 	snprintf(name, sizeof(name), "%" PRIu32, slot->number);
 	if (slot->gate < 0)
-		slot->gate = openat(m->gates, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
-		    0600);
+		slot->gate = openat(
+		    m->gates, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (slot->gate < 0 || ftruncate(slot->gate, GATE_SIZE) != 0 ||
 	    file_write_at(slot->gate, nobody, sizeof(nobody),
 		offsetof(struct gate_shared, waiting)) != 0)
@@ -217,7 +219,8 @@ restore_epoch(const struct slot *slot)
 	if (slot->gate >= 0 &&
 	    file_write_at(slot->gate, &slot->epoch, sizeof(slot->epoch),
 		offsetof(struct gate_shared, epoch)) != 0)
-		log_warn("slot %" PRIu32 ": gate file: %s", slot->number, strerror(errno));
+		log_warn(
+		    "slot %" PRIu32 ": gate file: %s", slot->number, strerror(errno));
 }
 
 bool
@@ -239,7 +242,7 @@ restore_broken(const struct slot *slot)
 
 	return file_read_at(slot->gate, &writing, sizeof(writing),
 		   offsetof(struct gate_shared, writing)) != sizeof(writing) ||
-	    writing != 0;
+	       writing != 0;
 }
 
 static int
@@ -260,8 +263,8 @@ restore_open_token(const struct memory *m, struct slot *slot)
 		return -1;
 	if (slot->dir >= 0)
 		close(slot->dir);
-	slot->dir = openat(parent, slot->directory,
-	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	slot->dir = openat(
+	    parent, slot->directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	close(parent);
 	return slot->dir < 0 ? -1 : 0;
 }
@@ -296,8 +299,9 @@ restore_slot(const struct memory *m, struct slot *slot, const struct map *map)
 	slot->rescan = false;
 	return 0;
 fail:
-	log_error("slot %" PRIu32 ": its directory in memory cannot be made: %s%s", slot->number,
-	    strerror(errno), errno == ENOSPC ? ": give the tmpfs more space" : "");
+	log_error("slot %" PRIu32 ": its directory in memory cannot be made: %s%s",
+	    slot->number, strerror(errno),
+	    errno == ENOSPC ? ": give the tmpfs more space" : "");
 	if (parent >= 0)
 		close(parent);
 	return -1;
@@ -310,7 +314,7 @@ restore_remove(const struct memory *m, struct slot *slot)
 
 	snprintf(name, sizeof(name), "%" PRIu32, slot->number);
 	if (remove_all(m->slots, name, DEPTH_MAX) != 0)
-		log_warn("slot %" PRIu32 ": its directory cannot be removed: %s", slot->number,
-		    strerror(errno));
+		log_warn("slot %" PRIu32 ": its directory cannot be removed: %s",
+		    slot->number, strerror(errno));
 	(void)unlinkat(m->gates, name, 0);
 }

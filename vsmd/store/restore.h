@@ -21,14 +21,16 @@ struct memory {
 	int slots, gates; /* directories */
 };
 
-/* Open (and make) the directories below `path`, which must be on tmpfs, and remove what an
- * earlier run left there.  0, or -1 after a line on the log. */
+/* Open (and make) the directories below `path`, which must be on tmpfs, and remove what
+ * an earlier run left there.  0, or -1 after a line on the log. */
 int memory_open(struct memory *m, const char *path);
 void memory_close(struct memory *m);
 /* memory/slots/N, absolute or as `path` is; false when too long. */
-bool memory_slot_path(const struct memory *m, const struct slot *slot, char path[PATH_MAX]);
+bool memory_slot_path(
+    const struct memory *m, const struct slot *slot, char path[PATH_MAX]);
 /* The same for its token's directory. */
-bool memory_token_path(const struct memory *m, const struct slot *slot, char path[PATH_MAX]);
+bool memory_token_path(
+    const struct memory *m, const struct slot *slot, char path[PATH_MAX]);
 
 /*
  * Make the slot's directory anew from the map: what is there is removed first.  The gate

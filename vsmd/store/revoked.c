@@ -100,7 +100,8 @@ revoked_done(struct revoked *r)
 }
 
 uint64_t
-login_epoch(const struct revoked *r, const struct txn *t, const struct map *m, uint32_t slot)
+login_epoch(
+    const struct revoked *r, const struct txn *t, const struct map *m, uint32_t slot)
 {
 	char key[MAP_KEY_MAX];
 	size_t len;
@@ -113,7 +114,8 @@ login_epoch(const struct revoked *r, const struct txn *t, const struct map *m, u
 }
 
 void
-login_epoch_next(const struct revoked *r, struct txn *t, const struct map *m, uint32_t slot)
+login_epoch_next(
+    const struct revoked *r, struct txn *t, const struct map *m, uint32_t slot)
 {
 	char key[MAP_KEY_MAX];
 

@@ -35,10 +35,10 @@ void revoked_take(const struct revoked *r, struct txn *t);
 void revoked_done(struct revoked *r);
 
 /* The login epoch of a slot: as t says, else what waits, else the map. */
-uint64_t login_epoch(const struct revoked *r, const struct txn *t, const struct map *m,
-    uint32_t slot);
+uint64_t login_epoch(
+    const struct revoked *r, const struct txn *t, const struct map *m, uint32_t slot);
 /* Move it on: all tickets of the slot are void once t is committed. */
-void login_epoch_next(const struct revoked *r, struct txn *t, const struct map *m,
-    uint32_t slot);
+void login_epoch_next(
+    const struct revoked *r, struct txn *t, const struct map *m, uint32_t slot);
 
 #endif

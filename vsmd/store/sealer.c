@@ -43,8 +43,8 @@ serve(const struct store_config *config, struct buf *in, struct buf *out)
 		return false;
 	buf_init(&blob, TPM_BLOB_MAX);
 	if ((r = tpm_open(config->tpm, &t)) == TPM_OK)
-		r = seal(config, t, key, key_len, old, old_len, values_len > 0 ? values : NULL,
-		    &blob);
+		r = seal(config, t, key, key_len, old, old_len,
+		    values_len > 0 ? values : NULL, &blob);
 	buf_put_u8(out, r == TPM_OK && buf_ok(&blob));
 	if (r == TPM_OK)
 		buf_put_bytes(out, blob.data, blob.len);
@@ -65,8 +65,10 @@ sealer_main(int fd, const struct store_config *config)
 
 	log_name("vsmd-tpm");
 	proctitle_set("vsmd-tpm", config->tpm);
-	if (confine_keep_fds(&fd, 1) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || setrlimit(RLIMIT_CORE, &none) != 0) {
+	if (confine_keep_fds(&fd, 1) != 0 ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 ||
+	    setrlimit(RLIMIT_CORE, &none) != 0) {
 		log_error("cannot start: %s", strerror(errno));
 		return 1;
 	}

@@ -79,7 +79,8 @@ slot_table_drop(struct slots *s, struct slot *slot)
 {
 	for (size_t i = 0; i < s->n; i++)
 		if (s->all[i] == slot) {
-			memmove(&s->all[i], &s->all[i + 1], (s->n - i - 1) * sizeof(slot));
+			memmove(
+			    &s->all[i], &s->all[i + 1], (s->n - i - 1) * sizeof(slot));
 			s->n--;
 			slot_free(slot);
 			return;
@@ -216,7 +217,8 @@ slot_table_load(struct slots *s, const struct map *m)
 		return false;
 	for (size_t i = 0; i < s->n; i++)
 		if (s->all[i]->number >= s->next) {
-			log_error("store: slot %" PRIu32 " is beyond slots/next", s->all[i]->number);
+			log_error("store: slot %" PRIu32 " is beyond slots/next",
+			    s->all[i]->number);
 			return false;
 		}
 	return true;

@@ -21,29 +21,29 @@
 #include "vsmd/store/txn.h"
 
 #define SLOTS_MAX 256
-#define SLOT_LABEL 33  /* CK_TOKEN_INFO.label, trimmed, and a NUL */
+#define SLOT_LABEL 33 /* CK_TOKEN_INFO.label, trimmed, and a NUL */
 #define SLOT_SERIAL 17
-#define SLOT_DIR 64    /* SoftHSM2's UUID name */
+#define SLOT_DIR 64 /* SoftHSM2's UUID name */
 
 struct slot {
 	uint32_t number;
 	bool initialized;
-	bool discarding;      /* told the supervisor, waiting for M_S_DISCARDED */
-	bool deleting;        /* then remove it from the store */
+	bool discarding; /* told the supervisor, waiting for M_S_DISCARDED */
+	bool deleting;	 /* then remove it from the store */
 	char label[SLOT_LABEL], serial[SLOT_SERIAL], directory[SLOT_DIR];
-	uint64_t epoch;       /* store sequence of its last change, shown in the gate file */
-	int gate;             /* memory/gates/N, or -1 */
-	int dir;              /* the token's directory in memory, or -1 */
-	int watch;            /* inotify descriptor of it, or -1 */
-	struct map dirty;     /* names in it that changed since the last commit */
-	bool rescan;          /* names were lost: compare all */
+	uint64_t epoch;	  /* store sequence of its last change, shown in the gate file */
+	int gate;	  /* memory/gates/N, or -1 */
+	int dir;	  /* the token's directory in memory, or -1 */
+	int watch;	  /* inotify descriptor of it, or -1 */
+	struct map dirty; /* names in it that changed since the last commit */
+	bool rescan;	  /* names were lost: compare all */
 };
 
 struct slots {
 	struct slot *all[SLOTS_MAX];
 	size_t n;
-	uint32_t next;        /* the lowest number not yet given out in this run */
-	uint64_t epoch;       /* of M_T_SLOTS */
+	uint32_t next;	/* the lowest number not yet given out in this run */
+	uint64_t epoch; /* of M_T_SLOTS */
 };
 
 void slot_table_init(struct slots *s);

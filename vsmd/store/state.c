@@ -78,8 +78,8 @@ store_restore(struct store *s, struct slot *slot)
 		return 0;
 	if (!memory_token_path(&s->memory, slot, path) ||
 	    dirwatch_add(s->watch, slot, path) != 0) {
-		log_error("slot %" PRIu32 ": cannot watch its directory: %s", slot->number,
-		    strerror(errno));
+		log_error("slot %" PRIu32 ": cannot watch its directory: %s",
+		    slot->number, strerror(errno));
 		return -1;
 	}
 	return 0;
@@ -110,7 +110,8 @@ store_discarded(struct store *s, struct slot *slot)
 		slot->deleting = false;
 		slot->epoch = s->vault.journal.at.sequence;
 		if (store_restore(s, slot) != 0)
-			log_fatal("store: a token cannot be rebuilt in memory: restarting");
+			log_fatal(
+			    "store: a token cannot be rebuilt in memory: restarting");
 		log_info("slot %" PRIu32 ": rebuilt from the last commit", slot->number);
 	}
 	store_say_slots(s);
@@ -130,7 +131,8 @@ store_note_slot(struct store *s, const struct attach *a, const struct slot *slot
 
 	if (audit_append(&s->audit, &e) == 0)
 		return 0;
-	log_error("audit log: cannot be written: %s: %s is refused", strerror(errno), event);
+	log_error(
+	    "audit log: cannot be written: %s: %s is refused", strerror(errno), event);
 	return -1;
 }
 

@@ -24,22 +24,23 @@ struct store {
 	struct audit audit;
 	struct memory memory;
 	struct slots slots;
-	int watch;              /* inotify */
+	int watch; /* inotify */
 	struct attach *attached;
-	struct txn group;       /* changes for the next commit that come from requests */
+	struct txn group; /* changes for the next commit that come from requests */
 	struct revoked revoked;
 	struct transfers transfers; /* backups and restores under way */
-	struct sealer *sealer;  /* NULL in tests */
-	uint8_t *master;        /* CRYPT_KEY bytes in secmem, for sealing again */
-	char tpm[128];          /* what the TPM says it is */
-	bool stopping;          /* M_S_STOP came */
-	bool gone;              /* so did the supervisor */
-	bool gate_busy;         /* a commit waits for a gate: look again soon */
+	struct sealer *sealer;	    /* NULL in tests */
+	uint8_t *master;	    /* CRYPT_KEY bytes in secmem, for sealing again */
+	char tpm[128];		    /* what the TPM says it is */
+	bool stopping;		    /* M_S_STOP came */
+	bool gone;		    /* so did the supervisor */
+	bool gate_busy;		    /* a commit waits for a gate: look again soon */
 };
 
 /* Tell the supervisor which slots there are. */
 void store_say_slots(struct store *s);
-/* Ask the supervisor to end a slot's processes; its directory is rebuilt when they are gone. */
+/* Ask the supervisor to end a slot's processes; its directory is rebuilt when they are
+ * gone. */
 void store_discard(struct store *s, struct slot *slot, const char *why);
 /* They are gone: rebuild the slot, or remove it when it is being deleted. */
 void store_discarded(struct store *s, struct slot *slot);

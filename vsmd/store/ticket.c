@@ -6,8 +6,8 @@
 #define LABEL "caas login ticket"
 
 bool
-ticket_seal(const struct store_keys *k, const uint8_t store[STORE_ID], const struct ticket *t,
-    const uint8_t *pin, size_t pin_len, struct buf *out)
+ticket_seal(const struct store_keys *k, const uint8_t store[STORE_ID],
+    const struct ticket *t, const uint8_t *pin, size_t pin_len, struct buf *out)
 {
 	struct part aad = {store, STORE_ID};
 	struct buf b;
@@ -28,8 +28,8 @@ ticket_seal(const struct store_keys *k, const uint8_t store[STORE_ID], const str
 }
 
 bool
-ticket_open(const struct store_keys *k, const uint8_t store[STORE_ID], const uint8_t *data,
-    size_t len, struct ticket *t, struct buf *pin)
+ticket_open(const struct store_keys *k, const uint8_t store[STORE_ID],
+    const uint8_t *data, size_t len, struct ticket *t, struct buf *pin)
 {
 	struct part aad = {store, STORE_ID};
 	const uint8_t *p;

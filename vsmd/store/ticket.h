@@ -20,8 +20,8 @@
 struct ticket {
 	char principal[GRANT_NAME];
 	uint32_t slot;
-	uint64_t epoch;              /* login epoch of the slot when it was made */
-	uint8_t user_type;           /* CKU_* */
+	uint64_t epoch;		     /* login epoch of the slot when it was made */
+	uint8_t user_type;	     /* CKU_* */
 	uint8_t login[TICKET_LOGIN]; /* random; names this login */
 };
 

@@ -25,7 +25,8 @@ transfer_begin(struct transfers *t, const struct attach *owner, bool restore)
 }
 
 struct transfer *
-transfer_find(struct transfers *t, const struct attach *owner, bool restore, uint64_t handle)
+transfer_find(
+    struct transfers *t, const struct attach *owner, bool restore, uint64_t handle)
 {
 	for (size_t i = 0; i < TRANSFERS_MAX; i++)
 		if (t->all[i].owner == owner && t->all[i].restore == restore &&
@@ -46,6 +47,7 @@ void
 transfers_end(struct transfers *t, const struct attach *owner)
 {
 	for (size_t i = 0; i < TRANSFERS_MAX; i++)
-		if (t->all[i].owner != NULL && (owner == NULL || t->all[i].owner == owner))
+		if (t->all[i].owner != NULL &&
+		    (owner == NULL || t->all[i].owner == owner))
 			transfer_end(&t->all[i]);
 }

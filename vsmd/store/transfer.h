@@ -29,11 +29,11 @@ struct transfers {
 
 void transfers_init(struct transfers *t, size_t max);
 /* NULL when too many are under way. */
-struct transfer *transfer_begin(struct transfers *t, const struct attach *owner,
-    bool restore);
+struct transfer *transfer_begin(
+    struct transfers *t, const struct attach *owner, bool restore);
 /* One of this owner and direction, or NULL. */
-struct transfer *transfer_find(struct transfers *t, const struct attach *owner, bool restore,
-    uint64_t handle);
+struct transfer *transfer_find(
+    struct transfers *t, const struct attach *owner, bool restore, uint64_t handle);
 void transfer_end(struct transfer *t);
 /* End all of one owner; of all when it is NULL. */
 void transfers_end(struct transfers *t, const struct attach *owner);

@@ -35,8 +35,8 @@ void txn_remove(struct txn *t, const char *key);
 /* Move the changes of `from` behind those of t; from is then empty. */
 void txn_take(struct txn *t, struct txn *from);
 /* What `key` will be: as the changes say, else as the map has it.  NULL when absent. */
-const uint8_t *txn_get(const struct txn *t, const struct map *m, const char *key,
-    size_t *ret_len);
+const uint8_t *txn_get(
+    const struct txn *t, const struct map *m, const char *key, size_t *ret_len);
 /* Forget the changes after the first n. */
 void txn_cut(struct txn *t, size_t n);
 

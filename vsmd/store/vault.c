@@ -22,12 +22,13 @@ vault_lock(const char *state)
 	struct stat st;
 
 	if (dir < 0) {
-		log_error("%s: %s: make the directory, owned by vsmd's user, mode 0700", state,
-		    strerror(errno));
+		log_error("%s: %s: make the directory, owned by vsmd's user, mode 0700",
+		    state, strerror(errno));
 		return -1;
 	}
 	if (fstat(dir, &st) != 0 || st.st_uid != geteuid() || (st.st_mode & 077) != 0) {
-		log_error("%s: must belong to uid %u with mode 0700", state, (unsigned)geteuid());
+		log_error("%s: must belong to uid %u with mode 0700", state,
+		    (unsigned)geteuid());
 		close(dir);
 		return -1;
 	}
@@ -110,16 +111,19 @@ vault_look(int dir)
 	missing = !head ? HEAD_FILE : !master ? VAULT_MASTER : logs == 0 ? "log.*" : NULL;
 	if (missing == NULL)
 		return VAULT_PRESENT;
-	log_error("%s: missing, while other files of the store are there: put the whole state "
-		  "directory back from one copy, or move it away, start anew and use "
-		  "`caas token restore`", missing);
+	log_error(
+	    "%s: missing, while other files of the store are there: put the whole state "
+	    "directory back from one copy, or move it away, start anew and use "
+	    "`caas token restore`",
+	    missing);
 	return VAULT_DAMAGED;
 }
 
 int
 vault_prepare(int dir)
 {
-	int fd = openat(dir, VAULT_NEW, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int fd =
+	    openat(dir, VAULT_NEW, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd < 0 || fsync(fd) != 0 || fsync(dir) != 0) {
 		log_error("state directory: cannot write: %s", strerror(errno));
@@ -159,7 +163,8 @@ vault_create(struct vault *v, int dir, const uint8_t master[CRYPT_KEY])
 	if (!crypt_random(first.store, STORE_ID) ||
 	    journal_create(&v->journal, dir, v->keys, &first) != 0 ||
 	    journal_switch(&v->journal) != 0) {
-		log_error("state directory: cannot make a new store: %s", strerror(errno));
+		log_error(
+		    "state directory: cannot make a new store: %s", strerror(errno));
 		vault_close(v);
 		return -1;
 	}
@@ -183,19 +188,23 @@ vault_open(struct vault *v, int dir, const uint8_t master[CRYPT_KEY])
 	if (begin(v, dir, master) != 0)
 		return -1;
 	if ((r = head_read(dir, v->keys, &head)) != HEAD_OK) {
-		log_error(HEAD_FILE ": %s: the store is not opened; put the whole state directory "
-				    "back from one copy, or move it away, start anew and use "
-				    "`caas token restore`",
-		    r == HEAD_IO ? strerror(errno)
-				 : "altered, cut, or of another store than " VAULT_MASTER);
+		log_error(HEAD_FILE
+		    ": %s: the store is not opened; put the whole state directory "
+		    "back from one copy, or move it away, start anew and use "
+		    "`caas token restore`",
+		    r == HEAD_IO
+			? strerror(errno)
+			: "altered, cut, or of another store than " VAULT_MASTER);
 		vault_close(v);
 		return -1;
 	}
-	if (journal_open(&v->journal, dir, v->keys, &head, apply, &v->map) != JOURNAL_OK) {
+	if (journal_open(&v->journal, dir, v->keys, &head, apply, &v->map) !=
+	    JOURNAL_OK) {
 		vault_close(v);
 		return -1;
 	}
-	/* What a crash between two generations, or during the first start, left behind. */
+	/* What a crash between two generations, or during the first start, left behind.
+	 */
 	(void)each_log(dir, remove_log, &v->journal.at.generation);
 	(void)unlinkat(dir, VAULT_NEW, 0);
 	(void)unlinkat(dir, HEAD_NEXT, 0);
@@ -226,14 +235,16 @@ vault_commit(struct vault *v, const struct txn *t)
 		return VAULT_OK;
 	if (v->journal.broken) {
 		if (compact(&v->journal, &v->map) != 0)
-			return result(errno == ENOSPC || errno == EDQUOT ? JOURNAL_FULL : JOURNAL_IO);
+			return result(errno == ENOSPC || errno == EDQUOT ? JOURNAL_FULL
+									 : JOURNAL_IO);
 		log_info("store: wrote a new log after a failed sync; commits go on");
 	} else if (compact_worth(&v->journal, &v->map)) {
 		(void)compact(&v->journal, &v->map); /* or the old log grows on */
 	}
 	buf_init(&body, RECORD_BODY_MAX);
 	txn_write(t, &body);
-	r = buf_ok(&body) ? journal_append(&v->journal, body.data, body.len) : JOURNAL_LARGE;
+	r = buf_ok(&body) ? journal_append(&v->journal, body.data, body.len)
+			  : JOURNAL_LARGE;
 	if (r == JOURNAL_OK) {
 		/* Durable: if memory cannot follow, a restart can. */
 		if (!txn_apply(&body, &v->map))

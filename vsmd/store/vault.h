@@ -1,11 +1,11 @@
 /*
  * vault.h - the sealed store as a whole: directory, journal, map.
  *
- * vault_open() reads it back and judges it; vault_commit() makes a transaction durable and
- * then, only then, changes the map.  So after a failure the map is what the disk has.
+ * vault_open() reads it back and judges it; vault_commit() makes a transaction durable
+ * and then, only then, changes the map.  So after a failure the map is what the disk has.
  *
- * Files: master.sealed (master.h), head, log.<generation>, audit/, and `new`, which stands
- * while a store is made for the first time.  Others are left alone.
+ * Files: master.sealed (master.h), head, log.<generation>, audit/, and `new`, which
+ * stands while a store is made for the first time.  Others are left alone.
  *
  * Threads: one.  A second vault on the directory is refused by a lock on it.
  */

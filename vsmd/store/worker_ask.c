@@ -86,7 +86,8 @@ ask_audit(struct store *s, struct attach *a)
 	event_read(&a->request, &e);
 	if (!buf_end(&a->request))
 		return false;
-	attached_answer(a, store_note(s, a, e.name, e.detail, e.rv) == 0 ? CKR_OK : CKR_DEVICE_ERROR,
+	attached_answer(a,
+	    store_note(s, a, e.name, e.detail, e.rv) == 0 ? CKR_OK : CKR_DEVICE_ERROR,
 	    NULL);
 	return true;
 }
@@ -106,7 +107,7 @@ under_way(const struct store *s, const struct attach *a, enum pin_user user)
 
 	for (const struct attach *o = s->attached; o != NULL; o = o->next)
 		n += o != a && !o->dead && !o->admin && o->slot == a->slot && o->trying &&
-		    o->trying_as == user && now - o->trying_since < TRYING_MAX;
+		     o->trying_as == user && now - o->trying_since < TRYING_MAX;
 	return n;
 }
 
@@ -124,7 +125,8 @@ ask_login_may(struct store *s, struct attach *a)
 	if (limit > 0 && failed >= limit) {
 		attached_answer(a, CKR_PIN_LOCKED, NULL);
 	} else if (limit > 0 && failed + under_way(s, a, user) >= limit) {
-		/* As many guesses are being tried as are left: this one waits for them. */
+		/* As many guesses are being tried as are left: this one waits for them.
+		 */
 		a->wait = WAIT_LOGIN;
 	} else {
 		a->trying = true;
@@ -139,7 +141,8 @@ static void
 remember_login(struct attach *a, const struct ticket *t)
 {
 	if (a->nlogins == ATTACH_LOGINS) {
-		memmove(a->login[0], a->login[1], sizeof(a->login[0]) * (ATTACH_LOGINS - 1));
+		memmove(
+		    a->login[0], a->login[1], sizeof(a->login[0]) * (ATTACH_LOGINS - 1));
 		memmove(a->login_type, a->login_type + 1, ATTACH_LOGINS - 1);
 		a->nlogins--;
 	}
@@ -149,8 +152,8 @@ remember_login(struct attach *a, const struct ticket *t)
 
 /* { bytes ticket } into out; empty where there is nothing to take up again. */
 static bool
-make_ticket(struct store *s, struct attach *a, uint8_t type, const uint8_t *pin, size_t len,
-    struct buf *out)
+make_ticket(struct store *s, struct attach *a, uint8_t type, const uint8_t *pin,
+    size_t len, struct buf *out)
 {
 	struct ticket t = {.slot = a->slot, .user_type = type};
 	struct buf sealed;
@@ -161,7 +164,8 @@ make_ticket(struct store *s, struct attach *a, uint8_t type, const uint8_t *pin,
 		memcpy(t.principal, a->principal, sizeof(t.principal));
 		t.epoch = login_epoch(&s->revoked, &s->group, &s->vault.map, a->slot);
 		ok = crypt_random(t.login, sizeof(t.login)) &&
-		    ticket_seal(s->vault.keys, s->vault.journal.at.store, &t, pin, len, &sealed);
+		     ticket_seal(
+			 s->vault.keys, s->vault.journal.at.store, &t, pin, len, &sealed);
 		if (ok)
 			remember_login(a, &t);
 	}
@@ -213,8 +217,8 @@ ask_channel_pin(struct store *s, struct attach *a)
 	if (!buf_end(&a->request))
 		return false;
 	if (!(a->flags & GRANT_CHANNEL_LOGIN)) {
-		(void)store_note(s, a, "channel-pin-refused", "the grant has no channel login",
-		    CKR_FUNCTION_REJECTED);
+		(void)store_note(s, a, "channel-pin-refused",
+		    "the grant has no channel login", CKR_FUNCTION_REJECTED);
 		attached_answer(a, CKR_FUNCTION_REJECTED, NULL);
 		return true;
 	}
@@ -246,9 +250,9 @@ ask_ticket_open(struct store *s, struct attach *a)
 	buf_init(&pin, TICKET_PIN_MAX);
 	buf_init(&out, TICKET_MAX);
 	ok = ticket_open(s->vault.keys, s->vault.journal.at.store, data, len, &t, &pin) &&
-	    strcmp(t.principal, a->principal) == 0 && t.slot == a->slot &&
-	    t.epoch == login_epoch(&s->revoked, &s->group, m, a->slot) &&
-	    !revoked_has(&s->revoked, m, a->slot, t.login);
+	     strcmp(t.principal, a->principal) == 0 && t.slot == a->slot &&
+	     t.epoch == login_epoch(&s->revoked, &s->group, m, a->slot) &&
+	     !revoked_has(&s->revoked, m, a->slot, t.login);
 	if (ok) {
 		remember_login(a, &t);
 		buf_put_u8(&out, t.user_type);
@@ -271,7 +275,8 @@ ask_pin_changed(struct store *s, struct attach *a)
 
 	(void)s;
 	pin = buf_get_bytes(&a->request, &len);
-	if (!buf_end(&a->request) || !pin_user_of(type, &user) || type == CKU_CONTEXT_SPECIFIC)
+	if (!buf_end(&a->request) || !pin_user_of(type, &user) ||
+	    type == CKU_CONTEXT_SPECIFIC)
 		return false;
 	buf_reset(&a->pin[user]);
 	buf_put_raw(&a->pin[user], pin, len);
@@ -304,7 +309,8 @@ ask_logged_out(struct store *s, struct attach *a)
 			memmove(a->login[kept], a->login[i], TICKET_LOGIN);
 			a->login_type[kept++] = a->login_type[i];
 		} else if (!shared_login(s, a, a->login[i]) &&
-		    !revoked_add(&s->revoked, &s->vault.map, a->slot, a->login[i])) {
+			   !revoked_add(
+			       &s->revoked, &s->vault.map, a->slot, a->login[i])) {
 			log_warn("out of memory: a ticket stays good after a logout");
 		}
 	}
@@ -333,15 +339,15 @@ static const struct {
 	uint8_t msg;
 	bool (*answer)(struct store *s, struct attach *a);
 } asks[] = {
-	{M_W_COMMIT, ask_commit},
-	{M_W_AUDIT, ask_audit},
-	{M_W_LOGIN_MAY, ask_login_may},
-	{M_W_LOGIN_DONE, ask_login_done},
-	{M_W_CHANNEL_PIN, ask_channel_pin},
-	{M_W_TICKET_OPEN, ask_ticket_open},
-	{M_W_PIN_CHANGED, ask_pin_changed},
-	{M_W_LOGGED_OUT, ask_logged_out},
-	{M_W_TOKEN_FLAGS, ask_token_flags},
+    {M_W_COMMIT, ask_commit},
+    {M_W_AUDIT, ask_audit},
+    {M_W_LOGIN_MAY, ask_login_may},
+    {M_W_LOGIN_DONE, ask_login_done},
+    {M_W_CHANNEL_PIN, ask_channel_pin},
+    {M_W_TICKET_OPEN, ask_ticket_open},
+    {M_W_PIN_CHANGED, ask_pin_changed},
+    {M_W_LOGGED_OUT, ask_logged_out},
+    {M_W_TOKEN_FLAGS, ask_token_flags},
 };
 
 bool

@@ -23,8 +23,8 @@ struct commit_ask {
 };
 /* Check the body; with `audit`, write its events to the audit log.  False when malformed;
  * *ret_written is false when the audit log could not be written. */
-bool commit_ask_read(struct store *s, struct attach *a, bool audit, struct commit_ask *ret,
-    bool *ret_written);
+bool commit_ask_read(struct store *s, struct attach *a, bool audit,
+    struct commit_ask *ret, bool *ret_written);
 /* Counting of PINs is on for this principal. */
 unsigned worker_pin_limit(const struct store *s, const struct attach *a);
 

@@ -1,0 +1,163 @@
+/* test_map.c - the map, and transactions over it */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "vsmd/store/txn.h"
+
+static void
+put_get_remove(void **state)
+{
+	struct map m;
+	size_t len;
+
+	(void)state;
+	map_init(&m);
+	assert_null(map_get(&m, "a", &len));
+	assert_false(map_remove(&m, "a"));
+	assert_true(map_put(&m, "a", "one", 3));
+	assert_true(map_put(&m, "a", "three", 5));
+	assert_true(map_put(&m, "empty", NULL, 0));
+	assert_memory_equal(map_get(&m, "a", &len), "three", 5);
+	assert_int_equal(len, 5);
+	assert_non_null(map_get(&m, "empty", &len));
+	assert_int_equal(len, 0);
+	assert_int_equal(m.count, 2);
+	assert_int_equal(m.bytes, 1 + 5 + 5);
+	assert_true(map_remove(&m, "a"));
+	assert_null(map_get(&m, "a", &len));
+	assert_int_equal(m.bytes, 5);
+	map_free(&m);
+	assert_int_equal(m.count, 0);
+}
+
+static bool
+count(void *arg, const char *key, const uint8_t *value, size_t len)
+{
+	(void)key, (void)value, (void)len;
+	return ++*(unsigned *)arg < 1000;
+}
+
+static void
+many_keys_and_prefixes(void **state)
+{
+	unsigned n = 0;
+	struct map m;
+	size_t len;
+	char key[32];
+
+	(void)state;
+	map_init(&m);
+	for (unsigned i = 0; i < 5000; i++) {
+		snprintf(key, sizeof(key), "slot/%u/x", i % 10 * 1000 + i / 10);
+		assert_true(map_put(&m, key, &i, sizeof(i)));
+	}
+	assert_int_equal(m.count, 5000);
+	assert_non_null(map_get(&m, "slot/9499/x", &len));
+	assert_true(map_each(&m, "slot/10/", count, &n));
+	assert_int_equal(n, 1);
+	n = 0;
+	assert_false(map_each(&m, "slot/", count, &n));
+	assert_int_equal(n, 1000);
+	map_free(&m);
+}
+
+static void
+transactions_round_trip(void **state)
+{
+	struct txn t, other;
+	struct buf body;
+	struct map m;
+	size_t len;
+
+	(void)state;
+	map_init(&m);
+	txn_init(&t);
+	txn_init(&other);
+	buf_init(&body, 4096);
+	assert_true(map_put(&m, "gone", "x", 1));
+	txn_put(&t, "a", "1", 1);
+	txn_remove(&t, "gone");
+	txn_put(&other, "a", "2", 1);
+	txn_put(&other, "b", NULL, 0);
+	txn_take(&t, &other);
+	assert_int_equal(other.n, 0);
+	assert_memory_equal(txn_get(&t, &m, "a", &len), "2", 1);
+	assert_null(txn_get(&t, &m, "gone", &len));
+	txn_write(&t, &body);
+	assert_true(buf_ok(&body));
+	assert_true(txn_apply(&body, &m));
+	assert_memory_equal(map_get(&m, "a", &len), "2", 1);
+	assert_null(map_get(&m, "gone", &len));
+	assert_non_null(map_get(&m, "b", &len));
+	txn_cut(&t, 1);
+	assert_memory_equal(txn_get(&t, &m, "a", &len), "1", 1);
+	txn_clear(&t);
+	buf_free(&body);
+	map_free(&m);
+}
+
+/* Every cut body is refused. */
+static void
+bodies_that_are_cut(void **state)
+{
+	struct buf body, view;
+	struct txn t;
+
+	(void)state;
+	txn_init(&t);
+	buf_init(&body, 4096);
+	txn_put(&t, "key", "value", 5);
+	txn_remove(&t, "other");
+	txn_write(&t, &body);
+	for (size_t n = 0; n <= body.len; n++) {
+		struct map m;
+
+		map_init(&m);
+		buf_view(&view, body.data, n);
+		assert_int_equal(txn_apply(&view, &m), n == body.len);
+		map_free(&m);
+	}
+	txn_clear(&t);
+	buf_free(&body);
+}
+
+static void
+errors_stick(void **state)
+{
+	char key[MAP_KEY_MAX + 1];
+	struct txn t;
+	struct buf b;
+
+	(void)state;
+	memset(key, 'k', sizeof(key) - 1);
+	key[sizeof(key) - 1] = '\0';
+	txn_init(&t);
+	txn_put(&t, key, "x", 1);
+	txn_put(&t, "good", "x", 1);
+	assert_false(txn_ok(&t));
+	buf_init(&b, 100);
+	txn_write(&t, &b);
+	assert_false(buf_ok(&b));
+	buf_free(&b);
+	txn_clear(&t);
+	assert_true(txn_ok(&t));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(put_get_remove),
+	    cmocka_unit_test(many_keys_and_prefixes),
+	    cmocka_unit_test(transactions_round_trip),
+	    cmocka_unit_test(bodies_that_are_cut),
+	    cmocka_unit_test(errors_stick),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
