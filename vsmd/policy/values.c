@@ -8,7 +8,7 @@
 #include "protocol/names.h"
 #include "vsmd/policy/policy.h"
 
-static void
+__attribute__((format(printf, 3, 0))) static void
 complain(struct parse *p, unsigned line, const char *fmt, va_list ap)
 {
 	char message[512];

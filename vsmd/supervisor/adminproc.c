@@ -16,12 +16,13 @@
 #define KIND_ADMIN 1
 
 static void
-run(struct super *s, int channel, int store, const uint8_t *hello, const struct grant *grant)
+run(const char *status, int channel, int store, const uint8_t *hello,
+    const struct grant *grant)
 {
 	struct admin_config config = {.grant = *grant, .channel = channel, .store = store,
-	    .status = status_json(s)};
+	    .status = status};
 
-	if (config.status == NULL || !hello_ask_read(hello, &config.hello))
+	if (!hello_ask_read(hello, &config.hello))
 		_exit(1);
 	_exit(admin_main(&config));
 }
@@ -46,20 +47,24 @@ static int
 start(struct super *s, int channel, const uint8_t *hello, const struct grant *grant)
 {
 	int pair[2], keep[2];
+	char *status;
 	pid_t *bigger, pid;
 
 	bigger = reallocarray(s->admins, s->nadmins + 1, sizeof(*bigger));
 	if (bigger == NULL)
 		return -1;
 	s->admins = bigger;
-	if (ipc_pair(pair) < 0)
+	if ((status = status_json(s)) == NULL || ipc_pair(pair) < 0) {
+		free(status);
 		return -1;
+	}
 	keep[0] = channel;
 	keep[1] = pair[1];
 	if (tell_store(s, grant, pair[0]) < 0)
 		pid = -1;
 	else if ((pid = child_fork(s, "vsmd-admin", keep, 2)) == 0)
-		run(s, channel, pair[1], hello, grant);
+		run(status, channel, pair[1], hello, grant);
+	free(status);
 	close(pair[0]);
 	close(pair[1]);
 	if (pid < 0)

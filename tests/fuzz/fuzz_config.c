@@ -1,0 +1,63 @@
+/*
+ * fuzz_config.c - vsmd.conf(5) from anybody: refused with a reason, or a policy whose
+ * grants survive the way to a worker.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/ipc.h"
+#include "vsmd/policy/config.h"
+
+static unsigned complaints;
+
+static void
+report(void *arg, const char *line)
+{
+	(void)arg;
+	if (line[0] == '\0')
+		abort();
+	complaints++;
+}
+
+static void
+round_trip(const struct grant *g)
+{
+	static struct grant back;
+	struct buf b;
+
+	buf_init(&b, IPC_MAX);
+	grant_write(&b, g);
+	if (!grant_read(&b, &back) || !buf_end(&b) || memcmp(g, &back, sizeof(back)) != 0)
+		abort();
+	buf_free(&b);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	static const char *const labels[] = {"t", "web-1", "a token", NULL};
+	static struct grant g;
+	struct config *c;
+
+	complaints = 0;
+	c = config_parse("f", (const char *)data, len, report, NULL);
+	/* Refused and told why, or neither. */
+	if ((c == NULL) != (complaints > 0))
+		abort();
+	if (c == NULL)
+		return 0;
+	for (uint32_t id = 0; id < 8; id++)
+		for (int kind = PEER_UID; kind <= PEER_DOMID; kind++) {
+			struct peer p = {.kind = (enum peer_kind)kind, .id = id};
+			const char *name = config_principal(c, &p);
+
+			for (size_t i = 0; name != NULL && i < 4; i++)
+				if (config_grant(c, name, labels[i], &g))
+					round_trip(&g);
+		}
+	config_free(c);
+	return 0;
+}
