@@ -168,40 +168,37 @@ index_make(struct handles *h, size_t more)
 /*
  * Private objects that were found anew after a logout have new handles; those from before
  * are void, but only the worker knows which they are.  So that an application that logs in
- * and out for ever does not grow for ever: an object that was not seen since the last
- * logout, while another with the same identity was, counts as superseded.
+ * and out for ever does not grow for ever: an object that was not seen since a logout
+ * after which another with the same identity was seen counts as superseded by that.
  */
 static void
 sweep(struct handles *h)
 {
 	struct handle_table *t = h->table;
 	size_t size = TABLE_FIRST, i;
-	struct entry **seen;
+	struct entry **newest;
 	uint64_t k;
 
 	while (size < t->live * 2)
 		size *= 2;
-	if ((seen = calloc(size, sizeof(*seen))) == NULL)
+	if ((newest = calloc(size, sizeof(*newest))) == NULL)
 		return;
 	for (int pass = 0; pass < 2; pass++) {
 		for_each_entry(e, t) {
-			bool fresh = e->era == e->slot->logouts;
-
-			if (e->kind != KIND_OBJECT || fresh != (pass == 0) ||
-			    memcmp(e->id, no_id, sizeof(no_id)) == 0)
+			if (e->kind != KIND_OBJECT || memcmp(e->id, no_id, sizeof(no_id)) == 0)
 				continue;
 			memcpy(&k, e->id, sizeof(k));
-			for (i = k & (size - 1); seen[i] != NULL; i = (i + 1) & (size - 1))
-				if (seen[i]->slot == e->slot &&
-				    memcmp(seen[i]->id, e->id, sizeof(e->id)) == 0)
+			for (i = k & (size - 1); newest[i] != NULL; i = (i + 1) & (size - 1))
+				if (newest[i]->slot == e->slot &&
+				    memcmp(newest[i]->id, e->id, sizeof(e->id)) == 0)
 					break;
-			if (pass == 0 && seen[i] == NULL)
-				seen[i] = e;
-			else if (pass == 1 && seen[i] != NULL)
+			if (pass == 0 && (newest[i] == NULL || e->era > newest[i]->era))
+				newest[i] = e;
+			else if (pass == 1 && e->era < newest[i]->era)
 				kill_entry(t, e);
 		}
 	}
-	free(seen);
+	free(newest);
 }
 
 /* Room for n more entries, in the table and in the index. */

@@ -1,15 +1,18 @@
 /*
  * fuzz_guest.c - a hostile vsmd: the input is what it sends.
  *
- * Each connection that the module makes is a socket pair with the input in it.  A first
- * byte that is odd has a valid hello put before the rest.  The calls are those of a
- * typical application, with buffers of exact size for the sanitizer to watch.
+ * The first byte's lowest bit puts a valid hello before the rest.  Then come pieces, a u16
+ * length before each: one piece is what one read gets, so that a reply need not be there
+ * before its request.  Each connection that the module makes gets the input from where
+ * the last one left it.  The calls are those of a typical application, with buffers of
+ * exact size for the sanitizer to watch.
  */
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "libcaas-p11/config.h"
@@ -20,47 +23,86 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 struct channel *__wrap_transport_connect(const char *address, int deadline);
+ssize_t __wrap_channel_read(struct channel *c, void *p, size_t len, int deadline);
+int __wrap_channel_writev(struct channel *c, const struct iovec *iov, int n, int deadline);
 bool __wrap_config_load(struct config *c);
-
-#define MOST 65536 /* what surely fits in a socket's buffer */
-#define CONNECTIONS 32
+int __wrap_nanosleep(const struct timespec *t, struct timespec *rest);
 
 static const uint8_t *input;
-static size_t input_len;
-static int peers[CONNECTIONS], npeers; /* our ends, open until the application is done */
+static size_t left, piece; /* of the input, of the present piece */
+static uint8_t hello[HELLO_LEN];
+static size_t hello_left;
 
 bool
 __wrap_config_load(struct config *c)
 {
 	*c = (struct config){.address = "unix:/", .silence = 1, .connect_timeout = 1,
-	    .reconnect = 1};
+	    .reconnect = 0};
 	return true;
 }
 
 struct channel *
 __wrap_transport_connect(const char *address, int deadline)
 {
-	struct hello_answer answer = {.version = HELLO_VERSION,
-	    .max_frame = FRAME_MAX_LEAST, .silence = 1};
-	uint8_t hello[HELLO_LEN];
 	int fds[2];
 
 	(void)address;
 	(void)deadline;
-	if (npeers == CONNECTIONS) {
+	if (left == 0) {
 		errno = ECONNREFUSED;
 		return NULL;
 	}
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) != 0)
 		abort();
-	hello_answer_write(hello, &answer);
-	if (input[0] & 1)
-		(void)!write(fds[1], hello, sizeof(hello));
-	(void)!write(fds[1], input + 1, input_len - 1);
-	/* Half closed: the module reads all of it, and its requests go nowhere. */
-	(void)shutdown(fds[1], SHUT_WR);
-	peers[npeers++] = fds[1];
+	(void)close(fds[1]);
+	piece = 0;
 	return channel_from_fd(fds[0]);
+}
+
+ssize_t
+__wrap_channel_read(struct channel *c, void *p, size_t len, int deadline)
+{
+	(void)c;
+	(void)deadline;
+	if (hello_left > 0) {
+		if (len > hello_left)
+			len = hello_left;
+		memcpy(p, hello + HELLO_LEN - hello_left, len);
+		hello_left -= len;
+		return (ssize_t)len;
+	}
+	if (piece == 0 && left >= 2) {
+		piece = (size_t)input[0] | (size_t)input[1] << 8;
+		input += 2;
+		left -= 2;
+	}
+	if (piece > left)
+		piece = left;
+	if (len > piece)
+		len = piece;
+	memcpy(p, input, len);
+	input += len;
+	left -= len;
+	piece -= len;
+	return (ssize_t)len;
+}
+
+int
+__wrap_channel_writev(struct channel *c, const struct iovec *iov, int n, int deadline)
+{
+	(void)c;
+	(void)iov;
+	(void)n;
+	(void)deadline;
+	return 0;
+}
+
+int
+__wrap_nanosleep(const struct timespec *t, struct timespec *rest)
+{
+	(void)t;
+	(void)rest;
+	return 0;
 }
 
 static void
@@ -109,9 +151,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CK_SESSION_INFO session;
 	CK_TOKEN_INFO token;
 
-	if (size > 0 && size <= MOST) {
-		input = data;
-		input_len = size;
+	if (size > 0) {
+		struct hello_answer answer = {.version = HELLO_VERSION,
+		    .max_frame = FRAME_MAX_LEAST, .silence = 1};
+
+		hello_answer_write(hello, &answer);
+		hello_left = data[0] & 1 ? HELLO_LEN : 0;
+		input = data + 1;
+		left = size - 1;
 		(void)C_Initialize(NULL);
 		(void)C_OpenSession(1, CKF_SERIAL_SESSION, NULL, NULL, &s);
 		(void)C_Login(s, CKU_USER, (CK_UTF8CHAR_PTR) "1234", 4);
@@ -124,8 +171,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		n = 2;
 		(void)C_GetSlotList(CK_TRUE, slots, &n);
 		(void)C_Finalize(NULL);
-		while (npeers > 0)
-			(void)close(peers[--npeers]);
 	}
 	free(slots);
 	free(mechanisms);

@@ -1,0 +1,125 @@
+/* config.c */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <unistd.h>
+
+#include "libcaas-p11/config.h"
+
+static char path[] = "/tmp/caas-p11-config.XXXXXX";
+
+static bool
+load(const char *text)
+{
+	struct config c;
+	FILE *f = fopen(path, "w");
+
+	fputs(text, f);
+	(void)fclose(f);
+	return config_load(&c);
+}
+
+static void
+test_defaults(void **state)
+{
+	struct config c;
+
+	(void)state;
+	assert_int_equal(truncate(path, 0), 0);
+	assert_true(config_load(&c));
+	assert_string_equal(c.address, CONFIG_ADDRESS);
+	assert_int_equal(c.silence, CONFIG_SILENCE);
+	assert_int_equal(c.connect_timeout, CONFIG_CONNECT);
+	assert_int_equal(c.reconnect, CONFIG_RECONNECT);
+	assert_false(c.debug);
+}
+
+static void
+test_file_then_environment(void **state)
+{
+	struct config c;
+
+	(void)state;
+	assert_true(load("# a comment\naddress = unix:/x\nsilence=7\nconnect_timeout = 8\n"
+			 "reconnect = 9\n"));
+	assert_true(config_load(&c));
+	assert_string_equal(c.address, "unix:/x");
+	assert_int_equal(c.silence, 7);
+	assert_int_equal(c.connect_timeout, 8);
+	assert_int_equal(c.reconnect, 9);
+	assert_int_equal(setenv("CAAS_VSM_ADDRESS", "unix:/y", 1), 0);
+	assert_int_equal(setenv("CAAS_VSM_SILENCE_MS", "11", 1), 0);
+	assert_true(config_load(&c));
+	assert_string_equal(c.address, "unix:/y");
+	assert_int_equal(c.silence, 11);
+	assert_int_equal(setenv("CAAS_VSM_SILENCE_MS", "soon", 1), 0);
+	assert_false(config_load(&c));
+	assert_int_equal(unsetenv("CAAS_VSM_SILENCE_MS"), 0);
+	assert_int_equal(setenv("CAAS_VSM_ADDRESS", "nowhere", 1), 0);
+	assert_false(config_load(&c));
+	assert_int_equal(unsetenv("CAAS_VSM_ADDRESS"), 0);
+}
+
+static void
+test_refused(void **state)
+{
+	static const char *const bad[] = {"colour = blue\n", "silence = 0\n",
+	    "silence = -1\n", "silence = 1x\n", "silence =\n", "silence = 99999999999\n",
+	    "address = /run/socket\n", "address =\n", "what\n"};
+	char long_one[600] = "address = unix:/";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(load(bad[i]));
+	memset(long_one + strlen(long_one), 'x', 400);
+	assert_false(load(long_one));
+}
+
+static void
+test_a_named_file_must_exist(void **state)
+{
+	struct config c;
+
+	(void)state;
+	assert_int_equal(setenv("CAAS_P11_CONF", "/nonexistent/file", 1), 0);
+	assert_false(config_load(&c));
+	assert_int_equal(setenv("CAAS_P11_CONF", path, 1), 0);
+}
+
+static void
+test_the_shipped_example(void **state)
+{
+	struct config c = {.silence = 1};
+
+	(void)state;
+	assert_int_equal(config_read(&c, CAAS_SOURCE_DIR "/dist/libcaas-p11.conf"), 0);
+	assert_int_equal(c.silence, 1); /* all of it is commented out */
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_defaults),
+	    cmocka_unit_test(test_file_then_environment),
+	    cmocka_unit_test(test_refused),
+	    cmocka_unit_test(test_a_named_file_must_exist),
+	    cmocka_unit_test(test_the_shipped_example),
+	};
+	int failed, fd = mkstemp(path);
+
+	if (fd < 0 || setenv("CAAS_P11_CONF", path, 1) != 0)
+		return 1;
+	(void)close(fd);
+	(void)unsetenv("CAAS_VSM_ADDRESS");
+	(void)unsetenv("CAAS_VSM_SILENCE_MS");
+	(void)unsetenv("CAAS_P11_DEBUG");
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	(void)unlink(path);
+	return failed;
+}

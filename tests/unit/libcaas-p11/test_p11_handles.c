@@ -1,0 +1,271 @@
+/* handles.c */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "libcaas-p11/handles.h"
+#include "libcaas-p11/slots.h"
+
+static const struct lock_how native;
+static struct handles h;
+static struct slot a, b;
+
+static int
+begin(void **state)
+{
+	(void)state;
+	memset(&a, 0, sizeof(a));
+	memset(&b, 0, sizeof(b));
+	a.generation = b.generation = 1;
+	return handles_init(&h, &native) == CKR_OK ? 0 : -1;
+}
+
+static int
+end(void **state)
+{
+	(void)state;
+	handles_free(&h);
+	return 0;
+}
+
+static CK_SESSION_HANDLE
+session(struct slot *slot, CK_ULONG remote)
+{
+	CK_SESSION_HANDLE s;
+
+	assert_int_equal(
+	    handles_add_session(&h, slot, slot->generation, remote, 4, &s), CKR_OK);
+	return s;
+}
+
+static CK_OBJECT_HANDLE
+object(struct slot *slot, CK_ULONG remote, CK_SESSION_HANDLE owner)
+{
+	struct object_ref ref = {.handle = remote};
+	CK_OBJECT_HANDLE o;
+
+	memset(ref.id, (int)remote, sizeof(ref.id));
+	assert_int_equal(
+	    handles_add_objects(&h, slot, slot->generation, &ref, 1, owner, &o), CKR_OK);
+	return o;
+}
+
+/* What the worker would be told for this object in this session; ~0 without a session. */
+static CK_ULONG
+remote_of(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE o)
+{
+	struct arg args[ARGS_MAX] = {{.len = s}, {.len = o}}, remote[ARGS_MAX];
+	const struct call *call = call_by_number(CALL_C_DestroyObject);
+	struct slot *slot;
+	uint64_t generation;
+
+	if (!handles_translate(&h, call, args, remote, &slot, &generation))
+		return ~0ul;
+	assert_int_equal(generation, slot->generation);
+	return remote[1].len;
+}
+
+static void
+test_translate(void **state)
+{
+	CK_SESSION_HANDLE s = session(&a, 70), t = session(&b, 70);
+	CK_OBJECT_HANDLE o = object(&a, 7, 0), p = object(&b, 7, 0);
+
+	(void)state;
+	assert_int_not_equal(s, t);
+	assert_int_not_equal(o, p);
+	assert_int_equal(remote_of(s, o), 7);
+	assert_int_equal(remote_of(t, p), 7);
+	assert_int_equal(remote_of(s, p), 0); /* of another slot */
+	assert_int_equal(remote_of(s, s), 0); /* a session is no object */
+	assert_int_equal(remote_of(s, 0), 0);
+	assert_int_equal(remote_of(o, o), ~0ul);
+	assert_int_equal(remote_of(0, o), ~0ul);
+	assert_ptr_equal(handles_slot(&h, t), &b);
+	assert_null(handles_slot(&h, o));
+}
+
+static void
+test_same_object_same_handle(void **state)
+{
+	CK_OBJECT_HANDLE o = object(&a, 7, 0);
+
+	(void)state;
+	assert_int_equal(object(&a, 7, 0), o);
+	handles_drop_object(&h, o);
+	assert_int_not_equal(object(&a, 7, 0), o);
+}
+
+static void
+test_no_handle_for_no_object(void **state)
+{
+	(void)state;
+	assert_int_equal(object(&a, 0, 0), 0);
+}
+
+static void
+test_sessions_take_their_objects(void **state)
+{
+	CK_SESSION_HANDLE s = session(&a, 1), t = session(&a, 2);
+	CK_OBJECT_HANDLE mine = object(&a, 10, t), token = object(&a, 11, 0);
+
+	(void)state;
+	assert_false(handles_drop_session(&h, t));
+	assert_int_equal(remote_of(s, mine), 0);
+	assert_int_equal(remote_of(s, token), 11);
+	assert_int_equal(handles_sessions(&h, &a), 1);
+	assert_true(handles_drop_session(&h, s));
+	s = session(&a, 3);
+	assert_int_equal(remote_of(s, token), 0);
+}
+
+static void
+test_drop_slot_spares_others(void **state)
+{
+	CK_SESSION_HANDLE s = session(&a, 1), t = session(&b, 1);
+
+	(void)state;
+	handles_drop_slot(&h, &a);
+	assert_null(handles_slot(&h, s));
+	assert_ptr_equal(handles_slot(&h, t), &b);
+	assert_int_equal(handles_sessions(&h, &a), 0);
+}
+
+static void
+test_many(void **state)
+{
+	CK_SESSION_HANDLE s = session(&a, 1);
+	CK_OBJECT_HANDLE *o = calloc(20000, sizeof(*o));
+
+	(void)state;
+	for (CK_ULONG i = 0; i < 20000; i++)
+		o[i] = object(&a, i + 1, 0);
+	for (CK_ULONG i = 0; i < 20000; i += 2)
+		handles_drop_object(&h, o[i]);
+	for (CK_ULONG i = 0; i < 20000; i++)
+		assert_int_equal(remote_of(s, o[i]), i % 2 ? i + 1 : 0);
+	for (CK_ULONG i = 1; i < 20000; i += 2)
+		assert_int_equal(object(&a, i + 1, 0), o[i]);
+	free(o);
+}
+
+/* Open and close for ever: the dead do not pile up. */
+static void
+test_churn(void **state)
+{
+	(void)state;
+	for (CK_ULONG i = 1; i < 200000; i++)
+		handles_drop_session(&h, session(&a, i));
+}
+
+static void
+test_old_channel(void **state)
+{
+	struct object_ref ref = {.handle = 1};
+	CK_OBJECT_HANDLE o;
+
+	(void)state;
+	assert_int_equal(handles_add_session(&h, &a, 0, 1, 4, &o), CKR_DEVICE_REMOVED);
+	assert_int_equal(handles_add_objects(&h, &a, 2, &ref, 1, 0, &o), CKR_DEVICE_REMOVED);
+}
+
+static void
+test_moved(void **state)
+{
+	CK_SESSION_HANDLE s = session(&a, 1), gone = session(&a, 2), other = session(&b, 1);
+	CK_OBJECT_HANDLE o = object(&a, 10, 0), lost = object(&a, 11, 0);
+	CK_OBJECT_HANDLE mine = object(&a, 12, s), theirs = object(&b, 10, 0);
+	CK_ULONG sessions[2], objects[2];
+	struct handles_held held;
+
+	(void)state;
+	assert_int_equal(handles_held(&h, &a, &held), CKR_OK);
+	assert_int_equal(held.nsessions, 2);
+	assert_int_equal(held.nobjects, 2); /* not the session object */
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(held.flags[i], 4);
+		sessions[i] = held.sessions[i] == s ? 101 : 0;
+		objects[i] = held.objects[i] == o ? 110 : 0;
+		assert_int_equal(held.ids[i][0], held.objects[i] == o ? 10 : 11);
+	}
+	assert_int_equal(handles_moved(&h, &a, 2, &held, sessions, objects), CKR_OK);
+	handles_held_free(&held);
+	assert_int_equal(a.generation, 2);
+	assert_int_equal(remote_of(s, o), 110);
+	assert_int_equal(remote_of(s, lost), 0);
+	assert_int_equal(remote_of(s, mine), 0);
+	assert_int_equal(remote_of(gone, o), ~0ul);
+	assert_int_equal(remote_of(other, theirs), 10);
+	assert_int_equal(object(&a, 110, 0), o);
+	assert_int_not_equal(object(&a, 10, 0), o);
+}
+
+static void
+test_renew(void **state)
+{
+	CK_SESSION_HANDLE s = session(&a, 1);
+	CK_OBJECT_HANDLE o = object(&a, 10, 0);
+
+	(void)state;
+	lock_take(&h.lock); /* another thread had it when we were forked */
+	a.nsessions = b.nsessions = 0;
+	assert_int_equal(handles_renew(&h), CKR_OK);
+	assert_int_equal(handles_sessions(&h, &a), 1);
+	assert_int_equal(remote_of(s, o), 10);
+	assert_int_equal(object(&a, 10, 0), o);
+}
+
+/* Logging in and out for ever, finding the same private objects each time. */
+static void
+test_logouts_do_not_pile_up(void **state)
+{
+	CK_SESSION_HANDLE s = session(&a, 1);
+	CK_OBJECT_HANDLE first = 0, last = 0;
+	CK_ULONG remote = 0;
+	struct object_ref ref;
+	struct handles_held held;
+
+	(void)state;
+	for (int round = 0; round < 1000; round++) {
+		for (int i = 0; i < 20; i++) {
+			ref.handle = ++remote;
+			memset(ref.id, i + 1, sizeof(ref.id));
+			assert_int_equal(
+			    handles_add_objects(&h, &a, 1, &ref, 1, 0, &last), CKR_OK);
+			if (first == 0)
+				first = last;
+		}
+		handles_logged_out(&h, &a);
+	}
+	assert_int_equal(handles_held(&h, &a, &held), CKR_OK);
+	assert_true(held.nobjects < 10000);
+	handles_held_free(&held);
+	assert_int_equal(remote_of(s, first), 0);
+	assert_int_equal(remote_of(s, last), remote);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    T(test_translate),
+	    T(test_same_object_same_handle),
+	    T(test_no_handle_for_no_object),
+	    T(test_sessions_take_their_objects),
+	    T(test_drop_slot_spares_others),
+	    T(test_many),
+	    T(test_churn),
+	    T(test_old_channel),
+	    T(test_moved),
+	    T(test_renew),
+	    T(test_logouts_do_not_pile_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
