@@ -1,0 +1,129 @@
+/* test_worker_interpose.c - SoftHSM2 calls our functions first */
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include "rig.h"
+
+#include <openssl/bn.h>
+#include <openssl/rsa.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "vsmd/nursery/softhsm.h"
+#include "vsmd/worker/interpose.h"
+
+static char dir[] = "/tmp/test_interpose.XXXXXX";
+static char gate_path[64];
+static struct gate_file file;
+
+static void
+test_softhsm_binds_to_us(void **state)
+{
+	CK_FUNCTION_LIST *fl = softhsm_load(CAAS_SOFTHSM2, dir);
+	CK_MECHANISM rsa = {CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, 0};
+	CK_MECHANISM ec = {CKM_EC_KEY_PAIR_GEN, NULL, 0};
+	CK_ULONG bits = 1024;
+	uint8_t e[] = {1, 0, 1}, p256[] = {6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7};
+	CK_ATTRIBUTE rsa_t[] = {
+	    {CKA_MODULUS_BITS, &bits, sizeof(bits)}, {CKA_PUBLIC_EXPONENT, e, sizeof(e)}};
+	CK_ATTRIBUTE ec_t[] = {{CKA_EC_PARAMS, p256, sizeof(p256)}};
+	CK_BBOOL no = CK_FALSE;
+	CK_ATTRIBUTE priv_t[] = {{CKA_PRIVATE, &no, 1}};
+	CK_OBJECT_HANDLE pub, priv;
+	CK_SESSION_HANDLE s;
+	CK_SLOT_ID slots[4];
+	CK_ULONG n = 4;
+	unsigned before;
+
+	(void)state;
+	assert_non_null(fl);
+	assert_int_equal(softhsm_start(fl), CKR_OK);
+	assert_int_equal(fl->C_GetSlotList(CK_TRUE, slots, &n), CKR_OK);
+	assert_int_equal(n, 1);
+	assert_int_equal(fl->C_InitToken(slots[0], (CK_UTF8CHAR *)(uintptr_t)"12345678", 8,
+			     (CK_UTF8CHAR *)(uintptr_t)"t                               "),
+	    CKR_OK);
+	assert_int_equal(fl->C_OpenSession(slots[0], CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL,
+			     NULL, &s), CKR_OK);
+	before = interpose_generated();
+	assert_int_equal(
+	    fl->C_GenerateKeyPair(s, &rsa, rsa_t, 2, priv_t, 1, &pub, &priv), CKR_OK);
+	assert_int_equal(interpose_generated(), before + 1);
+	assert_int_equal(
+	    fl->C_GenerateKeyPair(s, &ec, ec_t, 1, priv_t, 1, &pub, &priv), CKR_OK);
+	assert_int_equal(interpose_generated(), before + 2);
+	assert_int_equal(fl->C_Finalize(NULL), CKR_OK);
+}
+
+struct look {
+	int fd;
+	unsigned free, taken;
+};
+
+/* OpenSSL calls this while it computes. */
+static int
+look_at_gate(int a, int b, BN_GENCB *cb)
+{
+	struct look *l = BN_GENCB_get_arg(cb);
+
+	(void)a;
+	(void)b;
+	if (flock(l->fd, LOCK_EX | LOCK_NB) == 0) {
+		l->free++;
+		flock(l->fd, LOCK_UN);
+	} else {
+		l->taken++;
+	}
+	return 1;
+}
+
+static void
+test_gate_is_free_meanwhile(void **state)
+{
+	struct look l = {0};
+	BN_GENCB *cb = BN_GENCB_new();
+	BIGNUM *e = BN_new();
+	RSA *rsa = RSA_new();
+	struct gate g, other;
+
+	(void)state;
+	assert_int_equal(gate_open(&g, &file), 0);
+	assert_int_equal(gate_open(&other, &file), 0);
+	l.fd = other.fd;
+	BN_set_word(e, 65537);
+	BN_GENCB_set(cb, look_at_gate, &l);
+	gate_enter(&g, GATE_EXCLUSIVE);
+	assert_int_equal(RSA_generate_key_ex(rsa, 1024, e, cb), 1);
+	assert_true(l.free > 0);
+	assert_int_equal(l.taken, 0);
+	assert_int_equal(g.held, GATE_EXCLUSIVE);
+	assert_int_equal(flock(l.fd, LOCK_SH | LOCK_NB), -1);
+	gate_leave(&g);
+	gate_close(&g);
+	gate_close(&other);
+	RSA_free(rsa);
+	BN_free(e);
+	BN_GENCB_free(cb);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_softhsm_binds_to_us),
+	    cmocka_unit_test(test_gate_is_free_meanwhile),
+	};
+	char command[160];
+	int rc;
+
+	if (mkdtemp(dir) == NULL || interpose_init() != 0)
+		return 1;
+	snprintf(gate_path, sizeof(gate_path), "%s.gate", dir);
+	if (gate_file_open(&file, gate_path) != 0)
+		return 1;
+	rc = cmocka_run_group_tests(tests, NULL, NULL);
+	snprintf(command, sizeof(command), "rm -rf %s %s", dir, gate_path);
+	return system(command) == 0 ? rc : 1;
+}
