@@ -34,8 +34,8 @@ expect(struct rig *r, enum msg type, uint32_t *ret_a, uint32_t *ret_b)
 	buf_free(&b);
 }
 
-static void
-start_nursery(struct rig *r)
+void
+rig_launch(struct rig *r)
 {
 	int pair[2];
 
@@ -75,7 +75,7 @@ make_token(struct rig *r)
 }
 
 void
-rig_start(struct rig *r, bool with_token)
+rig_prepare(struct rig *r)
 {
 	memset(r, 0, sizeof(*r));
 	snprintf(r->dir, sizeof(r->dir), "/tmp/test_rig.XXXXXX");
@@ -87,7 +87,13 @@ rig_start(struct rig *r, bool with_token)
 	pthread_mutex_init(&r->store.lock, NULL);
 	r->config = (struct nursery_config){.slot = RIG_SLOT, .library = CAAS_SOFTHSM2,
 	    .directory = r->slots, .gate = r->gate_path, .threads = 16, .max_sessions = 64};
-	start_nursery(r);
+}
+
+void
+rig_start(struct rig *r, bool with_token)
+{
+	rig_prepare(r);
+	rig_launch(r);
 	if (with_token)
 		make_token(r);
 }

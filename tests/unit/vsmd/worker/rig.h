@@ -70,6 +70,9 @@ struct guest {
 /* A fresh directory; the nursery is started.  with_token: initialised, with both PINs. */
 void rig_start(struct rig *r, bool with_token);
 void rig_stop(struct rig *r);
+/* The two halves of it: change r->config in between. */
+void rig_prepare(struct rig *r);
+void rig_launch(struct rig *r);
 /* Everything allowed, no rules. */
 struct grant rig_grant(void);
 
