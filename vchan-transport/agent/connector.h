@@ -21,7 +21,8 @@ struct connector *connector_new(const char *address, int timeout, size_t max);
 /* Readable while there are results. */
 int connector_fd(const struct connector *c);
 /* Takes the connection.  False: there are `max` already, it stays the caller's. */
-bool connector_submit(struct connector *c, struct channel *local, const struct peer *peer);
+bool connector_submit(struct connector *c, struct channel *local,
+    const struct peer *peer);
 /* False when no request is done.  *ret_upstream NULL: there was no channel (*ret_err);
  * *ret_local is the caller's again in any case. */
 bool connector_result(struct connector *c, struct channel **ret_local,

@@ -153,7 +153,8 @@ turn(struct loop *l, bool stopping, int64_t until)
 }
 
 void
-loop_run(const struct options *o, struct listener *listener, struct connector *c, int signals)
+loop_run(const struct options *o, struct listener *listener, struct connector *c,
+    int signals)
 {
 	struct loop l = {.o = o, .listener = listener, .connector = c};
 	int64_t until;

@@ -7,6 +7,7 @@
 
 /* Until `signals` (a signalfd) is readable.  Then the listener is closed, what is held is
  * given a second to get through, and all connections end. */
-void loop_run(const struct options *o, struct listener *l, struct connector *c, int signals);
+void loop_run(const struct options *o, struct listener *l, struct connector *c,
+    int signals);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * caas-agent - in the guest: applications that may not open a channel to vsmd connect to a
- * unix socket here, and get one each.
+ * caas-agent - in the guest: applications that may not open a channel to vsmd connect
+ * to a unix socket here, and get one each.
  *
  * It opens what it needs, becomes another user, closes the door, and loops.
  */
@@ -18,7 +18,7 @@
 #include "vchan-transport/agent/confine.h"
 #include "vchan-transport/agent/loop.h"
 
-#define FDS_PER_CONNECTION 8 /* a vchan: epoll, eventfd, event channel, grants, and spare */
+#define FDS_PER_CONNECTION 8 /* a vchan: epoll, eventfd, events, grants, and spare */
 #define FDS_OTHER 32
 
 static int
