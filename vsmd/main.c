@@ -27,12 +27,12 @@ static const char usage[] =
 enum { OPT_CHECK = 256, OPT_FOREGROUND };
 
 static const struct option options[] = {
-	{"config", required_argument, NULL, 'c'},
-	{"check", no_argument, NULL, OPT_CHECK},
-	{"foreground", no_argument, NULL, OPT_FOREGROUND},
-	{"help", no_argument, NULL, 'h'},
-	{"version", no_argument, NULL, 'V'},
-	{NULL, 0, NULL, 0},
+    {"config", required_argument, NULL, 'c'},
+    {"check", no_argument, NULL, OPT_CHECK},
+    {"foreground", no_argument, NULL, OPT_FOREGROUND},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {NULL, 0, NULL, 0},
 };
 
 /* An error of the configuration, as a compiler would say it. */

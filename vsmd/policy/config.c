@@ -109,7 +109,8 @@ next_line(char *line, int size, void *stream)
 		text += 3, len -= 3;
 	while (len > 0 && (*text == ' ' || *text == '\t'))
 		text++, len--;
-	while (len > 0 && strchr(" \t\r\f\v", text[len - 1]) != NULL && text[len - 1] != '\0')
+	while (len > 0 && strchr(" \t\r\f\v", text[len - 1]) != NULL &&
+	       text[len - 1] != '\0')
 		len--;
 	if (len == 0 || *text == '#' || *text == ';')
 		return line;
@@ -122,8 +123,10 @@ next_line(char *line, int size, void *stream)
 		return line;
 	}
 	if (len > (size_t)size - 3) {
-		parse_error(p, "the line is longer than %d bytes: a list can be continued by "
-		    "giving its key again", size - 3);
+		parse_error(p,
+		    "the line is longer than %d bytes: a list can be continued by "
+		    "giving its key again",
+		    size - 3);
 		return line;
 	}
 	memcpy(line, text, len);
@@ -136,7 +139,8 @@ struct config *
 config_parse(const char *name, const char *text, size_t len,
     void (*report)(void *, const char *), void *arg)
 {
-	struct parse p = {.name = name, .report = report, .arg = arg, .text = text, .left = len};
+	struct parse p = {
+	    .name = name, .report = report, .arg = arg, .text = text, .left = len};
 
 	if ((p.config = calloc(1, sizeof(*p.config))) == NULL) {
 		report(arg, "out of memory");
@@ -167,7 +171,8 @@ config_load(const char *file, void (*report)(void *, const char *), void *arg)
 	else if (f == NULL)
 		snprintf(message, sizeof(message), "%s: %s", file, strerror(errno));
 	else if ((len = fread(text, 1, FILE_MAX + 1, f)) > FILE_MAX)
-		snprintf(message, sizeof(message), "%s: larger than %u bytes", file, FILE_MAX);
+		snprintf(
+		    message, sizeof(message), "%s: larger than %u bytes", file, FILE_MAX);
 	else if (ferror(f))
 		snprintf(message, sizeof(message), "%s: %s", file, strerror(errno));
 	if (message[0] != '\0')

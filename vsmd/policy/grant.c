@@ -4,8 +4,8 @@
 #include <string.h>
 
 #define FLAGS_ALL                                                                        \
-	(GRANT_CHANNEL_LOGIN | GRANT_PIN_LOCKOUT | GRANT_DENY_EXTRACT | GRANT_AUDIT_USE |  \
-	    GRANT_ADMIN)
+	(GRANT_CHANNEL_LOGIN | GRANT_PIN_LOCKOUT | GRANT_DENY_EXTRACT |                  \
+	    GRANT_AUDIT_USE | GRANT_ADMIN)
 #define CLASSES_ALL ((1u << (CLASS_INIT + 1)) - 1)
 
 #define HAS_CLASS 0x01
@@ -46,9 +46,10 @@ rule_write(struct buf *b, const struct grant_rule *r)
 {
 	const struct grant_match *m = &r->match;
 
-	buf_put_u8(b, (uint8_t)((m->has_class ? HAS_CLASS : 0) | (m->has_type ? HAS_TYPE : 0) |
-	    (m->has_label ? HAS_LABEL : 0) | (m->has_id ? HAS_ID : 0) |
-	    (r->hide ? RULE_HIDE : 0) | (r->limit_mechs ? RULE_LIMIT : 0)));
+	buf_put_u8(
+	    b, (uint8_t)((m->has_class ? HAS_CLASS : 0) | (m->has_type ? HAS_TYPE : 0) |
+			 (m->has_label ? HAS_LABEL : 0) | (m->has_id ? HAS_ID : 0) |
+			 (r->hide ? RULE_HIDE : 0) | (r->limit_mechs ? RULE_LIMIT : 0)));
 	buf_put_u32(b, (uint32_t)m->class);
 	buf_put_u32(b, (uint32_t)m->type);
 	buf_put_str(b, m->label);

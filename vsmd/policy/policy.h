@@ -11,10 +11,16 @@
 #define POLICY_MAX_PRINCIPALS 1024
 #define POLICY_MAX_GRANTS 8192
 #define POLICY_MAX_IDS 4096 /* of one principal */
-#define POLICY_LABEL 33     /* a token's label and its NUL */
-#define POLICY_KINDS 3      /* of peers: enum peer_kind */
+#define POLICY_LABEL 33	    /* a token's label and its NUL */
+#define POLICY_KINDS 3	    /* of peers: enum peer_kind */
 
-enum section { SECTION_NONE, SECTION_VSMD, SECTION_PRINCIPAL, SECTION_GRANT, SECTION_KEY };
+enum section {
+	SECTION_NONE,
+	SECTION_VSMD,
+	SECTION_PRINCIPAL,
+	SECTION_GRANT,
+	SECTION_KEY
+};
 
 struct principal {
 	char name[GRANT_NAME];
@@ -63,9 +69,9 @@ struct parse {
 	unsigned errors;
 
 	enum section section;
-	bool skip;          /* the section's header was wrong: ignore its keys */
-	const char *key;    /* being set */
-	uint64_t seen;      /* keys of this section, by row of keys.def */
+	bool skip;	 /* the section's header was wrong: ignore its keys */
+	const char *key; /* being set */
+	uint64_t seen;	 /* keys of this section, by row of keys.def */
 	bool pcrs_given, pin_tries_given;
 	bool max_per_given;
 
@@ -89,21 +95,22 @@ void settings_finish(struct parse *p);
 void settings_free(struct config_settings *s);
 
 /* values.c.  Each reports what is wrong, and what would be right. */
-void parse_error(struct parse *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void parse_error(struct parse *p, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 /* The same for line `line`. */
 void parse_error_at(struct parse *p, unsigned line, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-bool value_number(struct parse *p, const char *value, unsigned long min, unsigned long max,
-    unsigned long *ret);
+bool value_number(struct parse *p, const char *value, unsigned long min,
+    unsigned long max, unsigned long *ret);
 bool value_yes(struct parse *p, const char *value, bool *ret);
-bool value_choice(struct parse *p, const char *value, const char *const *choices, size_t n,
-    size_t *ret);
+bool value_choice(struct parse *p, const char *value, const char *const *choices,
+    size_t n, size_t *ret);
 bool value_path(struct parse *p, const char *value, char **ret);
 /* Call `take` for each item between separators; an empty list is an error. */
 void value_list(struct parse *p, const char *value, const char *separators,
     void (*take)(struct parse *, const char *item));
-void value_mechanism(struct parse *p, const char *item, CK_MECHANISM_TYPE *mechs,
-    uint16_t *n);
+void value_mechanism(
+    struct parse *p, const char *item, CK_MECHANISM_TYPE *mechs, uint16_t *n);
 
 /* suggest.c: the candidate nearest to `word`, or NULL when none is near. */
 const char *suggest(const char *word, const char *const *candidates, size_t n);

@@ -20,7 +20,8 @@ add_id(struct parse *p, enum peer_kind kind, uint32_t id)
 		if (pr->ids[kind][i] == id)
 			return;
 	if (pr->nids[kind] == POLICY_MAX_IDS ||
-	    (bigger = reallocarray(pr->ids[kind], pr->nids[kind] + 1, sizeof(id))) == NULL) {
+	    (bigger = reallocarray(pr->ids[kind], pr->nids[kind] + 1, sizeof(id))) ==
+		NULL) {
 		parse_error(p, "%s: more than %d", p->key, POLICY_MAX_IDS);
 		return;
 	}
@@ -109,12 +110,13 @@ static void
 take_allow(struct parse *p, const char *item)
 {
 	/* In the order of enum call_class, from CLASS_READ on. */
-	static const char *const classes[] = {"read", "use", "random", "login", "pin", "object",
-		"generate", "import", "wrap", "destroy", "init", "all"};
+	static const char *const classes[] = {"read", "use", "random", "login", "pin",
+	    "object", "generate", "import", "wrap", "destroy", "init", "all"};
 	struct token_grant *g = section_grant(p);
 	size_t i, n = sizeof(classes) / sizeof(classes[0]);
 
-	_Static_assert(CLASS_NONE == 0 && CLASS_READ == 1 && CLASS_INIT == 11, "see above");
+	_Static_assert(
+	    CLASS_NONE == 0 && CLASS_READ == 1 && CLASS_INIT == 11, "see above");
 	g->allow_given = true;
 	if (!value_choice(p, item, classes, n, &i))
 		return;
@@ -197,7 +199,8 @@ set_id(struct parse *p, const char *value)
 	for (; *value != '\0'; value++) {
 		const char *d = strchr(digits, tolower((unsigned char)*value));
 
-		if (*value == ':' && n % 2 == 0 && n > 0 && value[1] != ':' && value[1] != '\0')
+		if (*value == ':' && n % 2 == 0 && n > 0 && value[1] != ':' &&
+		    value[1] != '\0')
 			continue;
 		if (d == NULL || n / 2 == sizeof(m->id))
 			break;
@@ -205,7 +208,8 @@ set_id(struct parse *p, const char *value)
 		n++;
 	}
 	if (*value != '\0' || n % 2 != 0 || n == 0) {
-		parse_error(p, "id: not pairs of hexadecimal digits as 01ab or 01:ab, at most %zu",
+		parse_error(p,
+		    "id: not pairs of hexadecimal digits as 01ab or 01:ab, at most %zu",
 		    sizeof(m->id));
 		return;
 	}
@@ -216,10 +220,10 @@ set_id(struct parse *p, const char *value)
 void
 set_class(struct parse *p, const char *value)
 {
-	static const char *const names[] = {"data", "certificate", "public-key", "private-key",
-		"secret-key", "domain-parameters"};
-	static const CK_OBJECT_CLASS classes[] = {CKO_DATA, CKO_CERTIFICATE, CKO_PUBLIC_KEY,
-		CKO_PRIVATE_KEY, CKO_SECRET_KEY, CKO_DOMAIN_PARAMETERS};
+	static const char *const names[] = {"data", "certificate", "public-key",
+	    "private-key", "secret-key", "domain-parameters"};
+	static const CK_OBJECT_CLASS classes[] = {CKO_DATA, CKO_CERTIFICATE,
+	    CKO_PUBLIC_KEY, CKO_PRIVATE_KEY, CKO_SECRET_KEY, CKO_DOMAIN_PARAMETERS};
 	struct grant_match *m = &section_rule(p)->rule.match;
 	size_t i;
 
@@ -233,10 +237,10 @@ void
 set_type(struct parse *p, const char *value)
 {
 	static const char *const names[] = {"rsa", "dsa", "dh", "ec", "ed25519", "ed448",
-		"edwards", "montgomery", "generic", "aes", "des", "des2", "des3"};
-	static const CK_KEY_TYPE types[] = {CKK_RSA, CKK_DSA, CKK_DH, CKK_EC, CKK_EC_EDWARDS,
-		CKK_EC_EDWARDS, CKK_EC_EDWARDS, CKK_EC_MONTGOMERY, CKK_GENERIC_SECRET, CKK_AES,
-		CKK_DES, CKK_DES2, CKK_DES3};
+	    "edwards", "montgomery", "generic", "aes", "des", "des2", "des3"};
+	static const CK_KEY_TYPE types[] = {CKK_RSA, CKK_DSA, CKK_DH, CKK_EC,
+	    CKK_EC_EDWARDS, CKK_EC_EDWARDS, CKK_EC_EDWARDS, CKK_EC_MONTGOMERY,
+	    CKK_GENERIC_SECRET, CKK_AES, CKK_DES, CKK_DES2, CKK_DES3};
 	struct grant_match *m = &section_rule(p)->rule.match;
 	size_t i;
 
@@ -293,7 +297,8 @@ set_quota(struct parse *p, const char *value)
 		if (*s == ' ' || *s == '\t') {
 			s += strspn(s, " \t");
 			burst = 0;
-			if (strncmp(s, "burst", 5) == 0 && (s[5] == ' ' || s[5] == '\t')) {
+			if (strncmp(s, "burst", 5) == 0 &&
+			    (s[5] == ' ' || s[5] == '\t')) {
 				s += 5;
 				s += strspn(s, " \t");
 				burst = take_rate(&s);
@@ -305,6 +310,7 @@ set_quota(struct parse *p, const char *value)
 			return;
 		}
 	}
-	parse_error(p, "quota: `%s' is not written RATE/s or RATE/s burst N, numbers from 1 to %d",
+	parse_error(p,
+	    "quota: `%s' is not written RATE/s or RATE/s burst N, numbers from 1 to %d",
 	    value, MAX_RATE);
 }

@@ -69,7 +69,8 @@ begin_principal(struct parse *p, const char *name)
 	struct principal *pr;
 
 	if (!name_ok(name)) {
-		parse_error(p, "the principal's name `%s' may hold letters, digits, and ._-", name);
+		parse_error(p,
+		    "the principal's name `%s' may hold letters, digits, and ._-", name);
 		return false;
 	}
 	for (size_t i = 0; i < c->nprincipals; i++)
@@ -78,7 +79,8 @@ begin_principal(struct parse *p, const char *name)
 			    c->principals[i].line);
 			return false;
 		}
-	pr = append(p, &c->principals, &c->nprincipals, POLICY_MAX_PRINCIPALS, sizeof(*pr));
+	pr = append(
+	    p, &c->principals, &c->nprincipals, POLICY_MAX_PRINCIPALS, sizeof(*pr));
 	if (pr == NULL)
 		return false;
 	memcpy(pr->name, name, GRANT_NAME);
@@ -95,8 +97,8 @@ begin_grant(struct parse *p, char words[WORDS_MAX][GRANT_NAME])
 	for (size_t i = 0; i < c->ngrants; i++)
 		if (strcmp(c->grants[i].principal, words[1]) == 0 &&
 		    strcmp(c->grants[i].token, words[2]) == 0) {
-			parse_error(p, "[grant %s %s] is already at line %u", words[1], words[2],
-			    c->grants[i].line);
+			parse_error(p, "[grant %s %s] is already at line %u", words[1],
+			    words[2], c->grants[i].line);
 			return false;
 		}
 	g = append(p, &c->grants, &c->ngrants, POLICY_MAX_GRANTS, sizeof(*g));
@@ -119,8 +121,8 @@ begin_rule(struct parse *p, char words[WORDS_MAX][GRANT_NAME])
 		if (strcmp(c->rules[i].principal, words[1]) == 0 &&
 		    strcmp(c->rules[i].token, words[2]) == 0 &&
 		    strcmp(c->rules[i].name, words[3]) == 0) {
-			parse_error(p, "[key %s %s %s] is already at line %u", words[1], words[2],
-			    words[3], c->rules[i].line);
+			parse_error(p, "[key %s %s %s] is already at line %u", words[1],
+			    words[2], words[3], c->rules[i].line);
 			return false;
 		}
 	r = append(p, &c->rules, &c->nrules, POLICY_MAX_GRANTS, sizeof(*r));
@@ -143,8 +145,10 @@ section_end(struct parse *p)
 		struct key_rule *r = section_rule(p);
 
 		if (!r->rule.hide && !r->rule.limit_mechs && r->rule.rate == 0)
-			parse_error_at(p, r->line, "[key %s %s %s] changes nothing: give hide, "
-			    "mechanisms or quota", r->principal, r->token, r->name);
+			parse_error_at(p, r->line,
+			    "[key %s %s %s] changes nothing: give hide, "
+			    "mechanisms or quota",
+			    r->principal, r->token, r->name);
 	} else if (p->section == SECTION_PRINCIPAL) {
 		struct principal *pr = section_principal(p);
 		bool some = false;
@@ -152,8 +156,10 @@ section_end(struct parse *p)
 		for (size_t k = 0; k < POLICY_KINDS; k++)
 			some |= pr->nids[k] > 0 || pr->any[k];
 		if (!some)
-			parse_error_at(p, pr->line, "[principal %s] is nobody: give uid, domid "
-			    "or cid", pr->name);
+			parse_error_at(p, pr->line,
+			    "[principal %s] is nobody: give uid, domid "
+			    "or cid",
+			    pr->name);
 	}
 }
 
@@ -165,10 +171,10 @@ section_begin(struct parse *p, const char *header, size_t len)
 		enum section section;
 		size_t words;
 	} kinds[] = {
-		{"vsmd", "[vsmd]", SECTION_VSMD, 1},
-		{"principal", "[principal NAME]", SECTION_PRINCIPAL, 2},
-		{"grant", "[grant PRINCIPAL TOKEN]", SECTION_GRANT, 3},
-		{"key", "[key PRINCIPAL TOKEN NAME]", SECTION_KEY, 4},
+	    {"vsmd", "[vsmd]", SECTION_VSMD, 1},
+	    {"principal", "[principal NAME]", SECTION_PRINCIPAL, 2},
+	    {"grant", "[grant PRINCIPAL TOKEN]", SECTION_GRANT, 3},
+	    {"key", "[key PRINCIPAL TOKEN NAME]", SECTION_KEY, 4},
 	};
 	static const char *const names[] = {"vsmd", "principal", "grant", "key"};
 	char words[WORDS_MAX][GRANT_NAME];
@@ -185,8 +191,10 @@ section_begin(struct parse *p, const char *header, size_t len)
 		return;
 	}
 	if (!split(header + 1, len - 2, words, &n) || n == 0) {
-		parse_error(p, "malformed section header: at most %d words of at most %d bytes, "
-		    "in double quotes when they hold blanks", WORDS_MAX, GRANT_NAME - 1);
+		parse_error(p,
+		    "malformed section header: at most %d words of at most %d bytes, "
+		    "in double quotes when they hold blanks",
+		    WORDS_MAX, GRANT_NAME - 1);
 		return;
 	}
 	for (i = 0; i < 4 && strcmp(words[0], kinds[i].name) != 0; i++)
@@ -209,8 +217,9 @@ section_begin(struct parse *p, const char *header, size_t len)
 	}
 	if (i == 0)
 		p->config->vsmd_line = p->line;
-	p->skip = !(i == 0 || (i == 1 && begin_principal(p, words[1])) ||
-	    (i == 2 && begin_grant(p, words)) || (i == 3 && begin_rule(p, words)));
+	p->skip =
+	    !(i == 0 || (i == 1 && begin_principal(p, words[1])) ||
+		(i == 2 && begin_grant(p, words)) || (i == 3 && begin_rule(p, words)));
 }
 
 static const struct principal *
@@ -230,13 +239,17 @@ check_overlap(struct parse *p, const struct principal *a, const struct principal
 
 	for (size_t k = 0; k < POLICY_KINDS; k++) {
 		if (a->any[k] && b->any[k])
-			parse_error_at(p, b->line, "[principal %s] has %s = * as [principal %s] "
-			    "has: a peer can be one principal only", b->name, kinds[k], a->name);
+			parse_error_at(p, b->line,
+			    "[principal %s] has %s = * as [principal %s] "
+			    "has: a peer can be one principal only",
+			    b->name, kinds[k], a->name);
 		for (size_t i = 0; i < a->nids[k]; i++)
 			for (size_t j = 0; j < b->nids[k]; j++)
 				if (a->ids[k][i] == b->ids[k][j])
-					parse_error_at(p, b->line, "[principal %s] has %s %u as "
-					    "[principal %s] has: a peer can be one principal only",
+					parse_error_at(p, b->line,
+					    "[principal %s] has %s %u as "
+					    "[principal %s] has: a peer can be one "
+					    "principal only",
 					    b->name, kinds[k], b->ids[k][j], a->name);
 	}
 }
@@ -261,10 +274,13 @@ section_finish(struct parse *p)
 			parse_error_at(p, c->rules[i].line, "there is no [principal %s]",
 			    c->rules[i].principal);
 		for (size_t j = 0; j <= i; j++)
-			of_principal += strcmp(c->rules[j].principal, c->rules[i].principal) == 0;
+			of_principal +=
+			    strcmp(c->rules[j].principal, c->rules[i].principal) == 0;
 		if (of_principal == GRANT_MAX_RULES + 1)
-			parse_error_at(p, c->rules[i].line, "more than %d [key] sections of "
-			    "principal %s", GRANT_MAX_RULES, c->rules[i].principal);
+			parse_error_at(p, c->rules[i].line,
+			    "more than %d [key] sections of "
+			    "principal %s",
+			    GRANT_MAX_RULES, c->rules[i].principal);
 	}
 }
 

@@ -96,12 +96,15 @@ set_tpm(struct parse *p, const char *value)
 
 	if (strcmp(value, "embedded") == 0 ||
 	    (strncmp(value, "tpm2:", 5) == 0 && value[5] != '\0') ||
-	    (strncmp(value, "tpm1.2:", 7) == 0 && (port = strrchr(value + 7, ':')) != NULL &&
-		port > value + 7 && port[1] != '\0'))
+	    (strncmp(value, "tpm1.2:", 7) == 0 &&
+		(port = strrchr(value + 7, ':')) != NULL && port > value + 7 &&
+		port[1] != '\0'))
 		keep(p, &p->config->settings.tpm, value);
 	else
-		parse_error(p, "tpm: `%s' is not embedded, tpm2:TCTI (tpm2:device:/dev/tpmrm0) or "
-		    "tpm1.2:HOST:PORT", value);
+		parse_error(p,
+		    "tpm: `%s' is not embedded, tpm2:TCTI (tpm2:device:/dev/tpmrm0) or "
+		    "tpm1.2:HOST:PORT",
+		    value);
 }
 
 static void
@@ -264,7 +267,8 @@ settings_finish(struct parse *p)
 	if (!p->max_per_given && s->max_per_principal > s->max_applications)
 		s->max_per_principal = s->max_applications;
 	if (s->max_per_principal > s->max_applications)
-		parse_error(p, "max-per-principal = %u is more than max-applications = %u",
+		parse_error(p,
+		    "max-per-principal = %u is more than max-applications = %u",
 		    s->max_per_principal, s->max_applications);
 	for (size_t i = 0; i < p->config->ngrants; i++)
 		if (s->pin_tries > 0 && !p->config->grants[i].lockout_given)

@@ -30,7 +30,8 @@ distance(const char *a, const char *b)
 		for (size_t j = 1; j <= lb; j++) {
 			size_t up = row[j];
 
-			row[j] = least(up + 1, row[j - 1] + 1, corner + (a[i - 1] != b[j - 1]));
+			row[j] = least(
+			    up + 1, row[j - 1] + 1, corner + (a[i - 1] != b[j - 1]));
 			corner = up;
 		}
 	}

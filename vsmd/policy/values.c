@@ -49,16 +49,17 @@ value_number(struct parse *p, const char *value, unsigned long min, unsigned lon
 	errno = 0;
 	*ret = strtoul(value, &end, 10);
 	/* strtoul() takes a sign and leading blanks; we do not. */
-	if (value[0] >= '0' && value[0] <= '9' && *end == '\0' && errno == 0 && *ret >= min &&
-	    *ret <= max)
+	if (value[0] >= '0' && value[0] <= '9' && *end == '\0' && errno == 0 &&
+	    *ret >= min && *ret <= max)
 		return true;
-	parse_error(p, "%s: `%s' is not a number from %lu to %lu", p->key, value, min, max);
+	parse_error(
+	    p, "%s: `%s' is not a number from %lu to %lu", p->key, value, min, max);
 	return false;
 }
 
 bool
-value_choice(struct parse *p, const char *value, const char *const *choices, size_t n,
-    size_t *ret)
+value_choice(
+    struct parse *p, const char *value, const char *const *choices, size_t n, size_t *ret)
 {
 	const char *near;
 	char all[256];
@@ -70,7 +71,8 @@ value_choice(struct parse *p, const char *value, const char *const *choices, siz
 			return true;
 		}
 	if ((near = suggest(value, choices, n)) != NULL) {
-		parse_error(p, "%s: `%s' is unknown: did you mean `%s'?", p->key, value, near);
+		parse_error(
+		    p, "%s: `%s' is unknown: did you mean `%s'?", p->key, value, near);
 		return false;
 	}
 	all[0] = '\0';
@@ -152,7 +154,7 @@ near_mechanism(const char *item)
 	size_t n = 0;
 
 	while (n < sizeof(names) / sizeof(names[0]) &&
-	    (names[n] = ck_mech_name_at(n, &type)) != NULL)
+	       (names[n] = ck_mech_name_at(n, &type)) != NULL)
 		n++;
 	return suggest(item, names, n);
 }
@@ -165,11 +167,13 @@ value_mechanism(struct parse *p, const char *item, CK_MECHANISM_TYPE *mechs, uin
 
 	if (!ckm_parse(item, &type) || type > UINT32_MAX) {
 		if ((near = near_mechanism(item)) != NULL)
-			parse_error(p, "%s: `%s' is no mechanism: did you mean `%s'?", p->key,
-			    item, near);
+			parse_error(p, "%s: `%s' is no mechanism: did you mean `%s'?",
+			    p->key, item, near);
 		else
-			parse_error(p, "%s: `%s' is no mechanism: names are those of PKCS #11 "
-			    "(CKM_RSA_PKCS), or numbers (0x80000001)", p->key, item);
+			parse_error(p,
+			    "%s: `%s' is no mechanism: names are those of PKCS #11 "
+			    "(CKM_RSA_PKCS), or numbers (0x80000001)",
+			    p->key, item);
 		return;
 	}
 	for (uint16_t i = 0; i < *n; i++)

@@ -19,8 +19,8 @@ static void
 run(const char *status, int channel, int store, const uint8_t *hello,
     const struct grant *grant)
 {
-	struct admin_config config = {.grant = *grant, .channel = channel, .store = store,
-	    .status = status};
+	struct admin_config config = {
+	    .grant = *grant, .channel = channel, .store = store, .status = status};
 
 	if (!hello_ask_read(hello, &config.hello))
 		_exit(1);
@@ -70,8 +70,8 @@ start(struct super *s, int channel, const uint8_t *hello, const struct grant *gr
 	if (pid < 0)
 		return -1;
 	s->admins[s->nadmins++] = pid;
-	log_info("administrator connected principal=%s peer=\"%s\" pid=%d", grant->principal,
-	    grant->peer, (int)pid);
+	log_info("administrator connected principal=%s peer=\"%s\" pid=%d",
+	    grant->principal, grant->peer, (int)pid);
 	return 0;
 }
 
@@ -87,7 +87,8 @@ admin_start(struct super *s, struct channel *channel, const uint8_t *hello,
 		return;
 	}
 	if ((fd = channel_take_fd(channel)) < 0) {
-		log_error("this transport's channels cannot be handed over: %s", strerror(errno));
+		log_error("this transport's channels cannot be handed over: %s",
+		    strerror(errno));
 		greet_refuse(s, channel, HELLO_FAILED);
 		return;
 	}
@@ -109,7 +110,8 @@ admin_exited(struct super *s, pid_t pid, int status)
 		if (s->admins[i] != pid)
 			continue;
 		if (WIFSIGNALED(status) && s->phase < PHASE_DRAIN)
-			log_error("an administrator's process was killed by signal %d (%s)",
+			log_error(
+			    "an administrator's process was killed by signal %d (%s)",
 			    WTERMSIG(status), strsignal(WTERMSIG(status)));
 		s->admins[i] = s->admins[--s->nadmins];
 		return true;

@@ -185,7 +185,8 @@ attach_tick(struct super *s, int64_t now)
 			next = slot->queue->until;
 		if (slot->nursery == NULL) {
 			attach_flush(s, slot);
-			if (slot->nursery == NULL && slot->queue != NULL && slot->retry_at < next)
+			if (slot->nursery == NULL && slot->queue != NULL &&
+			    slot->retry_at < next)
 				next = slot->retry_at;
 		}
 	}

@@ -42,6 +42,7 @@ child_fork(struct super *s, const char *name, const int *keep, size_t nkeep)
 	unsetenv("WATCHDOG_USEC");
 	unsetenv("WATCHDOG_PID");
 	if (confine_keep_fds(keep, nkeep) < 0)
-		log_fatal("cannot close the supervisor's descriptors: %s", strerror(errno));
+		log_fatal(
+		    "cannot close the supervisor's descriptors: %s", strerror(errno));
 	return 0;
 }

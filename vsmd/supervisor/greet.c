@@ -28,8 +28,10 @@ describe(char dst[GRANT_NAME], const struct peer *peer)
 		snprintf(dst, GRANT_NAME, "cid %u", peer->id);
 		return;
 	case PEER_DOMID:
-		log_quote(label, 40, peer->label, strnlen(peer->label, sizeof(peer->label)));
-		snprintf(dst, GRANT_NAME, "domid %u%s%.39s", peer->id, label[0] ? " " : "", label);
+		log_quote(
+		    label, 40, peer->label, strnlen(peer->label, sizeof(peer->label)));
+		snprintf(dst, GRANT_NAME, "domid %u%s%.39s", peer->id,
+		    label[0] ? " " : "", label);
 		return;
 	}
 	snprintf(dst, GRANT_NAME, "unknown");
@@ -41,11 +43,14 @@ static void
 answer(struct super *s, struct channel *channel, enum hello_status status,
     const uint8_t *slots, uint32_t count)
 {
-	struct hello_answer a = {.version = HELLO_VERSION, .status = status, .count = count,
+	struct hello_answer a = {.version = HELLO_VERSION,
+	    .status = status,
+	    .count = count,
 	    .epoch = s->epoch};
 	uint8_t bytes[HELLO_LEN];
 	struct iovec iov[2] = {{.iov_base = bytes, .iov_len = sizeof(bytes)},
-	    {.iov_base = (void *)(uintptr_t)slots, .iov_len = (size_t)count * HELLO_SLOT_LEN}};
+	    {.iov_base = (void *)(uintptr_t)slots,
+		.iov_len = (size_t)count * HELLO_SLOT_LEN}};
 
 	memcpy(a.instance, s->instance, sizeof(a.instance));
 	hello_answer_write(bytes, &a);
@@ -95,7 +100,8 @@ greet_token(struct super *s, struct channel *channel, const uint8_t *hello, uint
 		return;
 	}
 	memcpy(peer, grant->peer, sizeof(peer));
-	(void)config_grant(s->config, principal, slot->initialized ? slot->label : NULL, grant);
+	(void)config_grant(
+	    s->config, principal, slot->initialized ? slot->label : NULL, grant);
 	memcpy(grant->peer, peer, sizeof(peer));
 	if (slot->state != SLOT_OPEN || !limits_take(s, principal)) {
 		if (slot->state == SLOT_OPEN && limits_log(s))
@@ -132,7 +138,8 @@ greet_serve(struct super *s, struct channel *channel, const struct peer *peer,
 	}
 	if (ask.version != HELLO_VERSION) {
 		if (limits_log(s))
-			log_warn("refused: speaks protocol version %u, this is %d peer=\"%s\"",
+			log_warn(
+			    "refused: speaks protocol version %u, this is %d peer=\"%s\"",
 			    ask.version, HELLO_VERSION, grant.peer);
 		greet_refuse(s, channel, HELLO_BAD_VERSION);
 		return;
@@ -140,8 +147,9 @@ greet_serve(struct super *s, struct channel *channel, const struct peer *peer,
 	if (principal == NULL ||
 	    (ask.purpose == HELLO_ADMIN && !config_is_admin(s->config, principal))) {
 		if (limits_log(s))
-			log_warn("refused: %s peer=\"%s\"", principal == NULL ?
-			    "no principal of the configuration" : "not an administrator",
+			log_warn("refused: %s peer=\"%s\"",
+			    principal == NULL ? "no principal of the configuration"
+					      : "not an administrator",
 			    grant.peer);
 		greet_refuse(s, channel, HELLO_REFUSED);
 		return;
@@ -184,7 +192,8 @@ on_channel(struct super *s, struct watch *w, uint32_t events)
 
 	(void)events;
 	do {
-		ssize_t n = channel_read(g->channel, g->bytes + g->got, HELLO_LEN - g->got, 0);
+		ssize_t n =
+		    channel_read(g->channel, g->bytes + g->got, HELLO_LEN - g->got, 0);
 
 		if (n < 0 && (errno == ETIMEDOUT || errno == EAGAIN || errno == EINTR))
 			return;

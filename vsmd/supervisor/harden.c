@@ -46,9 +46,11 @@ harden_limits(void)
 		return;
 	if (getrlimit(RLIMIT_MEMLOCK, &lock) == 0) {
 		lock.rlim_cur = lock.rlim_max;
-		if (setrlimit(RLIMIT_MEMLOCK, &lock) == 0 && lock.rlim_max != RLIM_INFINITY)
-			log_info("memory that can be locked is limited to %llu bytes: keys may "
-			    "reach swap (LimitMEMLOCK=infinity lifts it)",
+		if (setrlimit(RLIMIT_MEMLOCK, &lock) == 0 &&
+		    lock.rlim_max != RLIM_INFINITY)
+			log_info("memory that can be locked is limited to %llu bytes: "
+				 "keys may "
+				 "reach swap (LimitMEMLOCK=infinity lifts it)",
 			    (unsigned long long)lock.rlim_max);
 	}
 }
@@ -65,8 +67,10 @@ harden_user(const struct config_settings *c, uid_t *ret_uid, gid_t *ret_gid)
 	if (*ret_uid != 0 || (c->sandbox && c->user == NULL))
 		return 0;
 	if ((pw = getpwnam(name)) == NULL) {
-		log_error("there is no user %s to run as: make it (systemd-sysusers), or set user "
-		    "in vsmd.conf", name);
+		log_error("there is no user %s to run as: make it (systemd-sysusers), or "
+			  "set user "
+			  "in vsmd.conf",
+		    name);
 		return -1;
 	}
 	*ret_uid = pw->pw_uid;
@@ -117,20 +121,20 @@ harden_drop(const struct config_settings *c)
 
 /* Refused with EPERM rather than by a signal: a library may try one. */
 static const int denied[] = {SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev),
-	SCMP_SYS(pidfd_getfd), SCMP_SYS(process_madvise), SCMP_SYS(kcmp),
-	SCMP_SYS(kexec_load), SCMP_SYS(kexec_file_load), SCMP_SYS(init_module),
-	SCMP_SYS(finit_module), SCMP_SYS(delete_module), SCMP_SYS(bpf),
-	SCMP_SYS(perf_event_open), SCMP_SYS(userfaultfd), SCMP_SYS(mount), SCMP_SYS(umount2),
-	SCMP_SYS(pivot_root), SCMP_SYS(chroot), SCMP_SYS(move_mount), SCMP_SYS(open_tree),
-	SCMP_SYS(fsopen), SCMP_SYS(fsmount), SCMP_SYS(fsconfig), SCMP_SYS(fspick),
-	SCMP_SYS(mount_setattr), SCMP_SYS(swapon), SCMP_SYS(swapoff), SCMP_SYS(reboot),
-	SCMP_SYS(setns), SCMP_SYS(unshare), SCMP_SYS(keyctl), SCMP_SYS(add_key),
-	SCMP_SYS(request_key), SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_enter),
-	SCMP_SYS(io_uring_register), SCMP_SYS(open_by_handle_at), SCMP_SYS(acct),
-	SCMP_SYS(quotactl), SCMP_SYS(settimeofday), SCMP_SYS(clock_settime),
-	SCMP_SYS(adjtimex), SCMP_SYS(clock_adjtime), SCMP_SYS(iopl), SCMP_SYS(ioperm),
-	SCMP_SYS(modify_ldt), SCMP_SYS(fanotify_init), SCMP_SYS(sethostname),
-	SCMP_SYS(setdomainname), SCMP_SYS(syslog), SCMP_SYS(personality)};
+    SCMP_SYS(pidfd_getfd), SCMP_SYS(process_madvise), SCMP_SYS(kcmp),
+    SCMP_SYS(kexec_load), SCMP_SYS(kexec_file_load), SCMP_SYS(init_module),
+    SCMP_SYS(finit_module), SCMP_SYS(delete_module), SCMP_SYS(bpf),
+    SCMP_SYS(perf_event_open), SCMP_SYS(userfaultfd), SCMP_SYS(mount), SCMP_SYS(umount2),
+    SCMP_SYS(pivot_root), SCMP_SYS(chroot), SCMP_SYS(move_mount), SCMP_SYS(open_tree),
+    SCMP_SYS(fsopen), SCMP_SYS(fsmount), SCMP_SYS(fsconfig), SCMP_SYS(fspick),
+    SCMP_SYS(mount_setattr), SCMP_SYS(swapon), SCMP_SYS(swapoff), SCMP_SYS(reboot),
+    SCMP_SYS(setns), SCMP_SYS(unshare), SCMP_SYS(keyctl), SCMP_SYS(add_key),
+    SCMP_SYS(request_key), SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_enter),
+    SCMP_SYS(io_uring_register), SCMP_SYS(open_by_handle_at), SCMP_SYS(acct),
+    SCMP_SYS(quotactl), SCMP_SYS(settimeofday), SCMP_SYS(clock_settime),
+    SCMP_SYS(adjtimex), SCMP_SYS(clock_adjtime), SCMP_SYS(iopl), SCMP_SYS(ioperm),
+    SCMP_SYS(modify_ldt), SCMP_SYS(fanotify_init), SCMP_SYS(sethostname),
+    SCMP_SYS(setdomainname), SCMP_SYS(syslog), SCMP_SYS(personality)};
 
 int
 harden_deny(void)

@@ -5,10 +5,10 @@
 #include "common/log.h"
 #include "vsmd/supervisor/super.h"
 
-#define GREETS_MAX 256     /* peers that have not said hello */
+#define GREETS_MAX 256	   /* peers that have not said hello */
 #define GREETS_MAX_EACH 32 /* of one identity */
 #define LOG_WINDOW 10000   /* ms */
-#define LOG_LINES 20       /* in a window, of those that peers can cause */
+#define LOG_LINES 20	   /* in a window, of those that peers can cause */
 
 static struct count *
 find(struct super *s, const char *principal)
@@ -62,7 +62,8 @@ limits_log(struct super *s)
 
 	if (now >= s->limits.log_window) {
 		if (s->limits.dropped > 0)
-			log_warn("%u more lines of this kind were left out", s->limits.dropped);
+			log_warn("%u more lines of this kind were left out",
+			    s->limits.dropped);
 		s->limits.log_window = now + LOG_WINDOW;
 		s->limits.logged = s->limits.dropped = 0;
 	}

@@ -6,8 +6,8 @@
 #include "common/log.h"
 #include "vsmd/supervisor/super.h"
 
-#define BURST 16   /* connections taken at one event: others have their turn */
-#define PAUSE 500  /* ms without accepting after descriptors ran out */
+#define BURST 16  /* connections taken at one event: others have their turn */
+#define PAUSE 500 /* ms without accepting after descriptors ran out */
 
 static void
 on_listener(struct super *s, struct watch *w, uint32_t events)
@@ -45,7 +45,8 @@ listen_open(struct super *s)
 		struct watch *w = &s->listeners[s->nlisteners];
 
 		if (l == NULL) {
-			log_error("cannot listen: %s", transport_strerror(c->listen[i], errno));
+			log_error(
+			    "cannot listen: %s", transport_strerror(c->listen[i], errno));
 			return -1;
 		}
 		s->listening[s->nlisteners++] = l;

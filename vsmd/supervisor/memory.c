@@ -1,10 +1,10 @@
 /*
  * memory.c - the one place where token directories are in clear: never on a disk.
  *
- * With the right to mount: a tmpfs of our own in a mount namespace of our own, which ends with the last
- * of our processes, kept out of swap where the kernel can.  Otherwise: a directory in
- * /dev/shm, named by a link in the runtime directory so that the next start removes what
- * a killed one left.
+ * With the right to mount: a tmpfs of our own in a mount namespace of our own, which ends
+ * with the last of our processes, kept out of swap where the kernel can.  Otherwise: a
+ * directory in /dev/shm, named by a link in the runtime directory so that the next start
+ * removes what a killed one left.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -47,7 +47,8 @@ empty(int dir, int depth)
 			continue;
 		if (unlinkat(dir, e->d_name, 0) == 0)
 			continue;
-		fd = openat(dir, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		fd = openat(
+		    dir, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd < 0)
 			continue;
 		empty(fd, depth - 1);
@@ -75,19 +76,22 @@ mount_private(const char *path, uid_t uid, gid_t gid)
 	char options[128];
 	int n;
 
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+	if (unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
 		return 0;
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
 		return -1;
-	n = snprintf(options, sizeof(options), "mode=0700,size=%s,uid=%u,gid=%u",
-	    SIZE, (unsigned)uid, (unsigned)gid);
+	n = snprintf(options, sizeof(options), "mode=0700,size=%s,uid=%u,gid=%u", SIZE,
+	    (unsigned)uid, (unsigned)gid);
 	snprintf(options + n, sizeof(options) - (size_t)n, ",noswap");
 	if (mount("vsmd", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) == 0)
 		return 1;
 	/* Before Linux 6.4 tmpfs knows no noswap. */
 	options[n] = '\0';
-	if (mount("vsmd", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) == 0) {
-		log_warn("this kernel cannot keep a tmpfs out of swap: encrypt or turn off swap");
+	if (mount("vsmd", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) ==
+	    0) {
+		log_warn("this kernel cannot keep a tmpfs out of swap: encrypt or turn "
+			 "off swap");
 		return 1;
 	}
 	return errno == EPERM || errno == EACCES ? 0 : -1;
@@ -121,7 +125,8 @@ make_shared(struct super *s, const char *link, uid_t uid, gid_t gid)
 	struct statfs fs;
 
 	if (statfs(SHM, &fs) < 0 || fs.f_type != TMPFS_MAGIC) {
-		log_error("keys would touch a disk: " SHM " is no tmpfs. Mount one there, or "
+		log_error(
+		    "keys would touch a disk: " SHM " is no tmpfs. Mount one there, or "
 		    "start vsmd as root so that it can mount its own");
 		return -1;
 	}
@@ -130,13 +135,15 @@ make_shared(struct super *s, const char *link, uid_t uid, gid_t gid)
 		return -1;
 	}
 	if ((geteuid() == 0 && chown(path, uid, gid) < 0) || symlink(path, link) < 0 ||
-	    (s->memory.path = strdup(path)) == NULL || (s->memory.link = strdup(link)) == NULL) {
+	    (s->memory.path = strdup(path)) == NULL ||
+	    (s->memory.link = strdup(link)) == NULL) {
 		log_error("cannot prepare %s: %s", path, strerror(errno));
 		(void)rmdir(path);
 		return -1;
 	}
 	log_info("token directories lie in %s, not in a private mount: that needs "
-	    "root or CAP_SYS_ADMIN", path);
+		 "root or CAP_SYS_ADMIN",
+	    path);
 	return 0;
 }
 

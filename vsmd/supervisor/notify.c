@@ -1,4 +1,5 @@
-/* notify.c - what the service manager hears (sd_notify(3)); nothing when there is none. */
+/* notify.c - what the service manager hears (sd_notify(3)); nothing when there is none.
+ */
 #include <systemd/sd-daemon.h>
 #include <time.h>
 

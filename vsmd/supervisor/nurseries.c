@@ -24,17 +24,19 @@
 #include "vsmd/supervisor/super.h"
 
 #define START_DEADLINE 15000 /* ms until M_N_READY */
-#define BACKOFF 100          /* ms after the first nursery that failed, doubled each time */
+#define BACKOFF 100 /* ms after the first nursery that failed, doubled each time */
 #define BACKOFF_MAX 10000
-#define GIVE_UP 3            /* failures in a row after which those who wait are refused */
-#define GROUP_POLL 20        /* ms between looks at a group that is ending */
+#define GIVE_UP 3     /* failures in a row after which those who wait are refused */
+#define GROUP_POLL 20 /* ms between looks at a group that is ending */
 
 static void
 run(struct super *s, struct slot *slot, int pipe)
 {
 	const struct config_settings *c = config_settings(s->config);
-	struct nursery_config config = {.slot = slot->id, .directory = slot->directory,
-	    .library = config_settings(s->boot)->softhsm, .threads = c->threads,
+	struct nursery_config config = {.slot = slot->id,
+	    .directory = slot->directory,
+	    .library = config_settings(s->boot)->softhsm,
+	    .threads = c->threads,
 	    .max_sessions = c->max_sessions};
 	char gate[1100];
 
@@ -232,7 +234,7 @@ ended(struct super *s, struct nursery *n, int status)
 {
 	struct slot *slot = slot_find(s, n->slot);
 	bool expected = n->retired || s->phase >= PHASE_DRAIN ||
-	    (slot != NULL && slot->state != SLOT_OPEN) || !s->store.ready;
+			(slot != NULL && slot->state != SLOT_OPEN) || !s->store.ready;
 
 	(void)drain(s, n);
 	close_pipe(s, n);
@@ -241,10 +243,12 @@ ended(struct super *s, struct nursery *n, int status)
 	if (slot != NULL && slot->nursery == n) {
 		slot->nursery = NULL;
 		if (!n->ready && !expected) {
-			int64_t pause = (int64_t)BACKOFF << (slot->failures < 8 ? slot->failures : 8);
+			int64_t pause = (int64_t)BACKOFF
+					<< (slot->failures < 8 ? slot->failures : 8);
 
 			slot->failures++;
-			slot->retry_at = now_ms() + (pause < BACKOFF_MAX ? pause : BACKOFF_MAX);
+			slot->retry_at =
+			    now_ms() + (pause < BACKOFF_MAX ? pause : BACKOFF_MAX);
 			if (slot->failures % GIVE_UP == 0)
 				attach_refuse_all(s, slot, HELLO_FAILED);
 		}
@@ -305,7 +309,8 @@ nurseries_tick(struct super *s, int64_t now)
 		if (n->reaped && now + GROUP_POLL < next)
 			next = now + GROUP_POLL;
 		if (!n->reaped && n->ready_by <= now) {
-			log_error("a nursery does not get ready, killing it slot=%u", n->slot);
+			log_error(
+			    "a nursery does not get ready, killing it slot=%u", n->slot);
 			n->ready_by = NEVER;
 			nursery_kill(n);
 		}

@@ -21,7 +21,8 @@ directory(const char *path, mode_t mode, uid_t uid, gid_t gid)
 
 	if (mkdir(path, mode) == 0) {
 		/* Not the umask's business: guests must reach the socket. */
-		if (chmod(path, mode) == 0 && (geteuid() != 0 || chown(path, uid, gid) == 0))
+		if (chmod(path, mode) == 0 &&
+		    (geteuid() != 0 || chown(path, uid, gid) == 0))
 			return 0;
 	} else if (errno == EEXIST && stat(path, &st) == 0) {
 		if (!S_ISDIR(st.st_mode)) {
@@ -29,8 +30,10 @@ directory(const char *path, mode_t mode, uid_t uid, gid_t gid)
 			return -1;
 		}
 		if (st.st_uid != uid && st.st_uid != 0) {
-			log_error("%s belongs to uid %u, but vsmd runs as uid %u: chown it, or "
-			    "set user in vsmd.conf", path, (unsigned)st.st_uid, (unsigned)uid);
+			log_error(
+			    "%s belongs to uid %u, but vsmd runs as uid %u: chown it, or "
+			    "set user in vsmd.conf",
+			    path, (unsigned)st.st_uid, (unsigned)uid);
 			return -1;
 		}
 		if (st.st_mode & S_IWOTH) {
@@ -78,8 +81,10 @@ lock(const char *dir, const char *name)
 		pid[len > 0 ? len : 0] = '\0';
 		pid[strspn(pid, "0123456789")] = '\0';
 		if (errno == EWOULDBLOCK)
-			log_error("another vsmd (pid %s) runs on %s: stop it first, or give this "
-			    "one directories of its own", pid[0] ? pid : "unknown", dir);
+			log_error("another vsmd (pid %s) runs on %s: stop it first, or "
+				  "give this "
+				  "one directories of its own",
+			    pid[0] ? pid : "unknown", dir);
 		else
 			log_error("cannot lock %s: %s", path, strerror(errno));
 		close(fd);
@@ -96,13 +101,14 @@ places_open(struct super *s, uid_t uid, gid_t gid)
 {
 	const struct config_settings *c = config_settings(s->boot);
 
-	if (directory(c->state, 0700, uid, gid) < 0 || directory(c->runtime, 0755, uid, gid) < 0)
+	if (directory(c->state, 0700, uid, gid) < 0 ||
+	    directory(c->runtime, 0755, uid, gid) < 0)
 		return -1;
 	if ((s->lock_state = lock(c->state, "vsmd.lock")) < 0 ||
 	    (s->lock_runtime = lock(c->runtime, "vsmd.pid")) < 0)
 		return -1;
 	if (geteuid() == 0 && (fchown(s->lock_state, uid, gid) < 0 ||
-	    fchown(s->lock_runtime, uid, gid) < 0)) {
+				  fchown(s->lock_runtime, uid, gid) < 0)) {
 		log_error("cannot give the lock files to uid %u: %s", (unsigned)uid,
 		    strerror(errno));
 		return -1;

@@ -21,7 +21,8 @@ static void
 needs_restart(bool unchanged, const char *key)
 {
 	if (!unchanged)
-		log_warn("`%s' has changed: that takes effect when vsmd is restarted", key);
+		log_warn(
+		    "`%s' has changed: that takes effect when vsmd is restarted", key);
 }
 
 static bool
@@ -46,7 +47,8 @@ compare(const struct config_settings *a, const struct config_settings *b)
 	needs_restart(same(a->runtime, b->runtime), "runtime");
 	needs_restart(same(a->softhsm, b->softhsm), "softhsm");
 	needs_restart(same(a->tpm, b->tpm), "tpm");
-	needs_restart(p->npcrs == q->npcrs && memcmp(p->pcrs, q->pcrs, p->npcrs) == 0, "pcrs");
+	needs_restart(
+	    p->npcrs == q->npcrs && memcmp(p->pcrs, q->pcrs, p->npcrs) == 0, "pcrs");
 	needs_restart(p->locality == q->locality, "locality");
 	needs_restart(same(p->authority, q->authority), "authority");
 	needs_restart(same(a->approvals, b->approvals), "approvals");
@@ -64,13 +66,15 @@ reload(struct super *s)
 
 	notify_reloading();
 	if ((config = config_load(s->file, report, NULL)) == NULL) {
-		log_error("%s has errors: going on with the configuration as it was", s->file);
+		log_error(
+		    "%s has errors: going on with the configuration as it was", s->file);
 		notify_ready(s);
 		return;
 	}
 	after = config_settings(config);
 	compare(config_settings(s->boot), after);
-	refork = before->threads != after->threads || before->max_sessions != after->max_sessions;
+	refork = before->threads != after->threads ||
+		 before->max_sessions != after->max_sessions;
 	log_level((enum log_level)after->log_level);
 	if (s->config != s->boot)
 		config_free(s->config);

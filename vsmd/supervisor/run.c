@@ -15,7 +15,7 @@
 #include "common/proctitle.h"
 #include "vsmd/supervisor/super.h"
 
-#define DRAIN_SECONDS 5  /* nurseries and administrators end */
+#define DRAIN_SECONDS 5	 /* nurseries and administrators end */
 #define CLOSE_SECONDS 30 /* the store makes durable what it has begun */
 
 int64_t
@@ -235,8 +235,14 @@ finish(struct super *s)
 int
 supervisor_main(const char *file, struct config *config)
 {
-	struct super s = {.file = file, .config = config, .boot = config, .started = now_ms(),
-	    .epoll = -1, .lock_runtime = -1, .lock_state = -1, .phase_until = NEVER};
+	struct super s = {.file = file,
+	    .config = config,
+	    .boot = config,
+	    .started = now_ms(),
+	    .epoll = -1,
+	    .lock_runtime = -1,
+	    .lock_state = -1,
+	    .phase_until = NEVER};
 	const struct config_settings *c = config_settings(config);
 
 	log_level((enum log_level)c->log_level);

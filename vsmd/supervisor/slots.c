@@ -20,8 +20,8 @@ slot_find(const struct super *s, uint32_t id)
 bool
 slot_visible(const struct super *s, const struct slot *slot, const char *principal)
 {
-	return slot->listed &&
-	    config_grant(s->config, principal, slot->initialized ? slot->label : NULL, NULL);
+	return slot->listed && config_grant(s->config, principal,
+				   slot->initialized ? slot->label : NULL, NULL);
 }
 
 static struct slot *
@@ -69,8 +69,8 @@ slot_read(struct super *s, struct buf *b)
 		return false; /* twice in one message */
 	slot->listed = true;
 	changed = slot->directory == NULL || slot->initialized != initialized ||
-	    strcmp(slot->label, label) != 0 || strcmp(slot->serial, serial) != 0 ||
-	    strcmp(slot->directory, directory) != 0;
+		  strcmp(slot->label, label) != 0 || strcmp(slot->serial, serial) != 0 ||
+		  strcmp(slot->directory, directory) != 0;
 	if (changed) {
 		free(slot->directory);
 		if ((slot->directory = strdup(directory)) == NULL)

@@ -22,9 +22,10 @@ nurseries(const struct super *s)
 	json_t *list = json_array();
 
 	for (const struct nursery *n = s->nurseries; n != NULL; n = n->next)
-		json_array_append_new(list, json_pack("{s:i, s:i, s:b, s:b, s:i}", "slot",
-		    (int)n->slot, "pid", (int)n->pid, "ready", n->ready, "retired", n->retired,
-		    "workers", (int)n->workers.n));
+		json_array_append_new(
+		    list, json_pack("{s:i, s:i, s:b, s:b, s:i}", "slot", (int)n->slot,
+			      "pid", (int)n->pid, "ready", n->ready, "retired",
+			      n->retired, "workers", (int)n->workers.n));
 	return list;
 }
 
@@ -49,13 +50,14 @@ status_json(const struct super *s)
 
 	for (size_t i = 0; i < HELLO_APP_LEN; i++)
 		snprintf(instance + 2 * i, 3, "%02x", s->instance[i]);
-	o = json_pack("{s:i, s:s, s:I, s:o, s:s, s:s, s:b, s:i, s:i, s:i, s:i, s:i, s:o, s:o}",
+	o = json_pack(
+	    "{s:i, s:s, s:I, s:o, s:s, s:s, s:b, s:i, s:i, s:i, s:i, s:i, s:o, s:o}",
 	    "pid", (int)getpid(), "instance", instance, "uptime",
 	    (json_int_t)((now_ms() - s->started) / 1000), "listen", listeners(s), "state",
-	    boot->state, "tpm", boot->tpm, "sandbox", boot->sandbox, "slots", (int)s->nslots,
-	    "applications", (int)s->limits.total, "max-applications", (int)c->max_applications,
-	    "store-pid", (int)s->store.pid, "administrators", (int)s->nadmins, "principals",
-	    principals(s), "nurseries", nurseries(s));
+	    boot->state, "tpm", boot->tpm, "sandbox", boot->sandbox, "slots",
+	    (int)s->nslots, "applications", (int)s->limits.total, "max-applications",
+	    (int)c->max_applications, "store-pid", (int)s->store.pid, "administrators",
+	    (int)s->nadmins, "principals", principals(s), "nurseries", nurseries(s));
 	text = o != NULL ? json_dumps(o, JSON_COMPACT) : NULL;
 	json_decref(o);
 	return text;

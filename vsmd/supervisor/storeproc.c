@@ -13,17 +13,21 @@
 #include "vsmd/store/store.h"
 #include "vsmd/supervisor/super.h"
 
-#define TRIES 5          /* restarts in a row */
-#define BACKOFF 250      /* ms before the first, doubled each time */
-#define STABLE 60000     /* ms after which earlier failures are forgotten */
+#define TRIES 5	     /* restarts in a row */
+#define BACKOFF 250  /* ms before the first, doubled each time */
+#define STABLE 60000 /* ms after which earlier failures are forgotten */
 
 static void
 run(struct super *s, int pipe)
 {
 	const struct config_settings *c = config_settings(s->boot);
-	struct store_config config = {.state = c->state, .memory = s->memory.path,
-	    .tpm = s->tpm.wanted ? s->tpm.tpm.address : c->tpm, .policy = c->tpm_policy,
-	    .approvals = c->approvals, .measure_pcr = -1, .pin_tries = c->pin_tries,
+	struct store_config config = {.state = c->state,
+	    .memory = s->memory.path,
+	    .tpm = s->tpm.wanted ? s->tpm.tpm.address : c->tpm,
+	    .policy = c->tpm_policy,
+	    .approvals = c->approvals,
+	    .measure_pcr = -1,
+	    .pin_tries = c->pin_tries,
 	    .sandbox = c->sandbox};
 
 	_exit(store_main(pipe, &config));
@@ -216,8 +220,8 @@ store_exited(struct super *s, pid_t pid, int status)
 	if (s->store.ready && now - s->store.since > STABLE)
 		s->store.failures = 0;
 	s->store.ready = false;
-	/* Nothing that was not made durable may be seen again: workers end, memory is made
-	 * anew from the disk. */
+	/* Nothing that was not made durable may be seen again: workers end, memory is
+	 * made anew from the disk. */
 	slots_store_gone(s);
 	nurseries_kill_all(s);
 	admin_kill_all(s);

@@ -32,7 +32,7 @@ struct watch {
 };
 
 enum phase {
-	PHASE_OPEN,  /* the store opens; nobody is served yet */
+	PHASE_OPEN, /* the store opens; nobody is served yet */
 	PHASE_SERVE,
 	PHASE_DRAIN, /* nobody is accepted, nurseries and administrators end */
 	PHASE_CLOSE, /* the store ends */
@@ -54,7 +54,8 @@ struct greet {
 struct attach {
 	struct attach *next;
 	int channel;
-	int store; /* worker's end of its pipe to the store, once that has been told; -1 */
+	int store; /* worker's end of its pipe to the store, once that has been told; -1
+		    */
 	uint8_t hello[HELLO_LEN];
 	char principal[GRANT_NAME];
 	struct buf grant;
@@ -78,14 +79,14 @@ struct nursery {
 		struct worker {
 			pid_t pid;
 			char principal[GRANT_NAME];
-		} *list;
+		} * list;
 		size_t n;
 	} workers;
 };
 
 enum slot_state {
 	SLOT_OPEN,
-	SLOT_KILLING,   /* M_T_DISCARD came: its processes end */
+	SLOT_KILLING,	/* M_T_DISCARD came: its processes end */
 	SLOT_REBUILDING /* M_S_DISCARDED went: until the next M_T_SLOTS */
 };
 
@@ -162,9 +163,9 @@ struct super {
 	} limits;
 
 	struct {
-		char *path;  /* where token directories are in clear */
+		char *path; /* where token directories are in clear */
 		bool mounted;
-		char *link;  /* names `path` for the next start, when not mounted */
+		char *link; /* names `path` for the next start, when not mounted */
 	} memory;
 	int lock_runtime, lock_state;
 

@@ -10,7 +10,7 @@
 bool
 workers_handed_over(struct nursery *n, const char *principal)
 {
-	char (*bigger)[GRANT_NAME];
+	char(*bigger)[GRANT_NAME];
 
 	bigger = reallocarray(n->starting.principals, n->starting.n + 1, GRANT_NAME);
 	if (bigger == NULL)
@@ -49,7 +49,8 @@ workers_started(struct super *s, struct nursery *n, pid_t pid)
 	n->workers.list = bigger;
 	bigger[n->workers.n].pid = pid;
 	memcpy(bigger[n->workers.n++].principal, principal, GRANT_NAME);
-	log_debug("worker started pid=%d slot=%u principal=%s", (int)pid, n->slot, principal);
+	log_debug(
+	    "worker started pid=%d slot=%u principal=%s", (int)pid, n->slot, principal);
 	return true;
 }
 
@@ -60,7 +61,8 @@ workers_failed(struct super *s, struct nursery *n, const char *why)
 
 	if (!next_starting(n, principal))
 		return false;
-	log_error("no worker could be made: %s slot=%u principal=%s", why, n->slot, principal);
+	log_error(
+	    "no worker could be made: %s slot=%u principal=%s", why, n->slot, principal);
 	limits_drop(s, principal);
 	return true;
 }
@@ -89,13 +91,15 @@ workers_exited(struct super *s, struct nursery *n, pid_t pid, int status)
 		return false;
 	/* SIGKILL is how workers end with their nursery. */
 	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
-		log_error("a worker was killed by signal %d (%s)%s pid=%d slot=%u principal=%s",
+		log_error(
+		    "a worker was killed by signal %d (%s)%s pid=%d slot=%u principal=%s",
 		    WTERMSIG(status), strsignal(WTERMSIG(status)),
-		    WTERMSIG(status) == SIGSYS ? ": a system call outside its confinement" : "",
+		    WTERMSIG(status) == SIGSYS ? ": a system call outside its confinement"
+					       : "",
 		    (int)pid, n->slot, w->principal);
 	else
-		log_debug("worker ended pid=%d slot=%u principal=%s status=%d", (int)pid, n->slot,
-		    w->principal, WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+		log_debug("worker ended pid=%d slot=%u principal=%s status=%d", (int)pid,
+		    n->slot, w->principal, WIFEXITED(status) ? WEXITSTATUS(status) : -1);
 	limits_drop(s, w->principal);
 	*w = n->workers.list[--n->workers.n];
 	return true;

@@ -37,24 +37,24 @@ static void
 all_settings(void **state)
 {
 	struct config *c = accepted("\xef\xbb\xbf# comment\r\n"
-	    "[vsmd]\r\n"
-	    "  listen = unix:/a b/c.sock, vsock:any:7001\r\n"
-	    "listen = unix:/d ; and a third\n"
-	    "socket-mode = 0660\n"
-	    "state = /s/\n"
-	    "runtime = /r\n"
-	    "softhsm = /lib/x.so\n"
-	    "tpm = tpm2:device:/dev/tpmrm0\n"
-	    "pcrs = 7, 4 4\n"
-	    "locality = 2\n"
-	    "authority = /a.pem\n"
-	    "pin-tries = 3\n"
-	    "max-applications = 20\n"
-	    "max-sessions = 100\n"
-	    "threads = 8\n"
-	    "user = root\n"
-	    "log-level = debug\n"
-	    "sandbox = no");
+				    "[vsmd]\r\n"
+				    "  listen = unix:/a b/c.sock, vsock:any:7001\r\n"
+				    "listen = unix:/d ; and a third\n"
+				    "socket-mode = 0660\n"
+				    "state = /s/\n"
+				    "runtime = /r\n"
+				    "softhsm = /lib/x.so\n"
+				    "tpm = tpm2:device:/dev/tpmrm0\n"
+				    "pcrs = 7, 4 4\n"
+				    "locality = 2\n"
+				    "authority = /a.pem\n"
+				    "pin-tries = 3\n"
+				    "max-applications = 20\n"
+				    "max-sessions = 100\n"
+				    "threads = 8\n"
+				    "user = root\n"
+				    "log-level = debug\n"
+				    "sandbox = no");
 	const struct config_settings *s = config_settings(c);
 
 	(void)state;
@@ -118,7 +118,8 @@ bad_lines(void **state)
 	refused("[vsmd]\nhello\n\nthreads = 4\nworld",
 	    "f:2: neither a [section] nor `key = value'\n"
 	    "f:5: neither a [section] nor `key = value'\n");
-	refused("[vsmd]\nthreds = 4\n", "f:2: unknown key `threds': did you mean `threads'?\n");
+	refused("[vsmd]\nthreds = 4\n",
+	    "f:2: unknown key `threds': did you mean `threads'?\n");
 	refused("[vsmd]\nfrobnicate = 4\n",
 	    "f:2: unknown key `frobnicate' in this section: see vsmd.conf(5)\n");
 	refused("[vsmd]\nthreads = 4\nthreads = 5\n", "f:3: `threads' is given twice\n");
@@ -128,16 +129,20 @@ bad_lines(void **state)
 	    "f:1: unknown section [vsmb]: did you mean [vsmd]?\n");
 	refused("[listen]\n",
 	    "f:1: unknown section [listen]: there are vsmd, principal, grant and key\n");
-	refused("[vsmd] # all\n", "f:1: a section header ends with `]', and nothing follows it\n");
-	refused("[vsmd\n", "f:1: a section header ends with `]', and nothing follows it\n");
+	refused("[vsmd] # all\n",
+	    "f:1: a section header ends with `]', and nothing follows it\n");
+	refused(
+	    "[vsmd\n", "f:1: a section header ends with `]', and nothing follows it\n");
 	refused("[\n", "f:1: a section header ends with `]', and nothing follows it\n");
-	refused("[]\n", "f:1: malformed section header: at most 4 words of at most 63 bytes, "
+	refused("[]\n",
+	    "f:1: malformed section header: at most 4 words of at most 63 bytes, "
 	    "in double quotes when they hold blanks\n");
 	refused("[vsmd x]\n", "f:1: a section of this kind is written [vsmd]\n");
 	memset(line, 'x', sizeof(line));
 	memcpy(line, "[vsmd]\nstate = /", 16);
 	line[sizeof(line) - 1] = '\0';
-	snprintf(want, sizeof(want), "f:2: the line is longer than 197 bytes: a list can be "
+	snprintf(want, sizeof(want),
+	    "f:2: the line is longer than 197 bytes: a list can be "
 	    "continued by giving its key again\n");
 	refused(line, want);
 	complaints[0] = '\0';
@@ -149,9 +154,12 @@ static void
 bad_settings(void **state)
 {
 	(void)state;
-	refused("[vsmd]\nthreads = 0\n", "f:2: threads: `0' is not a number from 1 to 1024\n");
-	refused("[vsmd]\nthreads = -1\n", "f:2: threads: `-1' is not a number from 1 to 1024\n");
-	refused("[vsmd]\nthreads = 4x\n", "f:2: threads: `4x' is not a number from 1 to 1024\n");
+	refused("[vsmd]\nthreads = 0\n",
+	    "f:2: threads: `0' is not a number from 1 to 1024\n");
+	refused("[vsmd]\nthreads = -1\n",
+	    "f:2: threads: `-1' is not a number from 1 to 1024\n");
+	refused("[vsmd]\nthreads = 4x\n",
+	    "f:2: threads: `4x' is not a number from 1 to 1024\n");
 	refused("[vsmd]\nthreads = 99999999999999999999\n",
 	    "f:2: threads: `99999999999999999999' is not a number from 1 to 1024\n");
 	refused("[vsmd]\nsocket-mode = 0888\n",
@@ -159,23 +167,28 @@ bad_settings(void **state)
 	refused("[vsmd]\nsocket-mode = 1777\n",
 	    "f:2: socket-mode: `1777' is not an octal mode as 0666\n");
 	refused("[vsmd]\nstate = here\n", "f:2: state: `here' is not an absolute path\n");
-	refused("[vsmd]\ntpm = tpm3\n", "f:2: tpm: `tpm3' is not embedded, tpm2:TCTI "
+	refused("[vsmd]\ntpm = tpm3\n",
+	    "f:2: tpm: `tpm3' is not embedded, tpm2:TCTI "
 	    "(tpm2:device:/dev/tpmrm0) or tpm1.2:HOST:PORT\n");
-	refused("[vsmd]\ntpm = tpm1.2:30003\n", "f:2: tpm: `tpm1.2:30003' is not embedded, "
+	refused("[vsmd]\ntpm = tpm1.2:30003\n",
+	    "f:2: tpm: `tpm1.2:30003' is not embedded, "
 	    "tpm2:TCTI (tpm2:device:/dev/tpmrm0) or tpm1.2:HOST:PORT\n");
 	refused("[vsmd]\npcrs = 24\n", "f:2: pcrs: `24' is not a number from 0 to 23\n");
 	refused("[vsmd]\npcrs = ,\n", "f:2: pcrs: the list is empty\n");
-	refused("[vsmd]\nlocality = 5\n", "f:2: locality: `5' is not a number from 0 to 4\n");
+	refused(
+	    "[vsmd]\nlocality = 5\n", "f:2: locality: `5' is not a number from 0 to 4\n");
 	refused("[vsmd]\nuser = nobody-of-this-name\n",
 	    "f:2: user: there is no user `nobody-of-this-name' on this machine\n");
 	refused("[vsmd]\nlog-level = warn\n",
 	    "f:2: log-level: `warn' is not one of error warning info debug\n");
 	refused("[vsmd]\nlog-level = warnin\n",
 	    "f:2: log-level: `warnin' is unknown: did you mean `warning'?\n");
-	refused("[vsmd]\nsandbox = true\n", "f:2: sandbox: `true' is neither yes nor no\n");
+	refused(
+	    "[vsmd]\nsandbox = true\n", "f:2: sandbox: `true' is neither yes nor no\n");
 	refused("[vsmd]\nmax-applications = 5\nmax-per-principal = 6\n",
 	    "f:1: max-per-principal = 6 is more than max-applications = 5\n");
-	/* The transport says what is wrong with an address; that it is said matters here. */
+	/* The transport says what is wrong with an address; that it is said matters here.
+	 */
 	assert_null(parse("[vsmd]\nlisten = tcp:1\n"));
 	assert_non_null(strstr(complaints, "f:2: listen: `tcp:1': "));
 }

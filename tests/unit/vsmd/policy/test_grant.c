@@ -112,16 +112,16 @@ bad_members(void **state)
 	struct buf b;
 
 	(void)state;
-	patched(16, 0x20);             /* unknown flag */
-	patched(20, 1u << 12);         /* unknown class */
-	patched(24, 2);                /* a bool that is none */
+	patched(16, 0x20);     /* unknown flag */
+	patched(20, 1u << 12); /* unknown class */
+	patched(24, 2);	       /* a bool that is none */
 	patched(25, GRANT_MAX_MECHS + 1);
 	patched(27, GRANT_MAX_RULES + 1);
-	patched(29, 0x40);             /* unknown bit */
-	patched(0, GRANT_NAME);        /* name longer than the bytes that follow */
+	patched(29, 0x40);	/* unknown bit */
+	patched(0, GRANT_NAME); /* name longer than the bytes that follow */
 	memset(&in, 0, sizeof(in));
 	in.nmechs = 1;
-	in.mechs[0] = 1ull << 32;      /* not a mechanism: cannot be written */
+	in.mechs[0] = 1ull << 32; /* not a mechanism: cannot be written */
 	buf_init(&b, IPC_MAX);
 	grant_write(&b, &in);
 	assert_false(buf_ok(&b));

@@ -51,14 +51,16 @@ manual_has_every_key(void **state)
 			    strcmp(keys[i].name, name) == 0)
 				break;
 		if (i == NKEYS)
-			fail_msg("the page has %s in [%s], the parser has not", name, section);
+			fail_msg(
+			    "the page has %s in [%s], the parser has not", name, section);
 		if (seen[i])
 			fail_msg("the page has %s in [%s] twice", name, section);
 		seen[i] = true;
 	}
 	for (size_t i = 0; i < NKEYS; i++)
 		if (!seen[i])
-			fail_msg("the page lacks %s of %s", keys[i].name, keys[i].section);
+			fail_msg(
+			    "the page lacks %s of %s", keys[i].name, keys[i].section);
 	free(text);
 }
 
@@ -81,7 +83,8 @@ example_is_right(void **state)
 	/* `#key' is an example, `# text' is prose. */
 	while ((line = strsep(&rest, "\n")) != NULL)
 		n += (size_t)snprintf(open + n, (1 << 18) - n, "%s\n",
-		    line[0] == '#' && line[1] != ' ' && line[1] != '\0' ? line + 1 : line);
+		    line[0] == '#' && line[1] != ' ' && line[1] != '\0' ? line + 1
+									: line);
 	c = parse(open);
 	rest = complaints;
 	while ((line = strsep(&rest, "\n")) != NULL)

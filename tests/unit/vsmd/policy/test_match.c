@@ -12,10 +12,10 @@ who(const struct config *c, enum peer_kind kind, uint32_t id)
 static void
 principals(void **state)
 {
-	struct config *c = accepted(
-	    "[principal others]\nuid = *\n"
-	    "[principal web]\nuid = root, 33\nuid = 34\ndomid = 5\n"
-	    "[principal dns]\ncid = 3 4\nrole = admin\n");
+	struct config *c =
+	    accepted("[principal others]\nuid = *\n"
+		     "[principal web]\nuid = root, 33\nuid = 34\ndomid = 5\n"
+		     "[principal dns]\ncid = 3 4\nrole = admin\n");
 
 	(void)state;
 	assert_string_equal(who(c, PEER_UID, 0), "web");
@@ -37,13 +37,12 @@ static void
 most_specific(void **state)
 {
 	struct grant g;
-	struct config *c = accepted(
-	    "[principal a]\nuid = 1\n"
-	    "[principal b]\nuid = 2\n"
-	    "[grant a *]\nallow = read\n"
-	    "[grant a web-*]\nallow = use\n"
-	    "[grant a w*]\nallow = pin\n"
-	    "[grant a web-1]\nallow = wrap\n");
+	struct config *c = accepted("[principal a]\nuid = 1\n"
+				    "[principal b]\nuid = 2\n"
+				    "[grant a *]\nallow = read\n"
+				    "[grant a web-*]\nallow = use\n"
+				    "[grant a w*]\nallow = pin\n"
+				    "[grant a web-1]\nallow = wrap\n");
 
 	(void)state;
 	assert_true(config_grant(c, "a", "web-1", &g));
@@ -67,17 +66,18 @@ static void
 init_shows_the_empty_slot(void **state)
 {
 	struct grant g;
-	struct config *c = accepted(
-	    "[principal a]\nuid = 1\n"
-	    "[grant a x]\n"
-	    "[grant a lab-*]\nallow = init, login\nlogin = channel\n"
-	    "[key a lab-* r1]\nhide = yes\n"
-	    "[key a x r2]\nhide = yes\n"
-	    "[key a * r3]\nquota = 5/s\n");
+	struct config *c =
+	    accepted("[principal a]\nuid = 1\n"
+		     "[grant a x]\n"
+		     "[grant a lab-*]\nallow = init, login\nlogin = channel\n"
+		     "[key a lab-* r1]\nhide = yes\n"
+		     "[key a x r2]\nhide = yes\n"
+		     "[key a * r3]\nquota = 5/s\n");
 
 	(void)state;
 	assert_true(config_grant(c, "a", NULL, &g));
-	assert_int_equal(g.classes, 1u << CLASS_NONE | 1u << CLASS_LOGIN | 1u << CLASS_INIT);
+	assert_int_equal(
+	    g.classes, 1u << CLASS_NONE | 1u << CLASS_LOGIN | 1u << CLASS_INIT);
 	assert_true(g.flags & GRANT_CHANNEL_LOGIN);
 	assert_int_equal(g.nrules, 2);
 	assert_true(g.rules[0].hide);
@@ -89,20 +89,22 @@ static void
 what_a_grant_says(void **state)
 {
 	struct grant g;
-	struct config *c = accepted(
-	    "[principal a]\nuid = 1\n"
-	    "[grant a plain]\n"
-	    "[grant a full]\n"
-	    "login = channel\nallow = all\nextract = allow\naudit-use = yes\npin-lockout = no\n"
-	    "mechanisms = CKM_RSA_PKCS, 0x80000001\nmechanisms = CKM_ECDSA CKM_RSA_PKCS\n");
+	struct config *c = accepted("[principal a]\nuid = 1\n"
+				    "[grant a plain]\n"
+				    "[grant a full]\n"
+				    "login = channel\nallow = all\nextract = "
+				    "allow\naudit-use = yes\npin-lockout = no\n"
+				    "mechanisms = CKM_RSA_PKCS, 0x80000001\nmechanisms = "
+				    "CKM_ECDSA CKM_RSA_PKCS\n");
 
 	(void)state;
 	assert_true(config_grant(c, "a", "plain", &g));
 	assert_string_equal(g.principal, "a");
 	assert_string_equal(g.peer, "");
 	assert_int_equal(g.flags, GRANT_DENY_EXTRACT | GRANT_PIN_LOCKOUT);
-	assert_int_equal(g.classes, 1u << CLASS_NONE | 1u << CLASS_READ | 1u << CLASS_USE |
-	    1u << CLASS_RANDOM | 1u << CLASS_LOGIN);
+	assert_int_equal(g.classes, 1u << CLASS_NONE | 1u << CLASS_READ |
+					1u << CLASS_USE | 1u << CLASS_RANDOM |
+					1u << CLASS_LOGIN);
 	assert_false(g.limit_mechs);
 	assert_true(config_grant(c, "a", "full", &g));
 	assert_int_equal(g.flags, GRANT_CHANNEL_LOGIN | GRANT_AUDIT_USE);

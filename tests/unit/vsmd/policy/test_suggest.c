@@ -21,7 +21,8 @@ nearest(void **state)
 	assert_null(suggest("xy", words, 5));
 	assert_null(suggest("frobnicate", words, 5));
 	assert_null(suggest("", words, 5));
-	assert_null(suggest("a-word-that-is-longer-than-any-key-could-ever-hope-to-be", words, 5));
+	assert_null(suggest(
+	    "a-word-that-is-longer-than-any-key-could-ever-hope-to-be", words, 5));
 	assert_null(suggest("state", words, 0));
 }
 

@@ -152,7 +152,8 @@ static void
 worker(int channel, const uint8_t *hello)
 {
 	struct hello_ask ask;
-	struct hello_answer a = {.version = HELLO_VERSION, .max_frame = (uint32_t)getppid(),
+	struct hello_answer a = {.version = HELLO_VERSION,
+	    .max_frame = (uint32_t)getppid(),
 	    .silence = (uint32_t)getpid()};
 	uint8_t bytes[HELLO_LEN];
 	char c;
@@ -203,7 +204,8 @@ nursery_attach(int fd, struct buf *b, const int *fds, size_t nfds)
 	pid_t pid;
 
 	if (buf_get_u8(b) != M_N_ATTACH || nfds != 2 ||
-	    (hello = buf_get_raw(b, HELLO_LEN)) == NULL || !grant_read(b, &grant) || !buf_end(b))
+	    (hello = buf_get_raw(b, HELLO_LEN)) == NULL || !grant_read(b, &grant) ||
+	    !buf_end(b))
 		_exit(8);
 	if ((pid = fork()) == 0) {
 		close(fd);
@@ -238,7 +240,8 @@ nursery_main(int fd, const struct nursery_config *config)
 	buf_init(&b, IPC_MAX);
 	for (;;) {
 		while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-			nursery_tell(fd, M_N_EXITED, (uint32_t)pid, true, (uint32_t)status);
+			nursery_tell(
+			    fd, M_N_EXITED, (uint32_t)pid, true, (uint32_t)status);
 		if (poll(&p, 1, 20) <= 0)
 			continue;
 		if (ipc_recv(fd, &b, fds, &nfds) < 0)
@@ -282,7 +285,8 @@ void
 embedded_stop(struct embedded_tpm *t)
 {
 	if (t->pid > 0 && waitpid(t->pid, NULL, WNOHANG) == 0) {
-		kill(t->pid, SIGTERM);
+		kill(
+		    t->pid, SIGKILL); /* it may not have got as far as to catch another */
 		(void)waitpid(t->pid, NULL, 0);
 		log_info("fake: tpm stopped");
 	}

@@ -20,7 +20,7 @@
 #define FAKE_EMPTY 7
 
 /* Files that the fakes look for in the state directory. */
-#define FAKE_STORE_FAILS "store-fails"     /* the store does not open */
+#define FAKE_STORE_FAILS "store-fails"	   /* the store does not open */
 #define FAKE_NURSERY_FAILS "nursery-fails" /* nurseries end before they are ready */
 #define FAKE_NURSERY_HANGS "nursery-hangs" /* they say nothing at all */
 

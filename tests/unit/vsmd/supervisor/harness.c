@@ -80,10 +80,13 @@ vsmd_config(struct vsmd *v, const char *settings, const char *policy)
 	FILE *f = fopen(v->conf, "we");
 
 	assert_non_null(f);
-	fprintf(f, "[vsmd]\nsandbox = yes\nlisten = unix:%s\nstate = %s\nruntime = %s/run\n"
-	    "softhsm = %s/library\nlog-level = debug\n%s\n%s\n", v->sock, v->state, v->dir,
-	    v->state, settings ? settings : "", policy ? policy :
-	    "[principal all]\nuid = *\nrole = admin\n[grant all *]\nallow = all\n");
+	fprintf(f,
+	    "[vsmd]\nsandbox = yes\nlisten = unix:%s\nstate = %s\nruntime = %s/run\n"
+	    "softhsm = %s/library\nlog-level = debug\n%s\n%s\n",
+	    v->sock, v->state, v->dir, v->state, settings ? settings : "",
+	    policy
+		? policy
+		: "[principal all]\nuid = *\nrole = admin\n[grant all *]\nallow = all\n");
 	fclose(f);
 }
 
@@ -125,7 +128,8 @@ vsmd_wait(struct vsmd *v)
 	for (int i = 0; i < PATIENCE / STEP; i++) {
 		if (waitpid(v->pid, &status, WNOHANG) == v->pid) {
 			v->pid = 0;
-			return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+			return WIFEXITED(status) ? WEXITSTATUS(status)
+						 : -WTERMSIG(status);
 		}
 		nap();
 	}
@@ -195,10 +199,14 @@ vsmd_mark(struct vsmd *v, const char *file, bool there)
 }
 
 struct channel *
-vsmd_hello(struct vsmd *v, enum hello_purpose purpose, uint32_t slot, struct hello_answer *ret)
+vsmd_hello(
+    struct vsmd *v, enum hello_purpose purpose, uint32_t slot, struct hello_answer *ret)
 {
-	struct hello_ask ask = {.version = HELLO_VERSION, .purpose = purpose, .slot = slot,
-	    .max_frame = 1 << 20, .silence = 30000};
+	struct hello_ask ask = {.version = HELLO_VERSION,
+	    .purpose = purpose,
+	    .slot = slot,
+	    .max_frame = 1 << 20,
+	    .silence = 30000};
 	struct channel *c = transport_connect(v->address, 5000);
 	uint8_t bytes[HELLO_LEN];
 	struct iovec iov = {.iov_base = bytes, .iov_len = sizeof(bytes)};
@@ -227,7 +235,8 @@ vsmd_status(struct vsmd *v, const char *key)
 
 	assert_non_null(c);
 	assert_int_equal(a.status, HELLO_OK);
-	while (n < sizeof(text) && (got = channel_read(c, text + n, sizeof(text) - n, 5000)) > 0)
+	while (n < sizeof(text) &&
+	       (got = channel_read(c, text + n, sizeof(text) - n, 5000)) > 0)
 		n += (size_t)got;
 	channel_close(c);
 	o = json_loadb(text, n, 0, NULL);

@@ -33,16 +33,16 @@ void vsmd_start(struct vsmd *v, bool wait);
 /* SIGTERM and wait; the exit status. */
 int vsmd_stop(struct vsmd *v);
 int vsmd_wait(struct vsmd *v);
-/* Wait until the log holds the text (fails after 20 s), from offset `from` on; returns the
- * offset behind it. */
+/* Wait until the log holds the text (fails after 20 s), from offset `from` on; returns
+ * the offset behind it. */
 size_t vsmd_log(struct vsmd *v, size_t from, const char *text);
 bool vsmd_logged(struct vsmd *v, const char *text);
 /* A file for the fakes in the state directory. */
 void vsmd_mark(struct vsmd *v, const char *file, bool there);
 /* Send a hello; NULL when the connection is refused.  *ret holds the answer; the status
  * is 99 when the peer closed without one. */
-struct channel *vsmd_hello(struct vsmd *v, enum hello_purpose purpose, uint32_t slot,
-    struct hello_answer *ret);
+struct channel *vsmd_hello(
+    struct vsmd *v, enum hello_purpose purpose, uint32_t slot, struct hello_answer *ret);
 /* The number `key` of the supervisor's status. */
 long vsmd_status(struct vsmd *v, const char *key);
 /* Wait until the number is `value`. */

@@ -1,6 +1,7 @@
 /* The hello: who is answered, and with what. */
 #include "harness.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -73,8 +74,10 @@ strangers_are_refused(void **state)
 	struct hello_answer a;
 	char policy[128];
 
-	snprintf(policy, sizeof(policy), "[principal other]\nuid = %u\nrole = admin\n"
-	    "[grant other *]\nallow = all\n", (unsigned)getuid() + 1);
+	snprintf(policy, sizeof(policy),
+	    "[principal other]\nuid = %u\nrole = admin\n"
+	    "[grant other *]\nallow = all\n",
+	    (unsigned)getuid() + 1);
 	vsmd_config(v, NULL, policy);
 	vsmd_start(v, true);
 	for (int purpose = HELLO_SLOTS; purpose <= HELLO_ADMIN; purpose++) {
@@ -143,7 +146,14 @@ half_open_peers_are_few(void **state)
 	assert_int_equal(a.status, HELLO_BUSY);
 	for (size_t i = 0; i < 40; i++)
 		channel_close(c[i]);
-	vsmd_until(v, "administrators", 0);
+	/* Once it has noticed that they are gone, others have their turn. */
+	for (int i = 0; i < 1000; i++) {
+		channel_close(vsmd_hello(v, HELLO_SLOTS, 0, &a));
+		if (a.status == HELLO_OK)
+			break;
+		(void)poll(NULL, 0, 10);
+	}
+	assert_int_equal(a.status, HELLO_OK);
 	assert_int_equal(vsmd_stop(v), 0);
 }
 

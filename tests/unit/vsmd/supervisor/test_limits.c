@@ -15,7 +15,8 @@ ignore(void *arg, const char *line)
 static void
 begin(struct super *s)
 {
-	static const char text[] = "[vsmd]\nmax-applications = 3\nmax-per-principal = 2\n";
+	static const char text[] =
+	    "[vsmd]\nmax-applications = 3\nmax-per-principal = 2\n";
 
 	memset(s, 0, sizeof(*s));
 	s->config = config_parse("f", text, strlen(text), ignore, NULL);

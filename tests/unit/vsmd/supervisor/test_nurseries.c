@@ -24,7 +24,7 @@ say(struct channel *c, char what)
 	char back;
 
 	return channel_writev(c, &iov, 1, 5000) == 0 &&
-	    channel_read_all(c, &back, 1, 20000) == 0 && back == what;
+	       channel_read_all(c, &back, 1, 20000) == 0 && back == what;
 }
 
 static void
@@ -99,7 +99,8 @@ discarded_token(void **state)
 	/* The store hears so only when the processes are gone. */
 	assert_false(process_alive((pid_t)a.silence));
 	assert_false(process_alive((pid_t)a.max_frame));
-	assert_true(vsmd_logged(v, "ending the applications of a token: fake commit failed slot=1"));
+	assert_true(vsmd_logged(
+	    v, "ending the applications of a token: fake commit failed slot=1"));
 	(void)vsmd_log(v, 0, "slots changed epoch=42");
 	channel_close(c);
 	c = attach(v, FAKE_SLOT, &again);
@@ -180,8 +181,8 @@ static void
 nursery_that_hangs(void **state)
 {
 	struct vsmd *v = *state;
-	struct hello_ask ask = {.version = HELLO_VERSION, .purpose = HELLO_TOKEN,
-	    .slot = FAKE_SLOT};
+	struct hello_ask ask = {
+	    .version = HELLO_VERSION, .purpose = HELLO_TOKEN, .slot = FAKE_SLOT};
 	struct hello_answer a;
 	uint8_t bytes[HELLO_LEN];
 	struct iovec iov = {.iov_base = bytes, .iov_len = sizeof(bytes)};

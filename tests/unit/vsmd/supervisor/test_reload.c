@@ -66,10 +66,13 @@ what_needs_a_restart(void **state)
 
 	vsmd_config(v, NULL, ALL);
 	vsmd_start(v, true);
-	vsmd_config(v, "tpm = tpm2:device:/dev/tpmrm0\npin-tries = 3\nmax-applications = 7\n"
-	    "max-per-principal = 7\n", ALL);
+	vsmd_config(v,
+	    "tpm = tpm2:device:/dev/tpmrm0\npin-tries = 3\nmax-applications = 7\n"
+	    "max-per-principal = 7\n",
+	    ALL);
 	(void)hup(v, 0, "reloaded ");
-	assert_true(vsmd_logged(v, "`tpm' has changed: that takes effect when vsmd is restarted"));
+	assert_true(vsmd_logged(
+	    v, "`tpm' has changed: that takes effect when vsmd is restarted"));
 	assert_true(vsmd_logged(v, "`pcrs' has changed"));
 	assert_true(vsmd_logged(v, "`pin-tries' has changed"));
 	assert_false(vsmd_logged(v, "`max-applications' has changed"));

@@ -47,7 +47,8 @@ second_one_is_told(void **state)
 	first = v->pid;
 	vsmd_start(v, false);
 	assert_int_equal(vsmd_wait(v), 1);
-	snprintf(want, sizeof(want), "another vsmd (pid %d) runs on %s", (int)first, v->state);
+	snprintf(
+	    want, sizeof(want), "another vsmd (pid %d) runs on %s", (int)first, v->state);
 	assert_true(vsmd_logged(v, want));
 	v->pid = first;
 	assert_int_equal(vsmd_stop(v), 0);
@@ -158,7 +159,8 @@ root_is_given_up(void **state)
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)vsmd_status(v, "store-pid"));
 	assert_non_null(f = fopen(path, "re"));
 	while (fgets(line, sizeof(line), f) != NULL) {
-		if (sscanf(line, "Uid: %u %u %u %u", &ids[0], &ids[1], &ids[2], &ids[3]) == 4) {
+		if (sscanf(line, "Uid: %u %u %u %u", &ids[0], &ids[1], &ids[2],
+			&ids[3]) == 4) {
 			for (int i = 0; i < 4; i++)
 				assert_int_not_equal(ids[i], 0);
 			seen = true;

@@ -1,4 +1,5 @@
-/* The embedded TPM is started first, told to the store, and started again when it dies. */
+/* The embedded TPM is started first, told to the store, and started again when it dies.
+ */
 #include "harness.h"
 
 #include <signal.h>
