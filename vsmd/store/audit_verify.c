@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/secmem.h"
 #include "vsmd/store/file.h"
@@ -43,13 +44,19 @@ line_at(const struct audit *a, uint64_t offset, uint64_t end, char space[AUDIT_L
 }
 
 static enum audit_verdict
-check_end(struct audit_check *c)
+check_end(const struct audit *a, struct audit_check *c)
 {
+	struct stat st;
+
 	if (c->seq != c->end_seq || !sec_equal(c->prev, c->end_hash, CRYPT_HASH)) {
 		c->line++;
 		return bad(c,
 		    "the log ends with record %" PRIu64 ", the store knows of %" PRIu64,
 		    c->seq, c->end_seq);
+	}
+	if (fstat(a->fd, &st) != 0 || (uint64_t)st.st_size != a->size) {
+		c->line++;
+		return bad(c, "something stands behind the last record that is not ours");
 	}
 	return AUDIT_GOOD;
 }
@@ -65,7 +72,7 @@ audit_check_step(const struct audit *a, struct audit_check *c, unsigned lines)
 		ssize_t len;
 
 		if (c->offset == c->end)
-			return check_end(c);
+			return check_end(a, c);
 		c->line++;
 		if ((len = line_at(a, c->offset, c->end, space)) < 0)
 			return bad(c, "no whole line");

@@ -1,0 +1,319 @@
+/* test_admin_store.c - the administrator's calls on a store process */
+#include <jansson.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/ipc.h"
+#include "dirs.h"
+#include "hsm.h"
+#include "rig.h"
+#include "vsmd/msg.h"
+#include "vsmd/store/backup.h"
+
+static int
+setup(void **state)
+{
+	struct rig *r = malloc(sizeof(*r));
+
+	rig_init(r);
+	*state = r;
+	assert_true(!r->on_tmpfs || rig_start(r));
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	rig_free(*state);
+	free(*state);
+	return 0;
+}
+
+#define RIG(r)                                                                           \
+	struct rig *r = *state;                                                          \
+	if (!r->on_tmpfs)                                                                \
+	skip()
+
+static char text[65536];
+
+static bool
+ask(int fd, const char *call, const char *args)
+{
+	return rig_admin(fd, call, args, "", "", NULL, 0, text, sizeof(text), NULL);
+}
+
+static long
+number(const char *name)
+{
+	json_t *j = json_loads(text, 0, NULL);
+	long n = json_is_integer(json_object_get(j, name))
+	    ? (long)json_integer_value(json_object_get(j, name))
+	    : -1;
+
+	json_decref(j);
+	return n;
+}
+
+static void
+make_token(struct rig *r, uint32_t number_, const char *label, unsigned objects)
+{
+	int fd = rig_attach(r, number_, false, "web", 0);
+	char serial[17];
+
+	hsm_init(rig_slot(r, number_)->directory, label, "so-pin", "user-pin", serial);
+	if (objects > 0)
+		hsm_create(rig_slot(r, number_)->directory, "user-pin", objects);
+	assert_int_equal(rig_pin_changed(fd, CKU_SO, "so-pin"), CKR_OK);
+	assert_int_equal(rig_pin_changed(fd, CKU_USER, "user-pin"), CKR_OK);
+	assert_int_equal(rig_commit(fd, label, serial, NULL), CKR_OK);
+	rig_slots(r);
+	close(fd);
+}
+
+static void
+delete_token(struct rig *r, int admin, const char *args, uint32_t slot)
+{
+	struct buf b;
+
+	buf_init(&b, IPC_MAX);
+	buf_put_u8(&b, M_A_ASK);
+	buf_put_str(&b, "token-delete");
+	buf_put_str(&b, args);
+	buf_put_bytes(&b, NULL, 0);
+	buf_put_bytes(&b, NULL, 0);
+	assert_int_equal(ipc_send(admin, &b, NULL, 0), 0);
+	assert_int_equal(rig_discard(r), slot);
+	assert_int_equal(ipc_recv(admin, &b, NULL, NULL), 0);
+	assert_int_equal(buf_get_u8(&b), M_A_ANSWER);
+	assert_int_equal(buf_get_u8(&b), 1);
+	buf_free(&b);
+}
+
+static void
+backup(int admin, const char *passphrase, struct buf *out)
+{
+	char args[64];
+	long handle, size;
+
+	assert_true(rig_admin(admin, "backup-begin", "{\"label\":\"web\"}", passphrase, "", NULL, 0,
+	    text, sizeof(text), NULL));
+	handle = number("handle");
+	size = number("size");
+	assert_true(size > 0);
+	buf_reset(out);
+	while (out->len < (size_t)size) {
+		snprintf(args, sizeof(args), "{\"handle\":%ld,\"offset\":%zu}", handle, out->len);
+		assert_true(rig_admin(admin, "backup-read", args, "", "", NULL, 0, text,
+		    sizeof(text), out));
+		assert_true(number("size") > 0);
+	}
+	snprintf(args, sizeof(args), "{\"handle\":%ld}", handle);
+	assert_true(ask(admin, "backup-end", args));
+	assert_false(ask(admin, "backup-end", args));
+}
+
+static bool
+restore(int admin, const char *passphrase, const char *so_pin, const struct buf *data)
+{
+	char args[64];
+	long handle;
+
+	snprintf(args, sizeof(args), "{\"size\":%zu}", data->len);
+	if (!ask(admin, "restore-begin", args))
+		return false;
+	handle = number("handle");
+	for (size_t off = 0; off < data->len;) {
+		size_t n = data->len - off < 40000 ? data->len - off : 40000;
+
+		snprintf(args, sizeof(args), "{\"handle\":%ld,\"offset\":%zu}", handle, off);
+		assert_true(rig_admin(admin, "restore-write", args, "", "", data->data + off, n,
+		    text, sizeof(text), NULL));
+		off += n;
+	}
+	snprintf(args, sizeof(args), "{\"handle\":%ld}", handle);
+	return rig_admin(admin, "restore-finish", args, passphrase, so_pin, NULL, 0, text,
+	    sizeof(text), NULL);
+}
+
+static void
+only_administrators(void **state)
+{
+	int fd;
+	RIG(r);
+
+	fd = rig_attach(r, 0, true, "web", 0);
+	assert_false(ask(fd, "status", "{}"));
+	assert_non_null(strstr(text, "role admin"));
+	close(fd);
+	fd = rig_attach(r, 0, true, "root", GRANT_ADMIN);
+	assert_true(ask(fd, "status", "{}"));
+	assert_int_equal(number("tokens"), 0);
+	assert_false(ask(fd, "no-such-call", "{}"));
+	assert_false(ask(fd, "status", "{\"x\":1}"));
+	assert_false(ask(fd, "token-delete", "{\"label\":\"none\"}"));
+	close(fd);
+}
+
+static void
+status_counts(void **state)
+{
+	int fd;
+	RIG(r);
+
+	make_token(r, 0, "web", 7);
+	fd = rig_attach(r, 0, true, "root", GRANT_ADMIN);
+	assert_true(ask(fd, "status", "{}"));
+	assert_int_equal(number("tokens"), 1);
+	assert_int_equal(number("objects"), 7);
+	assert_true(number("sequence") >= 1);
+	assert_true(number("audit_records") >= 2);
+	assert_non_null(strstr(text, "a fake TPM"));
+	close(fd);
+}
+
+static void
+backup_and_restore(void **state)
+{
+	struct buf data;
+	int fd;
+	RIG(r);
+
+	make_token(r, 0, "web", 200); /* more than one part */
+	fd = rig_attach(r, 0, true, "root", GRANT_ADMIN);
+	buf_init(&data, BACKUP_MAX);
+	backup(fd, "a passphrase", &data);
+	assert_true(data.len > 48 * 1024);
+	assert_null(memmem(data.data, data.len, "user-pin", 8));
+	assert_false(restore(fd, "a passphrase", "so-pin", &data)); /* it is there */
+	delete_token(r, fd, "{\"label\":\"web\"}", 0);
+	assert_false(restore(fd, "wrong", "so-pin", &data));
+	assert_non_null(strstr(text, "passphrase is wrong"));
+	assert_false(restore(fd, "a passphrase", "wrong", &data));
+	assert_non_null(strstr(text, "SO PIN"));
+	data.data[data.len / 2] ^= 1;
+	assert_false(restore(fd, "a passphrase", "so-pin", &data));
+	data.data[data.len / 2] ^= 1;
+	assert_true(restore(fd, "a passphrase", "so-pin", &data));
+	assert_int_equal(number("slot"), 2);
+	rig_slots(r);
+	assert_string_equal(rig_slot(r, 2)->label, "web");
+	assert_int_equal(hsm_count(rig_slot(r, 2)->directory, "user-pin"), 200);
+	/* The blank slot is the one it was, and both live on. */
+	assert_false(rig_slot(r, 1)->initialized);
+	make_token(r, 1, "other", 0);
+	assert_int_equal(rig_stop(r), 0);
+	close(fd);
+	assert_true(rig_start(r));
+	assert_int_equal(hsm_count(rig_slot(r, 2)->directory, "user-pin"), 200);
+	assert_non_null(rig_slot(r, 1));
+	assert_false(rig_slot(r, 3)->initialized);
+	buf_free(&data);
+}
+
+static void
+backup_under_the_stores_key(void **state)
+{
+	struct rig other;
+	struct buf data;
+	int fd;
+	RIG(r);
+
+	make_token(r, 0, "web", 1);
+	fd = rig_attach(r, 0, true, "root", GRANT_ADMIN);
+	buf_init(&data, BACKUP_MAX);
+	backup(fd, "", &data);
+	delete_token(r, fd, "{\"label\":\"web\"}", 0);
+	assert_true(restore(fd, "", "so-pin", &data));
+	rig_slots(r);
+	close(fd);
+
+	rig_init(&other);
+	assert_true(rig_start(&other));
+	fd = rig_attach(&other, 0, true, "root", GRANT_ADMIN);
+	assert_false(restore(fd, "", "so-pin", &data));
+	assert_non_null(strstr(text, "another store"));
+	close(fd);
+	rig_free(&other);
+	buf_free(&data);
+}
+
+static void
+transfers_belong_to_their_pipe(void **state)
+{
+	int a, b;
+	RIG(r);
+
+	make_token(r, 0, "web", 0);
+	a = rig_attach(r, 0, true, "root", GRANT_ADMIN);
+	b = rig_attach(r, 0, true, "root", GRANT_ADMIN);
+	for (int i = 0; i < 4; i++)
+		assert_true(ask(a, "restore-begin", "{\"size\":1000}"));
+	assert_false(ask(b, "restore-begin", "{\"size\":1000}"));
+	assert_false(rig_admin(b, "restore-write", "{\"handle\":1,\"offset\":0}", "", "", "x", 1,
+	    text, sizeof(text), NULL));
+	assert_false(rig_admin(a, "restore-write", "{\"handle\":1,\"offset\":5}", "", "", "x", 1,
+	    text, sizeof(text), NULL));
+	close(a);
+	assert_true(ask(b, "status", "{}")); /* a's end was seen before this or after */
+	assert_true(ask(b, "restore-begin", "{\"size\":1000}"));
+	assert_false(ask(b, "restore-begin", "{\"size\":100000000}"));
+	close(b);
+}
+
+static void
+audit_over_the_pipe(void **state)
+{
+	json_t *list;
+	int fd;
+	RIG(r);
+
+	make_token(r, 0, "web", 0);
+	fd = rig_attach(r, 0, true, "root", GRANT_ADMIN);
+	assert_true(ask(fd, "audit-verify", "{}"));
+	assert_non_null(strstr(text, "\"ok\":true"));
+	assert_true(ask(fd, "audit-read", "{\"from\":1,\"count\":100}"));
+	list = json_loads(text, 0, NULL);
+	assert_true(json_array_size(list) >= 2);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "event")),
+	    "store-start");
+	json_decref(list);
+	close(fd);
+}
+
+static void
+tpm_reseal(void **state)
+{
+	int fd;
+	RIG(r);
+
+	fd = rig_attach(r, 0, true, "root", GRANT_ADMIN);
+	dirs_save(r->state, "tpm-state", "B", 1);
+	assert_true(ask(fd, "tpm-reseal", "{}"));
+	assert_false(ask(fd, "tpm-predict", "{\"pcrs\":{\"0\":\"00\"}}"));
+	close(fd);
+	assert_int_equal(rig_stop(r), 0);
+	assert_true(rig_start(r)); /* opens in state B */
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	    T(only_administrators),
+	    T(status_counts),
+	    T(backup_and_restore),
+	    T(backup_under_the_stores_key),
+	    T(transfers_belong_to_their_pipe),
+	    T(audit_over_the_pipe),
+	    T(tpm_reseal),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,320 @@
+/* test_pins.c - wrong PINs counted, tickets, the PINs' copies: the store process asked as a
+ * worker asks */
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/ipc.h"
+#include "dirs.h"
+#include "hsm.h"
+#include "rig.h"
+#include "vsmd/msg.h"
+#include "vsmd/store/pins.h"
+
+#define LOCKOUT GRANT_PIN_LOCKOUT
+
+static int
+setup(void **state)
+{
+	struct rig *r = malloc(sizeof(*r));
+
+	rig_init(r);
+	*state = r;
+	assert_true(!r->on_tmpfs || rig_start(r));
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	rig_free(*state);
+	free(*state);
+	return 0;
+}
+
+#define RIG(r)                                                                           \
+	struct rig *r = *state;                                                          \
+	if (!r->on_tmpfs)                                                                \
+	skip()
+
+static CK_RV
+fail_login(int fd, uint8_t type)
+{
+	CK_RV rv = rig_simple(fd, M_W_LOGIN_MAY, type);
+
+	return rv != CKR_OK ? rv : rig_login_done(fd, type, false, "", NULL, NULL);
+}
+
+static void
+flags_follow_the_count(void **state)
+{
+	struct pin_tries t = {{0, 0}};
+
+	(void)state;
+	assert_int_equal(pins_flags(&t, 3), 0);
+	t.failed[PIN_USER] = 1;
+	assert_int_equal(pins_flags(&t, 3), CKF_USER_PIN_COUNT_LOW);
+	t.failed[PIN_USER] = 2;
+	assert_int_equal(pins_flags(&t, 3), CKF_USER_PIN_COUNT_LOW | CKF_USER_PIN_FINAL_TRY);
+	t.failed[PIN_USER] = 3;
+	assert_int_equal(pins_flags(&t, 3), CKF_USER_PIN_COUNT_LOW | CKF_USER_PIN_LOCKED);
+	t.failed[PIN_USER] = 0;
+	t.failed[PIN_SO] = 9;
+	assert_int_equal(pins_flags(&t, 3), CKF_SO_PIN_COUNT_LOW | CKF_SO_PIN_LOCKED);
+	assert_int_equal(pins_flags(&t, 0), 0);
+}
+
+static void
+so_verifier(void **state)
+{
+	const uint8_t *v;
+	struct txn t;
+	struct map m;
+	size_t len;
+
+	(void)state;
+	map_init(&m);
+	txn_init(&t);
+	assert_true(pins_put_so(&t, 0, (const uint8_t *)"so-pin", 6));
+	v = txn_get(&t, &m, "slot/0/pin/so", &len);
+	assert_true(pins_check_so(v, len, (const uint8_t *)"so-pin", 6));
+	assert_false(pins_check_so(v, len, (const uint8_t *)"so-pim", 6));
+	assert_false(pins_check_so(v, len, (const uint8_t *)"", 0));
+	assert_false(pins_check_so(v, len - 1, (const uint8_t *)"so-pin", 6));
+	assert_false(pins_check_so(NULL, 0, (const uint8_t *)"so-pin", 6));
+	txn_clear(&t);
+}
+
+static void
+three_wrong_pins_lock(void **state)
+{
+	int fd;
+	RIG(r);
+
+	fd = rig_attach(r, 0, false, "web", LOCKOUT);
+	assert_int_equal(fail_login(fd, CKU_USER), CKR_OK);
+	assert_int_equal(rig_token_flags(fd), CKF_USER_PIN_COUNT_LOW);
+	assert_int_equal(fail_login(fd, CKU_CONTEXT_SPECIFIC), CKR_OK);
+	assert_int_equal(rig_token_flags(fd), CKF_USER_PIN_COUNT_LOW | CKF_USER_PIN_FINAL_TRY);
+	/* Durable before the answer: a kill does not give tries back. */
+	rig_kill(r);
+	close(fd);
+	assert_true(rig_start(r));
+	fd = rig_attach(r, 0, false, "web", LOCKOUT);
+	assert_int_equal(fail_login(fd, CKU_USER), CKR_OK);
+	assert_int_equal(fail_login(fd, CKU_USER), CKR_PIN_LOCKED);
+	assert_int_equal(rig_simple(fd, M_W_LOGIN_MAY, CKU_SO), CKR_OK);
+	/* C_InitPIN by the SO sets it free. */
+	assert_int_equal(rig_pin_changed(fd, CKU_USER, "new"), CKR_OK);
+	assert_int_equal(rig_commit(fd, NULL, NULL, NULL), CKR_OK);
+	assert_int_equal(rig_simple(fd, M_W_LOGIN_MAY, CKU_USER), CKR_OK);
+	assert_int_equal(rig_token_flags(fd), 0);
+	close(fd);
+}
+
+static void
+success_starts_again(void **state)
+{
+	int fd;
+	RIG(r);
+
+	fd = rig_attach(r, 0, false, "web", LOCKOUT);
+	assert_int_equal(fail_login(fd, CKU_USER), CKR_OK);
+	assert_int_equal(fail_login(fd, CKU_USER), CKR_OK);
+	assert_int_equal(rig_simple(fd, M_W_LOGIN_MAY, CKU_USER), CKR_OK);
+	assert_int_equal(rig_login_done(fd, CKU_USER, true, "pin", NULL, NULL), CKR_OK);
+	assert_int_equal(rig_token_flags(fd), 0);
+	close(fd);
+}
+
+static void
+without_lockout_nothing_is_counted(void **state)
+{
+	int fd;
+	RIG(r);
+
+	fd = rig_attach(r, 0, false, "web", 0);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(fail_login(fd, CKU_USER), CKR_OK);
+	assert_int_equal(rig_token_flags(fd), 0);
+	close(fd);
+}
+
+/* Guesses in parallel are no more guesses. */
+static void
+logins_under_way_count(void **state)
+{
+	int fds[4];
+	struct pollfd p;
+	struct buf b;
+	RIG(r);
+
+	buf_init(&b, IPC_MAX);
+	for (int i = 0; i < 4; i++)
+		fds[i] = rig_attach(r, 0, false, "web", LOCKOUT);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(rig_simple(fds[i], M_W_LOGIN_MAY, CKU_USER), CKR_OK);
+	buf_put_u8(&b, M_W_LOGIN_MAY);
+	buf_put_u8(&b, CKU_USER);
+	assert_int_equal(ipc_send(fds[3], &b, NULL, 0), 0);
+	p = (struct pollfd){.fd = fds[3], .events = POLLIN};
+	assert_int_equal(poll(&p, 1, 50), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(rig_login_done(fds[i], CKU_USER, false, "", NULL, NULL), CKR_OK);
+	assert_int_equal(ipc_recv(fds[3], &b, NULL, NULL), 0);
+	assert_int_equal(buf_get_u8(&b), M_W_ANSWER);
+	assert_int_equal(buf_get_u64(&b), CKR_PIN_LOCKED);
+	buf_free(&b);
+	for (int i = 0; i < 4; i++)
+		close(fds[i]);
+}
+
+static void
+a_pin_waits_for_its_commit(void **state)
+{
+	char pin[64];
+	int a, b;
+	RIG(r);
+
+	a = rig_attach(r, 0, false, "web", GRANT_CHANNEL_LOGIN);
+	b = rig_attach(r, 0, false, "web", GRANT_CHANNEL_LOGIN);
+	assert_int_equal(rig_pin_changed(a, CKU_USER, "secret"), CKR_OK);
+	assert_int_equal(rig_commit(b, NULL, NULL, NULL), CKR_OK);
+	assert_int_equal(rig_channel_pin(b, pin), CKR_USER_PIN_NOT_INITIALIZED);
+	assert_int_equal(rig_commit(a, NULL, NULL, NULL), CKR_OK);
+	assert_int_equal(rig_channel_pin(b, pin), CKR_OK);
+	assert_string_equal(pin, "secret");
+	close(a);
+	close(b);
+}
+
+static void
+tickets_open_where_they_should(void **state)
+{
+	uint8_t *ticket = NULL, *old;
+	size_t len = 0, old_len;
+	char pin[64];
+	int a, b;
+	RIG(r);
+
+	a = rig_attach(r, 0, false, "web", 0);
+	assert_int_equal(rig_login_done(a, CKU_USER, true, "user-pin", &ticket, &len), CKR_OK);
+	assert_true(len > 0 && len < 300);
+	b = rig_attach(r, 0, false, "web", 0);
+	assert_int_equal(rig_ticket_open(b, ticket, len, pin), CKR_OK);
+	assert_string_equal(pin, "user-pin");
+	close(b);
+	/* Another principal, an altered ticket, none. */
+	b = rig_attach(r, 0, false, "dns", 0);
+	assert_int_equal(rig_ticket_open(b, ticket, len, pin), CKR_USER_NOT_LOGGED_IN);
+	close(b);
+	b = rig_attach(r, 0, false, "web", 0);
+	for (size_t i = 0; i < len; i++) {
+		ticket[i] ^= 1;
+		assert_int_equal(rig_ticket_open(b, ticket, len, pin), CKR_USER_NOT_LOGGED_IN);
+		ticket[i] ^= 1;
+	}
+	for (size_t n = 0; n < len; n += 7)
+		assert_int_equal(rig_ticket_open(b, ticket, n, pin), CKR_USER_NOT_LOGGED_IN);
+	close(a);
+	close(b);
+	/* It outlives the store. */
+	rig_kill(r);
+	assert_true(rig_start(r));
+	a = rig_attach(r, 0, false, "web", 0);
+	assert_int_equal(rig_ticket_open(a, ticket, len, pin), CKR_OK);
+	/* Not a change of PIN. */
+	assert_int_equal(rig_pin_changed(a, CKU_USER, "other"), CKR_OK);
+	assert_int_equal(rig_commit(a, NULL, NULL, NULL), CKR_OK);
+	assert_int_equal(rig_ticket_open(a, ticket, len, pin), CKR_USER_NOT_LOGGED_IN);
+	old = ticket;
+	old_len = len;
+	assert_int_equal(rig_login_done(a, CKU_USER, true, "other", &ticket, &len), CKR_OK);
+	assert_int_equal(rig_ticket_open(a, ticket, len, pin), CKR_OK);
+	assert_int_equal(rig_ticket_open(a, old, old_len, pin), CKR_USER_NOT_LOGGED_IN);
+	free(old);
+	free(ticket);
+	close(a);
+}
+
+static void
+a_ticket_of_another_slot(void **state)
+{
+	char serial[17], pin[64];
+	uint8_t *ticket = NULL;
+	size_t len = 0;
+	int a, b;
+	RIG(r);
+
+	a = rig_attach(r, 0, false, "web", 0);
+	hsm_init(rig_slot(r, 0)->directory, "one", "so-pin", "user-pin", serial);
+	assert_int_equal(rig_commit(a, "one", serial, NULL), CKR_OK);
+	rig_slots(r);
+	assert_int_equal(rig_login_done(a, CKU_USER, true, "user-pin", &ticket, &len), CKR_OK);
+	b = rig_attach(r, 1, false, "web", 0);
+	assert_int_equal(rig_ticket_open(b, ticket, len, pin), CKR_USER_NOT_LOGGED_IN);
+	free(ticket);
+	close(a);
+	close(b);
+}
+
+/* A forked child's logout leaves its parent logged in; the last one's does not. */
+static void
+logout_voids_tickets(void **state)
+{
+	uint8_t *ticket = NULL;
+	size_t len = 0;
+	char pin[64];
+	int parent, child;
+	RIG(r);
+
+	parent = rig_attach(r, 0, false, "web", 0);
+	assert_int_equal(rig_login_done(parent, CKU_USER, true, "pin", &ticket, &len), CKR_OK);
+	child = rig_attach(r, 0, false, "web", 0);
+	assert_int_equal(rig_ticket_open(child, ticket, len, pin), CKR_OK);
+	assert_int_equal(rig_simple(child, M_W_LOGGED_OUT, CKU_USER), CKR_OK);
+	assert_int_equal(rig_ticket_open(child, ticket, len, pin), CKR_OK);
+	assert_int_equal(rig_simple(child, M_W_LOGGED_OUT, CKU_USER), CKR_OK);
+	assert_int_equal(rig_simple(parent, M_W_LOGGED_OUT, CKU_SO), CKR_OK);
+	assert_int_equal(rig_ticket_open(child, ticket, len, pin), CKR_OK);
+	assert_int_equal(rig_simple(child, M_W_LOGGED_OUT, CKU_USER), CKR_OK);
+	assert_int_equal(rig_simple(parent, M_W_LOGGED_OUT, CKU_USER), CKR_OK);
+	assert_int_equal(rig_ticket_open(child, ticket, len, pin), CKR_USER_NOT_LOGGED_IN);
+	/* Written with the next commit. */
+	assert_int_equal(rig_pin_changed(parent, CKU_SO, "x"), CKR_OK);
+	assert_int_equal(rig_commit(parent, NULL, NULL, NULL), CKR_OK);
+	close(parent);
+	close(child);
+	rig_kill(r);
+	assert_true(rig_start(r));
+	parent = rig_attach(r, 0, false, "web", 0);
+	assert_int_equal(rig_ticket_open(parent, ticket, len, pin), CKR_USER_NOT_LOGGED_IN);
+	close(parent);
+	free(ticket);
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(flags_follow_the_count),
+	    cmocka_unit_test(so_verifier),
+	    T(three_wrong_pins_lock),
+	    T(success_starts_again),
+	    T(without_lockout_nothing_is_counted),
+	    T(logins_under_way_count),
+	    T(a_pin_waits_for_its_commit),
+	    T(tickets_open_where_they_should),
+	    T(a_ticket_of_another_slot),
+	    T(logout_voids_tickets),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
