@@ -65,8 +65,8 @@ judge(const struct attach_as *as, const struct hello_answer *answer)
 
 /* Connect, say hello, read the answer.  *ret is the channel when the answer is OK. */
 static enum attach
-greet(const struct attach_as *as, const struct hello_ask *ask, struct hello_answer *answer,
-    struct channel **ret)
+greet(const struct attach_as *as, const struct hello_ask *ask,
+    struct hello_answer *answer, struct channel **ret)
 {
 	const struct config *config = as->config;
 	uint8_t bytes[HELLO_LEN];
@@ -76,7 +76,8 @@ greet(const struct attach_as *as, const struct hello_ask *ask, struct hello_answ
 
 	if (c == NULL) {
 		if (config->debug)
-			log_warn("libcaas-p11: %s", transport_strerror(config->address, errno));
+			log_warn("libcaas-p11: %s",
+			    transport_strerror(config->address, errno));
 		return errno == ENOMEM ? ATTACH_NO_MEMORY : ATTACH_ABSENT;
 	}
 	hello_ask_write(bytes, ask);
@@ -121,8 +122,11 @@ greet_patiently(const struct attach_as *as, const struct hello_ask *ask,
 static struct hello_ask
 ask_for(const struct attach_as *as, uint32_t purpose, uint32_t slot)
 {
-	struct hello_ask ask = {.version = HELLO_VERSION, .purpose = purpose, .slot = slot,
-	    .max_frame = FRAME_MAX_DEFAULT, .silence = (uint32_t)as->config->silence};
+	struct hello_ask ask = {.version = HELLO_VERSION,
+	    .purpose = purpose,
+	    .slot = slot,
+	    .max_frame = FRAME_MAX_DEFAULT,
+	    .silence = (uint32_t)as->config->silence};
 
 	memcpy(ask.app, as->app, HELLO_APP_LEN);
 	return ask;

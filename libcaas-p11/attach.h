@@ -32,6 +32,7 @@ struct attach_as {
 /* A channel to a worker of the slot. */
 enum attach attach_slot(const struct attach_as *as, uint32_t slot, struct link **ret);
 /* The slots of this principal; *ret of malloc(). */
-enum attach attach_list(const struct attach_as *as, struct hello_slot **ret, size_t *ret_n);
+enum attach attach_list(
+    const struct attach_as *as, struct hello_slot **ret, size_t *ret_n);
 
 #endif

@@ -67,12 +67,14 @@ no_channel(const struct call *call, enum attach result)
 	case ATTACH_NO_MEMORY:
 		return CKR_HOST_MEMORY;
 	case ATTACH_NO_SLOT:
-		return call->where == WHERE_SLOT ? CKR_SLOT_ID_INVALID : CKR_DEVICE_REMOVED;
+		return call->where == WHERE_SLOT ? CKR_SLOT_ID_INVALID
+						 : CKR_DEVICE_REMOVED;
 	case ATTACH_ABSENT:
 	case ATTACH_REFUSED:
 		if (call->number == CALL_C_GetSlotInfo)
 			return CKR_DEVICE_ERROR;
-		return call->where == WHERE_SLOT ? CKR_TOKEN_NOT_PRESENT : CKR_DEVICE_REMOVED;
+		return call->where == WHERE_SLOT ? CKR_TOKEN_NOT_PRESENT
+						 : CKR_DEVICE_REMOVED;
 	default:
 		return CKR_DEVICE_ERROR;
 	}
@@ -83,7 +85,8 @@ no_channel(const struct call *call, enum attach result)
 static CK_RV
 address_session(struct module *m, struct errand *e)
 {
-	if (handles_translate(&m->handles, e->call, e->args, e->sent, &e->slot, &e->generation))
+	if (handles_translate(
+		&m->handles, e->call, e->args, e->sent, &e->slot, &e->generation))
 		return CKR_OK;
 	return order_pointers_bad(e->call, e->args) ? CKR_ARGUMENTS_BAD :
 	    CKR_SESSION_HANDLE_INVALID;

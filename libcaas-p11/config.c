@@ -75,15 +75,18 @@ config_load(struct config *c)
 	line = config_read(c, path);
 	if (line > 0 || (line < 0 && file != NULL)) {
 		if (c->debug && line > 0)
-			log_error("libcaas-p11: %s line %d: not a setting of ours, or not a "
-				  "value for it", path, line);
+			log_error(
+			    "libcaas-p11: %s line %d: not a setting of ours, or not a "
+			    "value for it",
+			    path, line);
 		else if (c->debug)
 			log_error("libcaas-p11: %s: cannot be read", path);
 		return false;
 	}
 	if (address != NULL && !parse_address(c, address)) {
 		if (c->debug)
-			log_error("libcaas-p11: CAAS_VSM_ADDRESS=%s: not an address", address);
+			log_error(
+			    "libcaas-p11: CAAS_VSM_ADDRESS=%s: not an address", address);
 		return false;
 	}
 	if (silence != NULL && !parse_ms(silence, &c->silence)) {

@@ -10,7 +10,8 @@ effect_prepare(struct errand *e)
 {
 	memset(e->out, 0, sizeof(e->out));
 	for (size_t i = 0; e->call->args[i] != ARG_END; i++)
-		if ((e->call->args[i] == ARG_OUT_SESSION || e->call->args[i] == ARG_OUT_OBJECT) &&
+		if ((e->call->args[i] == ARG_OUT_SESSION ||
+			e->call->args[i] == ARG_OUT_OBJECT) &&
 		    e->sent[i].ptr != NULL)
 			e->sent[i].ptr = &e->out[i];
 }
@@ -35,7 +36,8 @@ makes_session_object(const struct errand *e)
 	}
 	for (size_t i = 0; e->call->args[i] != ARG_END; i++) {
 		t = e->args[i].ptr;
-		for (CK_ULONG j = 0; e->call->args[i] == ARG_ATTRS && t && j < e->args[i].len; j++)
+		for (CK_ULONG j = 0;
+		     e->call->args[i] == ARG_ATTRS && t && j < e->args[i].len; j++)
 			any |= t[j].type == CKA_TOKEN && t[j].pValue != NULL &&
 			    t[j].ulValueLen == sizeof(CK_BBOOL) &&
 			    *(CK_BBOOL *)t[j].pValue != CK_FALSE;

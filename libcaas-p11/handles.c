@@ -103,9 +103,10 @@ kill_entry(struct handle_table *t, struct entry *e)
 	t->live--;
 }
 
-#define for_each_entry(e, t)                                                              \
-	for (struct entry *e = (t) ? (t)->entries : NULL, *end_ = (t) ? e + (t)->mask + 1 : e; \
-	     e < end_; e++)                                                                \
+#define for_each_entry(e, t)                                                             \
+	for (struct entry *e = (t) ? (t)->entries : NULL,                                \
+			  *end_ = (t) ? e + (t)->mask + 1 : e;                           \
+	     e < end_; e++)                                                              \
 		if (e->virt != 0 && e->kind != KIND_DEAD)
 
 /* The index. */
@@ -125,7 +126,8 @@ index_find(const struct handles *h, const struct slot *slot, uint64_t remote)
 
 	if (x == NULL)
 		return NULL;
-	for (size_t i = index_at(x, slot, remote); x->virt[i] != 0; i = (i + 1) & x->mask) {
+	for (size_t i = index_at(x, slot, remote); x->virt[i] != 0;
+	     i = (i + 1) & x->mask) {
 		struct entry *e = find_kind(h->table, x->virt[i], KIND_OBJECT);
 
 		if (e != NULL && e->slot == slot && e->remote == remote)
@@ -167,8 +169,8 @@ index_make(struct handles *h, size_t more)
 
 /*
  * Private objects that were found anew after a logout have new handles; those from before
- * are void, but only the worker knows which they are.  So that an application that logs in
- * and out for ever does not grow for ever: an object that was not seen since a logout
+ * are void, but only the worker knows which they are.  So that an application that logs
+ * in and out for ever does not grow for ever: an object that was not seen since a logout
  * after which another with the same identity was seen counts as superseded by that.
  */
 static void
@@ -185,10 +187,12 @@ sweep(struct handles *h)
 		return;
 	for (int pass = 0; pass < 2; pass++) {
 		for_each_entry(e, t) {
-			if (e->kind != KIND_OBJECT || memcmp(e->id, no_id, sizeof(no_id)) == 0)
+			if (e->kind != KIND_OBJECT ||
+			    memcmp(e->id, no_id, sizeof(no_id)) == 0)
 				continue;
 			memcpy(&k, e->id, sizeof(k));
-			for (i = k & (size - 1); newest[i] != NULL; i = (i + 1) & (size - 1))
+			for (i = k & (size - 1); newest[i] != NULL;
+			     i = (i + 1) & (size - 1))
 				if (newest[i]->slot == e->slot &&
 				    memcmp(newest[i]->id, e->id, sizeof(e->id)) == 0)
 					break;
@@ -309,7 +313,8 @@ CK_RV
 handles_add_session(struct handles *h, struct slot *slot, uint64_t generation,
     CK_SESSION_HANDLE remote, CK_FLAGS flags, CK_SESSION_HANDLE *ret)
 {
-	struct entry e = {.remote = remote, .slot = slot, .flags = flags, .kind = KIND_SESSION};
+	struct entry e = {
+	    .remote = remote, .slot = slot, .flags = flags, .kind = KIND_SESSION};
 	CK_RV rv = CKR_OK;
 	uint64_t virt;
 
@@ -330,7 +335,8 @@ handles_add_session(struct handles *h, struct slot *slot, uint64_t generation,
 
 CK_RV
 handles_add_objects(struct handles *h, struct slot *slot, uint64_t generation,
-    const struct object_ref *refs, size_t n, CK_SESSION_HANDLE owner, CK_OBJECT_HANDLE *ret)
+    const struct object_ref *refs, size_t n, CK_SESSION_HANDLE owner,
+    CK_OBJECT_HANDLE *ret)
 {
 	struct entry new = {.slot = slot, .owner = owner, .kind = KIND_OBJECT};
 	CK_RV rv = CKR_OK;

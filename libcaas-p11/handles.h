@@ -52,7 +52,8 @@ CK_RV handles_add_session(struct handles *h, struct slot *slot, uint64_t generat
 /* n objects of one reply.  `owner` is the session that a session object dies with, or 0
  * when it is not known to be one.  Errors as above, then nothing was added for good. */
 CK_RV handles_add_objects(struct handles *h, struct slot *slot, uint64_t generation,
-    const struct object_ref *refs, size_t n, CK_SESSION_HANDLE owner, CK_OBJECT_HANDLE *ret);
+    const struct object_ref *refs, size_t n, CK_SESSION_HANDLE owner,
+    CK_OBJECT_HANDLE *ret);
 
 /* Forget an object. */
 void handles_drop_object(struct handles *h, CK_OBJECT_HANDLE object);

@@ -59,7 +59,8 @@ begin_big(struct inbox *in, const struct inbox_sink *sink, void *arg)
 }
 
 static enum inbox_result
-take_frames(struct inbox *in, uint32_t max_frame, const struct inbox_sink *sink, void *arg)
+take_frames(
+    struct inbox *in, uint32_t max_frame, const struct inbox_sink *sink, void *arg)
 {
 	enum inbox_result r = INBOX_OK;
 

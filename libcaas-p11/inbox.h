@@ -32,12 +32,13 @@ struct inbox_sink {
 	/* A frame is whole.  Its body is f->length bytes: at most LINK_SMALL, borrowed at
 	 * `body`; or, when `big` is not NULL, there, and the sink's to free() from
 	 * then on.  false: a breach; big stays the inbox's. */
-	bool (*deliver)(void *arg, const struct frame *f, const uint8_t *body, uint8_t *big);
+	bool (*deliver)(
+	    void *arg, const struct frame *f, const uint8_t *body, uint8_t *big);
 };
 
 /* Read once, waiting at most `silence` ms, and deliver every frame that is whole. */
-enum inbox_result inbox_read(struct inbox *in, struct channel *channel, uint32_t max_frame,
-    int silence, const struct inbox_sink *sink, void *arg);
+enum inbox_result inbox_read(struct inbox *in, struct channel *channel,
+    uint32_t max_frame, int silence, const struct inbox_sink *sink, void *arg);
 void inbox_free(struct inbox *in);
 
 #endif

@@ -56,7 +56,8 @@ link_new(struct channel *channel, uint32_t max_frame, int silence,
 		channel_close(channel);
 		return NULL;
 	}
-	if (lock_init(&l->writing, how) != CKR_OK || lock_init(&l->serial, how) != CKR_OK) {
+	if (lock_init(&l->writing, how) != CKR_OK ||
+	    lock_init(&l->serial, how) != CKR_OK) {
 		lock_free(&l->writing);
 		lock_free(&l->lock);
 		free(l);

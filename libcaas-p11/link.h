@@ -43,7 +43,7 @@ struct waiter {
 	uint8_t small[LINK_SMALL];
 };
 
-/* Takes the channel over, also when it fails (then NULL).  One reference is the caller's. */
+/* Takes the channel over, also when it fails (then NULL).  The caller has one reference. */
 struct link *link_new(struct channel *channel, uint32_t max_frame, int silence,
     const struct lock_how *how);
 void link_hold(struct link *l);

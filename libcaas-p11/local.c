@@ -72,7 +72,8 @@ local_C_GetInfo(const struct arg *args)
 	info->cryptokiVersion.major = 2;
 	info->cryptokiVersion.minor = 40;
 	fill(info->manufacturerID, sizeof(info->manufacturerID), "CaaS");
-	fill(info->libraryDescription, sizeof(info->libraryDescription), "CaaS virtual HSM");
+	fill(info->libraryDescription, sizeof(info->libraryDescription),
+	    "CaaS virtual HSM");
 	info->libraryVersion.major = CAAS_VERSION_MAJOR;
 	info->libraryVersion.minor = CAAS_VERSION_MINOR;
 	return CKR_OK;

@@ -54,7 +54,8 @@ turn_give(void)
 static bool
 random_app(void)
 {
-	return getrandom(module.app, sizeof(module.app), 0) == (ssize_t)sizeof(module.app);
+	return getrandom(module.app, sizeof(module.app), 0) ==
+	       (ssize_t)sizeof(module.app);
 }
 
 /* We are the child: caller has the turn. */
@@ -132,7 +133,7 @@ static void
 stop(void)
 {
 	atomic_store(&state, STOPPING);
-	/* A thread may be just about to make a channel: break them until all have left. */
+	/* A thread may be about to make a channel: break them until all have left. */
 	for (;;) {
 		slots_stop(&module, CKR_CRYPTOKI_NOT_INITIALIZED);
 		if (atomic_load(&calls) == 0)

@@ -37,7 +37,7 @@ void module_leave(void);
 /* C_Finalize has begun. */
 bool module_stopping(void);
 
-/* C_Initialize and C_Finalize once their arguments are judged.  how->callbacks as given. */
+/* C_Initialize and C_Finalize once their arguments are judged. */
 CK_RV module_start(const struct lock_how *how);
 CK_RV module_stop(void);
 /* C_Initialize or C_Finalize would be answered CKR_CRYPTOKI_ALREADY_INITIALIZED or

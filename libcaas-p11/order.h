@@ -1,9 +1,9 @@
 /*
  * order.h - which mistake a call is told about first.
  *
- * A call may be wrong in several ways at once.  For all that reaches the worker, the token
- * library decides; a session or a slot that does not exist has no worker, and then this
- * says what the token library would: most of its functions look at pointers first.
+ * A call may be wrong in several ways at once.  For all that reaches the worker, the
+ * token library decides; a session or a slot that does not exist has no worker, and then
+ * this says what the token library would: most of its functions look at pointers first.
  *
  * Threads: no state.
  */

@@ -1,4 +1,4 @@
-/* resume.c - what the application holds on a slot moves to a fresh channel, see slots.h */
+/* resume.c - what is held on a slot moves to a fresh channel, see slots.h */
 #include "protocol/resume.h"
 
 #include <string.h>
@@ -29,8 +29,8 @@ write_ask(struct slot *slot, struct buf *b, const struct resume *r)
 }
 
 static bool
-exchange(struct slot *slot, struct link *link, struct buf *ask, const struct resume *asked,
-    struct resumed *ret, struct arena *arena)
+exchange(struct slot *slot, struct link *link, struct buf *ask,
+    const struct resume *asked, struct resumed *ret, struct arena *arena)
 {
 	struct waiter w;
 	struct buf body;
@@ -92,7 +92,8 @@ resume_slot(struct slot *slot, struct link *link, uint64_t generation)
 		/* Without a session there is no login and no object. */
 		slot_logged_out(slot);
 		held.nobjects = 0;
-		ok = handles_moved(handles, slot, generation, &held, NULL, NULL) == CKR_OK;
+		ok = handles_moved(handles, slot, generation, &held, NULL, NULL) ==
+		    CKR_OK;
 	}
 	handles_held_free(&held);
 	return ok;

@@ -22,7 +22,7 @@ struct slot {
 	struct slot *next;
 
 	struct lock joining; /* held while the channel is made; taken before `lock` */
-	int64_t try_until;   /* under `joining`: ns, until when a lost channel is retried */
+	int64_t try_until; /* under `joining`: ns, until when a lost channel is retried */
 
 	struct lock lock; /* the next four */
 	struct link *link;
@@ -49,7 +49,8 @@ void slots_free(struct module *m);
 /* The slot's channel, made and resumed if need be, with a reference for the caller. */
 enum attach slot_link(struct slot *slot, struct link **ret, uint64_t *ret_generation);
 /* After C_Login; ticket may be NULL. */
-void slot_logged_in(struct slot *slot, CK_USER_TYPE user, const uint8_t *ticket, size_t len);
+void slot_logged_in(
+    struct slot *slot, CK_USER_TYPE user, const uint8_t *ticket, size_t len);
 void slot_logged_out(struct slot *slot);
 
 /* resume.c: take up what is held on the slot, on a fresh link. */

@@ -5,7 +5,8 @@
  * lies in a locked page that no core dump has.  A forked child needs it, so it is not
  * memory of common/secmem.h, which is empty there.
  *
- * Threads: the owner's lock.  Fork: the child has the ticket, or none if it was being set.
+ * Threads: the owner's lock.  Fork: the child has the ticket, or none if it was being
+ * set.
  */
 #ifndef CAAS_P11_TICKET_H
 #define CAAS_P11_TICKET_H

@@ -1,11 +1,11 @@
 /*
  * fuzz_guest.c - a hostile vsmd: the input is what it sends.
  *
- * The first byte's lowest bit puts a valid hello before the rest.  Then come pieces, a u16
- * length before each: one piece is what one read gets, so that a reply need not be there
- * before its request.  Each connection that the module makes gets the input from where
- * the last one left it.  The calls are those of a typical application, with buffers of
- * exact size for the sanitizer to watch.
+ * The first byte's lowest bit puts a valid hello before the rest.  Then come pieces, a
+ * u16 length before each: one piece is what one read gets, so that a reply need not be
+ * there before its request.  Each connection that the module makes gets the input from
+ * where the last one left it.  The calls are those of a typical application, with buffers
+ * of exact size for the sanitizer to watch.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -24,7 +24,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 struct channel *__wrap_transport_connect(const char *address, int deadline);
 ssize_t __wrap_channel_read(struct channel *c, void *p, size_t len, int deadline);
-int __wrap_channel_writev(struct channel *c, const struct iovec *iov, int n, int deadline);
+int __wrap_channel_writev(
+    struct channel *c, const struct iovec *iov, int n, int deadline);
 bool __wrap_config_load(struct config *c);
 int __wrap_nanosleep(const struct timespec *t, struct timespec *rest);
 

@@ -64,14 +64,16 @@ client_rsa(CK_SESSION_HANDLE s, const char *label, CK_BBOOL token,
 	    {CKA_LABEL, (void *)(uintptr_t)label, strlen(label)}};
 	CK_OBJECT_HANDLE pub, prv;
 
-	assert(p11->C_GenerateKeyPair(s, &m, public, 4, private, 3, &pub, &prv) == CKR_OK);
+	assert(
+	    p11->C_GenerateKeyPair(s, &m, public, 4, private, 3, &pub, &prv) == CKR_OK);
 	if (ret_public != NULL)
 		*ret_public = pub;
 	return prv;
 }
 
 static CK_ULONG
-find(CK_SESSION_HANDLE s, CK_ATTRIBUTE *t, CK_ULONG nt, CK_OBJECT_HANDLE *ret, CK_ULONG room)
+find(CK_SESSION_HANDLE s, CK_ATTRIBUTE *t, CK_ULONG nt, CK_OBJECT_HANDLE *ret,
+    CK_ULONG room)
 {
 	CK_ULONG n = 0;
 
@@ -119,7 +121,8 @@ client_sign(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE key)
 	CK_ULONG len = sizeof(signature);
 	CK_RV rv = p11->C_SignInit(s, &m, key);
 
-	return rv != CKR_OK ? rv : p11->C_Sign(s, (CK_BYTE_PTR)"data", 4, signature, &len);
+	return rv != CKR_OK ? rv
+			    : p11->C_Sign(s, (CK_BYTE_PTR) "data", 4, signature, &len);
 }
 
 int

@@ -43,15 +43,17 @@ greet(struct fake *f, struct channel *c)
 	struct hello_ask ask;
 	bool token;
 
-	if (channel_read_all(c, bytes, sizeof(bytes), 5000) != 0 || !hello_ask_read(bytes, &ask))
+	if (channel_read_all(c, bytes, sizeof(bytes), 5000) != 0 ||
+	    !hello_ask_read(bytes, &ask))
 		return;
 	token = ask.purpose == HELLO_TOKEN;
 	answer.max_frame = ask.max_frame;
 	answer.silence = ask.silence;
-	answer.status = f->mode == FAKE_REFUSE ? HELLO_REFUSED :
-	    f->mode == FAKE_BUSY ? HELLO_BUSY :
-	    token && ask.slot != FAKE_SLOT && ask.slot != FAKE_EMPTY_SLOT ? HELLO_NO_SLOT :
-	    HELLO_OK;
+	answer.status = f->mode == FAKE_REFUSE ? HELLO_REFUSED
+			: f->mode == FAKE_BUSY ? HELLO_BUSY
+			: token && ask.slot != FAKE_SLOT && ask.slot != FAKE_EMPTY_SLOT
+			    ? HELLO_NO_SLOT
+			    : HELLO_OK;
 	if (f->mode == FAKE_OTHER)
 		answer.version++;
 	if (ask.purpose == HELLO_SLOTS && answer.status == HELLO_OK)

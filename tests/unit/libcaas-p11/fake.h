@@ -18,22 +18,22 @@
 
 enum fake_mode {
 	FAKE_HONEST,
-	FAKE_REFUSE,      /* hello: no principal */
-	FAKE_BUSY,        /* hello: later */
-	FAKE_OTHER,       /* hello: another version */
-	FAKE_MUTE_HELLO,  /* accepts and says nothing */
-	FAKE_GARBAGE,     /* hello: not one */
-	FAKE_MUTE,        /* takes calls and says nothing */
-	FAKE_BEATS,       /* beats eight times before each answer, a silence long in all */
-	FAKE_WRONG_ID,    /* answers another id than was asked */
-	FAKE_WRONG_CALL,  /* answers another call */
-	FAKE_LEFTOVER,    /* one byte too many in the body */
-	FAKE_SHORT,       /* one byte too few */
-	FAKE_HUGE,        /* a length beyond the maximum */
-	FAKE_FLAGS,       /* flags in a header */
-	FAKE_OVERFLOW,    /* more output than the caller has room for */
-	FAKE_HALF,        /* half a reply, then the end */
-	FAKE_TRICKLE      /* the reply byte by byte */
+	FAKE_REFUSE,	 /* hello: no principal */
+	FAKE_BUSY,	 /* hello: later */
+	FAKE_OTHER,	 /* hello: another version */
+	FAKE_MUTE_HELLO, /* accepts and says nothing */
+	FAKE_GARBAGE,	 /* hello: not one */
+	FAKE_MUTE,	 /* takes calls and says nothing */
+	FAKE_BEATS,	 /* beats eight times before each answer, a silence long in all */
+	FAKE_WRONG_ID,	 /* answers another id than was asked */
+	FAKE_WRONG_CALL, /* answers another call */
+	FAKE_LEFTOVER,	 /* one byte too many in the body */
+	FAKE_SHORT,	 /* one byte too few */
+	FAKE_HUGE,	 /* a length beyond the maximum */
+	FAKE_FLAGS,	 /* flags in a header */
+	FAKE_OVERFLOW,	 /* more output than the caller has room for */
+	FAKE_HALF,	 /* half a reply, then the end */
+	FAKE_TRICKLE	 /* the reply byte by byte */
 };
 
 struct fake {

@@ -56,21 +56,24 @@ worker_make_token(void)
 	memset(label, ' ', sizeof(label));
 	memcpy(label, "fake", 4);
 	return fl->C_GetSlotList(CK_TRUE, slots, &n) == CKR_OK && n == 1 &&
-	    fl->C_InitToken(slots[0], (CK_UTF8CHAR_PTR)FAKE_SO_PIN, 4, label) == CKR_OK &&
-	    fl->C_GetSlotList(CK_TRUE, NULL, &n) == CKR_OK && n == 2 &&
-	    fl->C_GetSlotList(CK_TRUE, slots, &n) == CKR_OK &&
-	    fl->C_OpenSession(slots[0], CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &s) ==
-	    CKR_OK &&
-	    fl->C_Login(s, CKU_SO, (CK_UTF8CHAR_PTR)FAKE_SO_PIN, 4) == CKR_OK &&
-	    fl->C_InitPIN(s, (CK_UTF8CHAR_PTR)FAKE_PIN, 4) == CKR_OK &&
-	    fl->C_Finalize(NULL) == CKR_OK;
+	       fl->C_InitToken(slots[0], (CK_UTF8CHAR_PTR)FAKE_SO_PIN, 4, label) ==
+		   CKR_OK &&
+	       fl->C_GetSlotList(CK_TRUE, NULL, &n) == CKR_OK && n == 2 &&
+	       fl->C_GetSlotList(CK_TRUE, slots, &n) == CKR_OK &&
+	       fl->C_OpenSession(slots[0], CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL,
+		   NULL, &s) == CKR_OK &&
+	       fl->C_Login(s, CKU_SO, (CK_UTF8CHAR_PTR)FAKE_SO_PIN, 4) == CKR_OK &&
+	       fl->C_InitPIN(s, (CK_UTF8CHAR_PTR)FAKE_PIN, 4) == CKR_OK &&
+	       fl->C_Finalize(NULL) == CKR_OK;
 }
 
 /* What an object is known by: good enough to tell test objects apart. */
 static void
-identify(struct worker *w, CK_SESSION_HANDLE s, CK_OBJECT_HANDLE o, uint8_t id[MSG_ID_LEN])
+identify(
+    struct worker *w, CK_SESSION_HANDLE s, CK_OBJECT_HANDLE o, uint8_t id[MSG_ID_LEN])
 {
-	static const CK_ATTRIBUTE_TYPE types[] = {CKA_CLASS, CKA_ID, CKA_LABEL, CKA_TOKEN};
+	static const CK_ATTRIBUTE_TYPE types[] = {
+	    CKA_CLASS, CKA_ID, CKA_LABEL, CKA_TOKEN};
 	uint64_t h[2] = {0xcbf29ce484222325u, 0x84222325cbf29ce4u};
 
 	for (size_t i = 0; i < 4; i++) {
@@ -272,7 +275,8 @@ serve_one(struct worker *w)
 	buf_view(&in, body, f.length);
 	buf_init(&out, FRAME_HEADER + (size_t)w->max_frame);
 	frame_begin(&out, f.id, f.call);
-	ok = f.call == FRAME_RESUME ? resume(w, &in, &out) : serve_call(w, f.call, &in, &out);
+	ok = f.call == FRAME_RESUME ? resume(w, &in, &out)
+				    : serve_call(w, f.call, &in, &out);
 	frame_end(&out);
 	ok = ok && answer(w, &out);
 	buf_free(&out);

@@ -110,7 +110,8 @@ test_unknown_session(void **state)
 	(void)state;
 	assert_int_equal(p11->C_Sign(0, b, 1, b, &len), CKR_SESSION_HANDLE_INVALID);
 	assert_int_equal(p11->C_Sign(0, NULL, 1, b, &len), CKR_ARGUMENTS_BAD);
-	assert_int_equal(p11->C_Login(12345, CKU_USER, NULL, 0), CKR_SESSION_HANDLE_INVALID);
+	assert_int_equal(
+	    p11->C_Login(12345, CKU_USER, NULL, 0), CKR_SESSION_HANDLE_INVALID);
 	assert_int_equal(p11->C_CloseSession(12345), CKR_SESSION_HANDLE_INVALID);
 	assert_int_equal(p11->C_GetFunctionStatus(12345), CKR_SESSION_HANDLE_INVALID);
 	assert_int_equal(p11->C_GetFunctionStatus(s), CKR_FUNCTION_NOT_PARALLEL);
@@ -135,7 +136,8 @@ test_sign_and_verify(void **state)
 	assert_int_equal(len, 128);
 	assert_int_equal(p11->C_Sign(s, (CK_BYTE_PTR)"data", 4, signature, &len), CKR_OK);
 	assert_int_equal(p11->C_VerifyInit(s, &m, pub), CKR_OK);
-	assert_int_equal(p11->C_Verify(s, (CK_BYTE_PTR)"data", 4, signature, len), CKR_OK);
+	assert_int_equal(
+	    p11->C_Verify(s, (CK_BYTE_PTR) "data", 4, signature, len), CKR_OK);
 	assert_int_equal(p11->C_VerifyInit(s, &m, pub), CKR_OK);
 	assert_int_equal(p11->C_Verify(s, (CK_BYTE_PTR)"date", 4, signature, len),
 	    CKR_SIGNATURE_INVALID);
@@ -246,7 +248,8 @@ test_session_of_another_slot_does_not_see_the_object(void **state)
 	/* Not on the empty slot's token itself: the fake keeps one directory for both. */
 	assert_int_equal(p11->C_OpenSession(FAKE_EMPTY_SLOT, RW, NULL, NULL, &t),
 	    CKR_TOKEN_NOT_RECOGNIZED);
-	assert_int_equal(p11->C_InitToken(FAKE_SLOT, (CK_UTF8CHAR_PTR)FAKE_SO_PIN, 4, label),
+	assert_int_equal(
+	    p11->C_InitToken(FAKE_SLOT, (CK_UTF8CHAR_PTR)FAKE_SO_PIN, 4, label),
 	    CKR_SESSION_EXISTS);
 	assert_int_equal(p11->C_GetObjectSize(s, o, &size), CKR_OK);
 }

@@ -45,8 +45,9 @@ test_file_then_environment(void **state)
 	struct config c;
 
 	(void)state;
-	assert_true(load("# a comment\naddress = unix:/x\nsilence=7\nconnect_timeout = 8\n"
-			 "reconnect = 9\n"));
+	assert_true(
+	    load("# a comment\naddress = unix:/x\nsilence=7\nconnect_timeout = 8\n"
+		 "reconnect = 9\n"));
 	assert_true(config_load(&c));
 	assert_string_equal(c.address, "unix:/x");
 	assert_int_equal(c.silence, 7);

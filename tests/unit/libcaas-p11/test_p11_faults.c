@@ -210,7 +210,8 @@ test_what_a_restart_takes(void **state)
 	(void)state;
 	assert_int_equal(p11->C_DigestInit(s, &m), CKR_OK);
 	fake_kill_workers(fake);
-	assert_int_equal(p11->C_DigestFinal(s, digest, &size), CKR_OPERATION_NOT_INITIALIZED);
+	assert_int_equal(
+	    p11->C_DigestFinal(s, digest, &size), CKR_OPERATION_NOT_INITIALIZED);
 	assert_int_equal(p11->C_GetObjectSize(s, o, &size), CKR_OBJECT_HANDLE_INVALID);
 	assert_int_equal(p11->C_DigestInit(s, &m), CKR_OK);
 	assert_int_equal(p11->C_DigestFinal(s, digest, &size), CKR_OK);
@@ -245,8 +246,8 @@ test_killed_during_a_call(void **state)
 static void
 test_breaches(void **state)
 {
-	static const enum fake_mode modes[] = {FAKE_WRONG_ID, FAKE_WRONG_CALL, FAKE_LEFTOVER,
-	    FAKE_SHORT, FAKE_HUGE, FAKE_FLAGS, FAKE_OVERFLOW};
+	static const enum fake_mode modes[] = {FAKE_WRONG_ID, FAKE_WRONG_CALL,
+	    FAKE_LEFTOVER, FAKE_SHORT, FAKE_HUGE, FAKE_FLAGS, FAKE_OVERFLOW};
 	CK_BYTE b[8];
 
 	(void)state;

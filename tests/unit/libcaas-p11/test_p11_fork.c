@@ -201,9 +201,10 @@ child_sees_what_is_left(void)
 {
 	CK_ULONG size;
 
-	return p11->C_GetObjectSize(s, session_object, &size) == CKR_OBJECT_HANDLE_INVALID &&
-	    p11->C_GetObjectSize(s, destroyed, &size) == CKR_OBJECT_HANDLE_INVALID &&
-	    client_find_private(s, "key") == key;
+	return p11->C_GetObjectSize(s, session_object, &size) ==
+		   CKR_OBJECT_HANDLE_INVALID &&
+	       p11->C_GetObjectSize(s, destroyed, &size) == CKR_OBJECT_HANDLE_INVALID &&
+	       client_find_private(s, "key") == key;
 }
 
 static void
@@ -254,7 +255,8 @@ keep_busy(void *arg)
 
 	(void)arg;
 	while (!stop) {
-		assert_int_equal(p11->C_OpenSession(FAKE_SLOT, RW, NULL, NULL, &t), CKR_OK);
+		assert_int_equal(
+		    p11->C_OpenSession(FAKE_SLOT, RW, NULL, NULL, &t), CKR_OK);
 		assert_int_equal(client_find(t, "key", o, 8), 2);
 		assert_int_equal(client_sign(t, key), CKR_OK);
 		assert_int_equal(p11->C_CloseSession(t), CKR_OK);
@@ -272,7 +274,8 @@ test_fork_while_threads_are_in_calls(void **state)
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, keep_busy, NULL), 0);
 	for (int i = 0; i < 40; i++)
-		assert_int_equal(client_in_child(i % 2 ? child_signs : child_initializes), 0);
+		assert_int_equal(
+		    client_in_child(i % 2 ? child_signs : child_initializes), 0);
 	stop = true;
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(pthread_join(threads[i], NULL), 0);

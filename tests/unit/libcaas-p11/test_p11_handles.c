@@ -170,13 +170,15 @@ test_old_channel(void **state)
 
 	(void)state;
 	assert_int_equal(handles_add_session(&h, &a, 0, 1, 4, &o), CKR_DEVICE_REMOVED);
-	assert_int_equal(handles_add_objects(&h, &a, 2, &ref, 1, 0, &o), CKR_DEVICE_REMOVED);
+	assert_int_equal(
+	    handles_add_objects(&h, &a, 2, &ref, 1, 0, &o), CKR_DEVICE_REMOVED);
 }
 
 static void
 test_moved(void **state)
 {
-	CK_SESSION_HANDLE s = session(&a, 1), gone = session(&a, 2), other = session(&b, 1);
+	CK_SESSION_HANDLE s = session(&a, 1), gone = session(&a, 2),
+			  other = session(&b, 1);
 	CK_OBJECT_HANDLE o = object(&a, 10, 0), lost = object(&a, 11, 0);
 	CK_OBJECT_HANDLE mine = object(&a, 12, s), theirs = object(&b, 10, 0);
 	CK_ULONG sessions[2], objects[2];

@@ -61,7 +61,8 @@ receive(void)
 
 	assert(recv(peer, header, sizeof(header), MSG_WAITALL) == FRAME_HEADER);
 	assert(frame_parse(header, MAX_FRAME, &f) && f.length <= sizeof(body));
-	assert(f.length == 0 || recv(peer, body, f.length, MSG_WAITALL) == (ssize_t)f.length);
+	assert(f.length == 0 ||
+	       recv(peer, body, f.length, MSG_WAITALL) == (ssize_t)f.length);
 	return f.id;
 }
 
@@ -251,7 +252,8 @@ test_any_order(void **state)
 
 	(void)state;
 	for (int i = 0; i < N; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, call_in_thread, &w[i]), 0);
+		assert_int_equal(
+		    pthread_create(&threads[i], NULL, call_in_thread, &w[i]), 0);
 	for (int i = 0; i < N; i++)
 		ids[i] = receive();
 	for (int i = N - 1; i >= 0; i--)
@@ -275,7 +277,8 @@ test_break_wakes_all(void **state)
 
 	(void)state;
 	for (int i = 0; i < N; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, call_in_thread, &w[i]), 0);
+		assert_int_equal(
+		    pthread_create(&threads[i], NULL, call_in_thread, &w[i]), 0);
 	for (int i = 0; i < N; i++)
 		(void)receive();
 	link_break(l, CKR_FUNCTION_CANCELED);

@@ -123,7 +123,8 @@ test_interface(void **state)
 	assert_ptr_equal(i->pFunctionList, p11);
 	assert_int_equal(get(name, &v9, &i, 0), CKR_FUNCTION_FAILED);
 	assert_int_equal(get(other, NULL, &i, 0), CKR_FUNCTION_FAILED);
-	assert_int_equal(get(name, NULL, &i, CKF_INTERFACE_FORK_SAFE), CKR_FUNCTION_FAILED);
+	assert_int_equal(
+	    get(name, NULL, &i, CKF_INTERFACE_FORK_SAFE), CKR_FUNCTION_FAILED);
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)

@@ -103,10 +103,12 @@ test_not_initialized(void **state)
 
 	(void)state;
 	assert_int_equal(p11->C_GetInfo(&info), CKR_CRYPTOKI_NOT_INITIALIZED);
-	assert_int_equal(p11->C_GetSlotList(CK_TRUE, NULL, &n), CKR_CRYPTOKI_NOT_INITIALIZED);
+	assert_int_equal(
+	    p11->C_GetSlotList(CK_TRUE, NULL, &n), CKR_CRYPTOKI_NOT_INITIALIZED);
 	assert_int_equal(p11->C_GetSlotInfo(1, NULL), CKR_CRYPTOKI_NOT_INITIALIZED);
 	assert_int_equal(p11->C_CloseSession(1), CKR_CRYPTOKI_NOT_INITIALIZED);
-	assert_int_equal(p11->C_WaitForSlotEvent(0, NULL, NULL), CKR_FUNCTION_NOT_SUPPORTED);
+	assert_int_equal(
+	    p11->C_WaitForSlotEvent(0, NULL, NULL), CKR_FUNCTION_NOT_SUPPORTED);
 	assert_int_equal(p11->C_WaitForSlotEvent(CKF_DONT_BLOCK, NULL, NULL),
 	    CKR_CRYPTOKI_NOT_INITIALIZED);
 }
@@ -122,8 +124,10 @@ test_info(void **state)
 	assert_int_equal(p11->C_GetInfo(&info), CKR_OK);
 	assert_int_equal(info.cryptokiVersion.major, 2);
 	assert_memory_equal(info.manufacturerID, "CaaS                            ", 32);
-	assert_memory_equal(info.libraryDescription, "CaaS virtual HSM                ", 32);
-	assert_int_equal(p11->C_WaitForSlotEvent(CKF_DONT_BLOCK, NULL, NULL), CKR_NO_EVENT);
+	assert_memory_equal(
+	    info.libraryDescription, "CaaS virtual HSM                ", 32);
+	assert_int_equal(
+	    p11->C_WaitForSlotEvent(CKF_DONT_BLOCK, NULL, NULL), CKR_NO_EVENT);
 }
 
 static void
@@ -162,8 +166,10 @@ no_mutex(CK_VOID_PTR_PTR ret)
 static void
 test_no_mutex_to_be_had(void **state)
 {
-	CK_C_INITIALIZE_ARGS args = {.CreateMutex = no_mutex, .DestroyMutex = destroy_mutex,
-	    .LockMutex = lock_mutex, .UnlockMutex = unlock_mutex};
+	CK_C_INITIALIZE_ARGS args = {.CreateMutex = no_mutex,
+	    .DestroyMutex = destroy_mutex,
+	    .LockMutex = lock_mutex,
+	    .UnlockMutex = unlock_mutex};
 	CK_SESSION_HANDLE s;
 
 	(void)state;
@@ -173,7 +179,8 @@ test_no_mutex_to_be_had(void **state)
 	assert_int_equal(destroyed, 1);
 	made = destroyed = 0;
 	assert_int_equal(p11->C_Initialize(&args), CKR_OK);
-	assert_int_equal(p11->C_OpenSession(FAKE_SLOT, RW, NULL, NULL, &s), CKR_HOST_MEMORY);
+	assert_int_equal(
+	    p11->C_OpenSession(FAKE_SLOT, RW, NULL, NULL, &s), CKR_HOST_MEMORY);
 	assert_int_equal(p11->C_Finalize(NULL), CKR_OK);
 	assert_int_equal(made, destroyed);
 }
@@ -199,7 +206,8 @@ test_handles_are_not_used_again(void **state)
 	(void)state;
 	last = first = client_begin();
 	for (int i = 0; i < 10; i++) {
-		assert_int_equal(p11->C_OpenSession(FAKE_SLOT, RW, NULL, NULL, &s), CKR_OK);
+		assert_int_equal(
+		    p11->C_OpenSession(FAKE_SLOT, RW, NULL, NULL, &s), CKR_OK);
 		assert_true(s > last);
 		assert_int_equal(p11->C_CloseSession(s), CKR_OK);
 		last = s;

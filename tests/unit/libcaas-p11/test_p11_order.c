@@ -96,7 +96,8 @@ test_as_softhsm2(void **state)
 			args[i].plen = NULL;
 			compare(&calls[c], args);
 			fill(&calls[c], args);
-			if (calls[c].args[i] == ARG_ATTRS || calls[c].args[i] == ARG_ATTRS_QUERY) {
+			if (calls[c].args[i] == ARG_ATTRS ||
+			    calls[c].args[i] == ARG_ATTRS_QUERY) {
 				args[i].ptr = NULL;
 				args[i].len = 1;
 				compare(&calls[c], args);

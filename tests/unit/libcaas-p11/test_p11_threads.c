@@ -77,9 +77,10 @@ sign_loop(void *arg)
 		if (!sign_own(s, data, sizeof(data)))
 			return NULL;
 		/* Replies of another size, and sessions that come and go. */
-		if (i % 16 == 0 && (p11->C_GenerateRandom(s, random, sizeof(random)) != CKR_OK ||
-		    p11->C_CloseSession(s) != CKR_OK ||
-		    p11->C_OpenSession(FAKE_SLOT, RW, NULL, NULL, &s) != CKR_OK))
+		if (i % 16 == 0 &&
+		    (p11->C_GenerateRandom(s, random, sizeof(random)) != CKR_OK ||
+			p11->C_CloseSession(s) != CKR_OK ||
+			p11->C_OpenSession(FAKE_SLOT, RW, NULL, NULL, &s) != CKR_OK))
 			return NULL;
 	}
 	return p11->C_CloseSession(s) == CKR_OK ? arg : NULL;
@@ -94,7 +95,8 @@ run_threads(void)
 
 	for (int i = 0; i < THREADS; i++) {
 		names[i] = i;
-		assert_int_equal(pthread_create(&threads[i], NULL, sign_loop, &names[i]), 0);
+		assert_int_equal(
+		    pthread_create(&threads[i], NULL, sign_loop, &names[i]), 0);
 	}
 	for (int i = 0; i < THREADS; i++) {
 		assert_int_equal(pthread_join(threads[i], &result), 0);
