@@ -41,9 +41,10 @@ struct vchan {
 static bool
 out_of_range(const struct libxenvchan_ring *r)
 {
-	const volatile struct ring_shared *shr = r->shr;
+	uint32_t prod = __atomic_load_n(&r->shr->prod, __ATOMIC_RELAXED);
+	uint32_t cons = __atomic_load_n(&r->shr->cons, __ATOMIC_RELAXED);
 
-	return (uint32_t)(shr->prod - shr->cons) > (uint32_t)1 << r->order;
+	return prod - cons > (uint32_t)1 << r->order;
 }
 
 static bool

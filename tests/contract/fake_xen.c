@@ -275,8 +275,8 @@ libxenvchan_client_init(struct xentoollog_logger *logger, int domain, const char
 	c->gnttab = malloc(1);
 	c->event = event_new(l, 1);
 	last[1] = c;
-	c->ring->cli_live = 1;
-	c->ring->srv_notify = VCHAN_NOTIFY_WRITE;
+	__atomic_store_n(&c->ring->cli_live, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&c->ring->srv_notify, VCHAN_NOTIFY_WRITE, __ATOMIC_SEQ_CST);
 	notify_end(l, 0);
 	return c;
 }
