@@ -8,7 +8,7 @@
 #include "vsmd/worker/state.h"
 
 #define FIRST_SIZE 256
-#define PART_MAX 16384 /* bytes of a public part that count for the identity */
+#define VALUE_MAX 65536 /* a longer content does not count for the identity */
 
 void
 objects_init(struct objects *t)
@@ -102,83 +102,80 @@ objects_forget_all(struct objects *t)
 }
 
 static void
-hash_part(EVP_MD_CTX *md, CK_ATTRIBUTE_TYPE type, const void *p, CK_ULONG len)
+hash_part(EVP_MD_CTX *md, const CK_ATTRIBUTE *a, size_t room)
 {
-	CK_ULONG head[2] = {type, len};
+	/* What an object lacks, or what is too long, counts as such. */
+	CK_ULONG len = a->ulValueLen <= room ? a->ulValueLen : CK_UNAVAILABLE_INFORMATION;
+	CK_ULONG head[2] = {a->type, len};
 
 	EVP_DigestUpdate(md, head, sizeof(head));
 	if (len != CK_UNAVAILABLE_INFORMATION)
-		EVP_DigestUpdate(md, p, len);
+		EVP_DigestUpdate(md, a->pValue, len);
 }
 
-/* The attributes that are public whatever CKA_SENSITIVE says, by what the object is. */
-static CK_ULONG
-public_parts(const struct object *o, CK_ATTRIBUTE *parts)
+/* Everything that is asked of an object, in one call: SoftHSM2 takes its time for each.
+ * All of it is public whatever CKA_SENSITIVE says. */
+struct parts {
+	uint8_t label[1024], id[1024];
+	uint8_t modulus[2048], exponent[512], ec_params[512], ec_point[512];
+	uint8_t prime[2048], base[2048], check[32];
+};
+
+enum part {
+	PART_CLASS, PART_TOKEN, PART_PRIVATE, PART_TYPE, PART_LABEL, PART_ID,
+	PART_MODULUS, PART_EXPONENT, PART_EC_PARAMS, PART_EC_POINT, PART_PRIME, PART_BASE,
+	PART_CHECK, PART_COUNT
+};
+
+static void
+ask_for(CK_ATTRIBUTE t[PART_COUNT], struct object *o, struct parts *p)
 {
-	static const CK_ATTRIBUTE_TYPE rsa[] = {CKA_MODULUS, CKA_PUBLIC_EXPONENT};
-	static const CK_ATTRIBUTE_TYPE ec[] = {CKA_EC_PARAMS, CKA_EC_POINT};
-	static const CK_ATTRIBUTE_TYPE dsa[] = {CKA_PRIME, CKA_BASE};
-	static const CK_ATTRIBUTE_TYPE secret[] = {CKA_CHECK_VALUE};
-	static const CK_ATTRIBUTE_TYPE value[] = {CKA_VALUE};
-	const CK_ATTRIBUTE_TYPE *types = value;
-	CK_ULONG n = 1;
-
-	if (o->class == CKO_SECRET_KEY) {
-		types = secret;
-	} else if (o->class == CKO_PUBLIC_KEY || o->class == CKO_PRIVATE_KEY) {
-		n = 2;
-		types = o->type == CKK_RSA                           ? rsa
-		    : o->type == CKK_DSA || o->type == CKK_DH        ? dsa
-		                                                     : ec;
-		/* A private key has no point; its value is no public part. */
-		if (types == ec && o->class == CKO_PRIVATE_KEY)
-			n = 1;
-	}
-	for (CK_ULONG i = 0; i < n; i++)
-		parts[i] = (CK_ATTRIBUTE){types[i], NULL, PART_MAX};
-	return n;
+	t[PART_CLASS] = (CK_ATTRIBUTE){CKA_CLASS, &o->class, sizeof(o->class)};
+	t[PART_TOKEN] = (CK_ATTRIBUTE){CKA_TOKEN, &o->token, sizeof(o->token)};
+	t[PART_PRIVATE] = (CK_ATTRIBUTE){CKA_PRIVATE, &o->private, sizeof(o->private)};
+	t[PART_TYPE] = (CK_ATTRIBUTE){CKA_KEY_TYPE, &o->type, sizeof(o->type)};
+	t[PART_LABEL] = (CK_ATTRIBUTE){CKA_LABEL, p->label, sizeof(p->label)};
+	t[PART_ID] = (CK_ATTRIBUTE){CKA_ID, p->id, sizeof(p->id)};
+	t[PART_MODULUS] = (CK_ATTRIBUTE){CKA_MODULUS, p->modulus, sizeof(p->modulus)};
+	t[PART_EXPONENT] =
+	    (CK_ATTRIBUTE){CKA_PUBLIC_EXPONENT, p->exponent, sizeof(p->exponent)};
+	t[PART_EC_PARAMS] = (CK_ATTRIBUTE){CKA_EC_PARAMS, p->ec_params, sizeof(p->ec_params)};
+	t[PART_EC_POINT] = (CK_ATTRIBUTE){CKA_EC_POINT, p->ec_point, sizeof(p->ec_point)};
+	t[PART_PRIME] = (CK_ATTRIBUTE){CKA_PRIME, p->prime, sizeof(p->prime)};
+	t[PART_BASE] = (CK_ATTRIBUTE){CKA_BASE, p->base, sizeof(p->base)};
+	t[PART_CHECK] = (CK_ATTRIBUTE){CKA_CHECK_VALUE, p->check, sizeof(p->check)};
 }
 
-static bool
-add_public_parts(struct worker *w, CK_SESSION_HANDLE session, const struct object *o,
+/* The content of a certificate or a data object; that of a key is none of ours. */
+static void
+hash_value(struct worker *w, CK_SESSION_HANDLE session, const struct object *o,
     EVP_MD_CTX *md)
 {
-	CK_ATTRIBUTE parts[2];
-	CK_ULONG n = public_parts(o, parts);
-	uint8_t *room = malloc(n * PART_MAX);
+	CK_ATTRIBUTE value = {CKA_VALUE, NULL, VALUE_MAX};
 
-	if (room == NULL)
-		return false;
-	for (CK_ULONG i = 0; i < n; i++)
-		parts[i].pValue = room + i * PART_MAX;
-	/* What an object lacks, or what is too long, counts as such. */
-	(void)w->fl->C_GetAttributeValue(session, o->handle, parts, n);
-	for (CK_ULONG i = 0; i < n; i++)
-		hash_part(md, parts[i].type, parts[i].pValue,
-		    parts[i].ulValueLen <= PART_MAX ? parts[i].ulValueLen
-		                                    : CK_UNAVAILABLE_INFORMATION);
-	free(room);
-	return true;
+	if (o->class != CKO_CERTIFICATE && o->class != CKO_DATA)
+		return;
+	if ((value.pValue = malloc(VALUE_MAX)) == NULL)
+		return;
+	(void)w->fl->C_GetAttributeValue(session, o->handle, &value, 1);
+	hash_part(md, &value, VALUE_MAX);
+	free(value.pValue);
 }
 
 static bool
 identify(struct worker *w, CK_SESSION_HANDLE session, struct object *o,
-    const CK_ATTRIBUTE *label, const CK_ATTRIBUTE *id)
+    const CK_ATTRIBUTE t[PART_COUNT], const CK_ATTRIBUTE room[PART_COUNT])
 {
 	EVP_MD_CTX *md = EVP_MD_CTX_new();
 	uint8_t digest[EVP_MAX_MD_SIZE];
 	bool ok;
 
 	ok = md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1;
+	for (size_t i = 0; ok && i < PART_COUNT; i++)
+		hash_part(md, &t[i], room[i].ulValueLen);
 	if (ok) {
-		hash_part(md, CKA_CLASS, &o->class, sizeof(o->class));
-		hash_part(md, CKA_KEY_TYPE, &o->type, sizeof(o->type));
-		hash_part(md, CKA_TOKEN, &o->token, sizeof(o->token));
-		hash_part(md, CKA_PRIVATE, &o->private, sizeof(o->private));
-		hash_part(md, CKA_LABEL, label->pValue, label->ulValueLen);
-		hash_part(md, CKA_ID, id->pValue, id->ulValueLen);
-		ok = add_public_parts(w, session, o, md) &&
-		    EVP_DigestFinal_ex(md, digest, NULL) == 1;
+		hash_value(w, session, o, md);
+		ok = EVP_DigestFinal_ex(md, digest, NULL) == 1;
 	}
 	if (ok)
 		memcpy(o->identity, digest, MSG_ID_LEN);
@@ -198,25 +195,20 @@ keep_start(uint8_t dst[64], uint16_t *len, const CK_ATTRIBUTE *a)
 static bool
 ask_object(struct worker *w, CK_SESSION_HANDLE session, struct object *o)
 {
-	uint8_t label[1024], id[1024];
-	CK_ATTRIBUTE t[] = {
-	    {CKA_CLASS, &o->class, sizeof(o->class)},
-	    {CKA_TOKEN, &o->token, sizeof(o->token)},
-	    {CKA_PRIVATE, &o->private, sizeof(o->private)},
-	    {CKA_LABEL, label, sizeof(label)},
-	    {CKA_ID, id, sizeof(id)},
-	    {CKA_KEY_TYPE, &o->type, sizeof(o->type)},
-	};
+	CK_ATTRIBUTE t[PART_COUNT], room[PART_COUNT];
+	struct parts parts;
 
-	(void)w->fl->C_GetAttributeValue(session, o->handle, t, sizeof(t) / sizeof(t[0]));
-	if (t[0].ulValueLen != sizeof(o->class) || t[1].ulValueLen != sizeof(o->token) ||
-	    t[2].ulValueLen != sizeof(o->private))
-		return false;
-	if (t[5].ulValueLen != sizeof(o->type))
+	ask_for(t, o, &parts);
+	memcpy(room, t, sizeof(room));
+	(void)w->fl->C_GetAttributeValue(session, o->handle, t, PART_COUNT);
+	for (size_t i = PART_CLASS; i <= PART_PRIVATE; i++)
+		if (t[i].ulValueLen != room[i].ulValueLen)
+			return false;
+	if (t[PART_TYPE].ulValueLen != sizeof(o->type))
 		o->type = CK_UNAVAILABLE_INFORMATION;
-	keep_start(o->label, &o->label_len, &t[3]);
-	keep_start(o->id, &o->id_len, &t[4]);
-	return !o->token || identify(w, session, o, &t[3], &t[4]);
+	keep_start(o->label, &o->label_len, &t[PART_LABEL]);
+	keep_start(o->id, &o->id_len, &t[PART_ID]);
+	return !o->token || identify(w, session, o, t, room);
 }
 
 bool
