@@ -63,7 +63,8 @@ enum msg {
 	M_W_ANSWER = 127,
 
 	/* admin to store: vsmd/admin/admin.def has the calls; the body is str JSON both ways */
-	M_A_ASK = 128,    /* str call, str JSON arguments, bytes secret */
+	M_A_ASK = 128,    /* str call, str JSON arguments, bytes secret (empty, or itself
+	                   * bytes passphrase, bytes so_pin), bytes blob */
 	M_A_ANSWER        /* u8 ok, str JSON result or error text, bytes blob part */
 };
 

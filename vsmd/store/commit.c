@@ -98,12 +98,14 @@ take_requests(struct round *r, struct part_of *p)
 
 	for (struct attach *a = s->attached; a != NULL; a = a->next) {
 		struct commit_ask ask;
-		bool written;
+		CK_RV written;
 
 		if (!waits(a, p->slot))
 			continue;
-		if (!commit_ask_read(s, a, true, &ask, &written) || !written)
+		if (!commit_ask_read(s, a, true, &ask, &written))
 			return CKR_DEVICE_ERROR;
+		if (written != CKR_OK)
+			return written;
 		if (ask.has_token) {
 			p->named = true;
 			memcpy(p->label, ask.label, sizeof(p->label));

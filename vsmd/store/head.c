@@ -68,10 +68,13 @@ head_decode(const struct store_keys *k, const uint8_t *data, size_t len, struct 
 	if ((p = buf_get_raw(&b, CRYPT_HASH)) != NULL)
 		memcpy(h->chain, p, CRYPT_HASH);
 	h->anchor_type = buf_get_u32(&b);
-	(void)buf_get_u32(&b);
+	if (buf_get_u32(&b) != 0)
+		buf_fail(&b);
 	if ((p = buf_get_raw(&b, HEAD_ANCHOR)) != NULL)
 		memcpy(h->anchor, p, HEAD_ANCHOR);
-	return buf_end(&b) && h->anchor_type == 0;
+	/* No other type is known yet; without one the anchor is zero. */
+	return buf_end(&b) && h->anchor_type == 0 &&
+	       sec_equal(h->anchor, (const uint8_t[HEAD_ANCHOR]){0}, HEAD_ANCHOR);
 }
 
 enum head_result

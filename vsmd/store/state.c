@@ -128,11 +128,13 @@ store_note_slot(struct store *s, const struct attach *a, const struct slot *slot
 	    .event = event,
 	    .detail = detail,
 	    .rv = rv};
+	int saved;
 
 	if (audit_append(&s->audit, &e) == 0)
 		return 0;
-	log_error(
-	    "audit log: cannot be written: %s: %s is refused", strerror(errno), event);
+	saved = errno;
+	log_error("audit log: cannot be written: %s: %s is refused", strerror(errno), event);
+	errno = saved;
 	return -1;
 }
 

@@ -48,7 +48,9 @@ void store_discarded(struct store *s, struct slot *slot);
 int store_restore(struct store *s, struct slot *slot);
 /* Make the blank slot when there is none. */
 int store_make_blank(struct store *s);
-/* One audit record of what the process of `a` (NULL: the store itself) did. */
+/* One audit record of what the process of `a` (NULL: the store itself) did.  0, or -1
+ * with errno: it is not written, so what it tells of must not be answered with success.
+ */
 int store_note(struct store *s, const struct attach *a, const char *event,
     const char *detail, uint64_t rv);
 /* The same about another slot than that of `a`; slot may be NULL. */

@@ -1,6 +1,7 @@
 /* worker_ask.c - see worker_ask.h */
 #include "vsmd/store/worker_ask.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,16 +26,23 @@ event_read(struct buf *b, struct event *e)
 	e->rv = buf_get_u64(b);
 }
 
+/* What a worker is told when the disk refused. */
+static CK_RV
+disk_error(void)
+{
+	return errno == ENOSPC || errno == EDQUOT ? CKR_DEVICE_MEMORY : CKR_DEVICE_ERROR;
+}
+
 bool
 commit_ask_read(struct store *s, struct attach *a, bool audit, struct commit_ask *ret,
-    bool *ret_written)
+    CK_RV *ret_written)
 {
 	struct buf *b = &a->request;
 	char label[64], serial[64];
 
 	b->pos = a->body;
 	memset(ret, 0, sizeof(*ret));
-	*ret_written = true;
+	*ret_written = CKR_OK;
 	ret->nevents = buf_get_u8(b);
 	for (unsigned i = 0; i < ret->nevents; i++) {
 		struct event e;
@@ -43,7 +51,7 @@ commit_ask_read(struct store *s, struct attach *a, bool audit, struct commit_ask
 		if (!buf_ok(b))
 			return false;
 		if (audit && store_note(s, a, e.name, e.detail, e.rv) != 0)
-			*ret_written = false;
+			*ret_written = disk_error();
 	}
 	switch (buf_get_u8(b)) {
 	case 0:
@@ -66,7 +74,7 @@ ask_commit(struct store *s, struct attach *a)
 {
 	struct slot *slot = slot_table_find(&s->slots, a->slot);
 	struct commit_ask ask;
-	bool written;
+	CK_RV written;
 
 	a->body = a->request.pos;
 	if (!commit_ask_read(s, a, false, &ask, &written))

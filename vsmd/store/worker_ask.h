@@ -22,9 +22,9 @@ struct commit_ask {
 	char label[SLOT_LABEL], serial[SLOT_SERIAL];
 };
 /* Check the body; with `audit`, write its events to the audit log.  False when malformed;
- * *ret_written is false when the audit log could not be written. */
+ * *ret_written says how the audit log fared. */
 bool commit_ask_read(struct store *s, struct attach *a, bool audit,
-    struct commit_ask *ret, bool *ret_written);
+    struct commit_ask *ret, CK_RV *ret_written);
 /* Counting of PINs is on for this principal. */
 unsigned worker_pin_limit(const struct store *s, const struct attach *a);
 

@@ -1,6 +1,7 @@
 /* test_commit.c - a store process over SoftHSM2's own files: what was committed is what a
  * restart shows */
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -415,15 +418,107 @@ breaches_close_the_pipe(void **state)
 	close(good);
 }
 
+/* The disk is full: the call is told, nothing that was acknowledged is lost, memory goes
+ * back, and once there is room all goes on. */
+static void
+fail_and_recover(struct rig *r, void (*change)(const char *directory))
+{
+	static const char *const kept[] = {"generation", NULL};
+	char path[512], *before = dirs_make("/tmp"), *filler = calloc(1, 4096);
+	char name[512];
+	int fd = rig_attach(r, 0, false, "web", 0), full;
+
+	rig_token_path(rig_slot(r, 0), path);
+	dirs_copy(path, before);
+	snprintf(name, sizeof(name), "%s/filler", r->state);
+	full = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	while (write(full, filler, 4096) > 0)
+		;
+	while (write(full, filler, 1) > 0)
+		;
+	close(full);
+	change(rig_slot(r, 0)->directory);
+	assert_int_equal(rig_commit(fd, NULL, NULL, NULL), CKR_DEVICE_MEMORY);
+	assert_int_equal(rig_discard(r), 0);
+	close(fd);
+	rig_token_path(rig_slot(r, 0), path);
+	assert_true(dirs_equal(path, before, kept));
+	dirs_unlink(r->state, "filler");
+	fd = rig_attach(r, 0, false, "web", 0);
+	change(rig_slot(r, 0)->directory);
+	assert_int_equal(rig_commit(fd, NULL, NULL, NULL), CKR_OK);
+	close(fd);
+	dirs_remove(before);
+	free(filler);
+}
+
+static void
+one_object(const char *directory)
+{
+	hsm_create(directory, "user-pin", 1);
+}
+
+static void
+one_less(const char *directory)
+{
+	hsm_destroy(directory, "user-pin");
+}
+
+static void
+one_attribute(const char *directory)
+{
+	hsm_set(directory, "user-pin");
+}
+
+static void
+one_pin(const char *directory)
+{
+	hsm_set_pin(directory, "user-pin", "user-pin");
+}
+
+static void
+a_full_disk(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_init(&r);
+	if (!r.on_tmpfs || geteuid() != 0 ||
+	    mount("none", r.state, "tmpfs", 0, "size=256k,mode=0700") != 0) {
+		print_message("SKIPPED: needs root, to mount a tmpfs of 256 KiB\n");
+		rig_free(&r);
+		skip();
+	}
+	dirs_save(r.state, "tpm-state", "A", 1);
+	assert_true(rig_start(&r));
+	close(make_token(&r, 0, "web"));
+	fail_and_recover(&r, one_object);
+	fail_and_recover(&r, one_attribute);
+	fail_and_recover(&r, one_pin);
+	fail_and_recover(&r, one_less);
+	rig_kill(&r);
+	assert_true(rig_start(&r));
+	assert_int_equal(hsm_count(rig_slot(&r, 0)->directory, "user-pin"), 0);
+	assert_int_equal(rig_stop(&r), 0);
+	assert_int_equal(umount(r.state), 0);
+	rig_free(&r);
+}
+
 static void
 not_on_a_disk(void **state)
 {
+	struct statfs fs;
 	struct rig r;
 
 	(void)state;
 	rig_init(&r);
 	dirs_remove(r.memory);
 	r.memory = dirs_make("/var/tmp");
+	if (statfs(r.memory, &fs) != 0 || fs.f_type == TMPFS_MAGIC) {
+		print_message("SKIPPED: /var/tmp is no disk here\n");
+		rig_free(&r);
+		skip();
+	}
 	r.config.memory = r.memory;
 	assert_false(rig_start(&r));
 	rig_free(&r);
@@ -469,6 +564,7 @@ main(void)
 	    T(commits_of_many),
 	    T(breaches_close_the_pipe),
 	    T(wrong_pcrs_and_approvals),
+	    cmocka_unit_test(a_full_disk),
 	    cmocka_unit_test(not_on_a_disk),
 	};
 

@@ -1,0 +1,183 @@
+/*
+ * fuzz_store.c - the store's files: the head, the log, a transaction, an audit line.
+ *
+ * The first byte chooses.  What is authenticated is also tried behind its authentication:
+ * the input is sealed with the right key, as an attacker never could, so that the parsers
+ * inside are reached.
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "vsmd/store/audit.h"
+#include "vsmd/store/backup.h"
+#include "vsmd/store/file.h"
+#include "vsmd/store/ticket.h"
+#include "vsmd/store/vault.h"
+
+static struct store_keys *keys;
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static bool
+apply(void *arg, struct buf *body)
+{
+	return txn_apply(body, arg);
+}
+
+static void
+as_head(const uint8_t *data, size_t size)
+{
+	uint8_t signed_[HEAD_SIZE];
+	struct part all = {signed_, HEAD_SIZE - CRYPT_HASH};
+	struct head h;
+
+	if (head_decode(keys, data, size, &h))
+		abort(); /* nobody guesses a MAC */
+	if (size < all.len)
+		return;
+	memcpy(signed_, data, all.len);
+	if (!crypt_mac(keys->head, &all, 1, signed_ + all.len))
+		return;
+	if (head_decode(keys, signed_, sizeof(signed_), &h)) {
+		uint8_t again[HEAD_SIZE];
+
+		if (!head_encode(keys, &h, again) || memcmp(again, signed_, HEAD_SIZE) != 0)
+			abort();
+	}
+}
+
+/* A log of which the input is all behind the head: nothing of it may be taken, nothing
+ * that the head vouches for be lost. */
+static void
+as_log(const uint8_t *data, size_t size)
+{
+	static char dir_path[] = "/tmp/caas-fuzz-store-XXXXXX";
+	static int dir = -1;
+	struct journal j;
+	struct head h = {.generation = 1}, end;
+	struct map m;
+	int fd;
+
+	if (dir < 0) {
+		if (mkdtemp(dir_path) == NULL)
+			abort();
+		dir = vault_lock(dir_path);
+	}
+	if (journal_create(&j, dir, keys, &h) != 0 || journal_put(&j, "\0\0\0\0", 4) != JOURNAL_OK)
+		return;
+	end = j.at;
+	fd = j.fd;
+	(void)file_write_at(fd, data, size, (off_t)end.bytes);
+	journal_close(&j);
+	map_init(&m);
+	if (journal_open(&j, dir, keys, &end, apply, &m) != JOURNAL_OK ||
+	    j.at.bytes != end.bytes || m.count != 0)
+		abort();
+	journal_close(&j);
+	map_free(&m);
+}
+
+static void
+as_body(const uint8_t *data, size_t size)
+{
+	struct map m;
+	struct buf b;
+
+	map_init(&m);
+	buf_view(&b, data, size);
+	(void)txn_apply(&b, &m);
+	map_free(&m);
+}
+
+static void
+as_ticket(const uint8_t *data, size_t size)
+{
+	static const uint8_t id[STORE_ID];
+	struct part aad = {id, STORE_ID};
+	struct buf pin, sealed;
+	struct ticket t;
+
+	buf_init(&pin, TICKET_PIN_MAX);
+	buf_init(&sealed, 65536);
+	if (ticket_open(keys, id, data, size, &t, &pin))
+		abort();
+	if (box_seal(keys->ticket, "caas login ticket", &aad, 1, data, size, &sealed))
+		(void)ticket_open(keys, id, sealed.data, sealed.len, &t, &pin);
+	buf_free(&pin);
+	buf_free(&sealed);
+}
+
+static void
+as_backup(const uint8_t *data, size_t size)
+{
+	struct vault v = {.keys = keys};
+	uint8_t header[BACKUP_HEADER] = "CAASBAK1\2\17";
+	struct part aad = {header, sizeof(header)};
+	struct backup b;
+	struct buf sealed;
+	struct txn t;
+
+	buf_init(&sealed, 1 << 20);
+	buf_put_raw(&sealed, header, sizeof(header));
+	txn_init(&t);
+	if (box_seal(keys->backup, "caas token backup", &aad, 1, data, size, &sealed)) {
+		if (backup_open(&v, sealed.data, sealed.len, NULL, 0, &b) == NULL)
+			backup_put(&b, 7, &t);
+		backup_free(&b);
+	}
+	txn_clear(&t);
+	buf_free(&sealed);
+}
+
+static void
+as_slot(const uint8_t *data, size_t size)
+{
+	struct slot slot;
+
+	memset(&slot, 0, sizeof(slot));
+	(void)slot_get_meta(data, size, &slot);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const uint8_t master[CRYPT_KEY] = {1};
+	struct audit_line line;
+
+	if (keys == NULL) {
+		log_level(LOG_ERR_);
+		if ((keys = keys_derive(master)) == NULL)
+			abort();
+	}
+	if (size < 1 || size > 4096)
+		return 0;
+	switch (data[0] % 7) {
+	case 0:
+		as_head(data + 1, size - 1);
+		break;
+	case 1:
+		as_log(data + 1, size - 1);
+		break;
+	case 2:
+		as_body(data + 1, size - 1);
+		break;
+	case 3:
+		(void)audit_parse(keys, (const char *)data + 1, size - 1, &line);
+		break;
+	case 4:
+		as_ticket(data + 1, size - 1);
+		break;
+	case 5:
+		as_backup(data + 1, size - 1);
+		break;
+	default:
+		as_slot(data + 1, size - 1);
+		break;
+	}
+	return 0;
+}
