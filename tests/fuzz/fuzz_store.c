@@ -46,7 +46,8 @@ as_head(const uint8_t *data, size_t size)
 	if (head_decode(keys, signed_, sizeof(signed_), &h)) {
 		uint8_t again[HEAD_SIZE];
 
-		if (!head_encode(keys, &h, again) || memcmp(again, signed_, HEAD_SIZE) != 0)
+		if (!head_encode(keys, &h, again) ||
+		    memcmp(again, signed_, HEAD_SIZE) != 0)
 			abort();
 	}
 }
@@ -68,7 +69,8 @@ as_log(const uint8_t *data, size_t size)
 			abort();
 		dir = vault_lock(dir_path);
 	}
-	if (journal_create(&j, dir, keys, &h) != 0 || journal_put(&j, "\0\0\0\0", 4) != JOURNAL_OK)
+	if (journal_create(&j, dir, keys, &h) != 0 ||
+	    journal_put(&j, "\0\0\0\0", 4) != JOURNAL_OK)
 		return;
 	end = j.at;
 	fd = j.fd;

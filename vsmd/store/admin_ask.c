@@ -139,8 +139,8 @@ ask_status(struct store *s, struct attach *a, const struct admin_request *r)
 		"commits_possible", !s->vault.journal.broken, "tpm", "address",
 		s->config->tpm, "is", s->tpm, "pcrs", pcrs, "locality", policy->locality,
 		"authorized_updates", policy->authority != NULL, "audit_records",
-		(json_int_t)s->audit.seq, "memory_locked", sec_locked(), "pin_tries",
-		(int)s->config->pin_tries),
+		(json_int_t)s->audit.seq, "memory_locked", s->locked && sec_locked(),
+		"pin_tries", (int)s->config->pin_tries),
 	    NULL, 0);
 }
 

@@ -24,7 +24,7 @@
 
 /* Nothing of this process reaches a disk: no core, no trace, no swap. */
 static int
-lock_down(const struct store_config *config)
+lock_down(const struct store_config *config, bool *ret_locked)
 {
 	struct rlimit none = {0, 0}, all = {RLIM_INFINITY, RLIM_INFINITY};
 
@@ -35,8 +35,10 @@ lock_down(const struct store_config *config)
 	}
 	/* With a limit a later allocation would fail instead of staying unlocked. */
 	if (setrlimit(RLIMIT_MEMLOCK, &all) == 0 &&
-	    mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0)
+	    mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0) {
+		*ret_locked = true;
 		return 0;
+	}
 	if (config->sandbox)
 		log_info("memory is not locked: keys may reach the swap device");
 	else
@@ -152,7 +154,8 @@ store_main(int supervisor, const struct store_config *config)
 
 	log_name("vsmd-store");
 	proctitle_set("vsmd-store", config->state);
-	if (s == NULL || sealer_start(&sealer, config) != 0 || lock_down(config) != 0) {
+	if (s == NULL || sealer_start(&sealer, config) != 0 ||
+	    lock_down(config, &s->locked) != 0) {
 		free(s);
 		return 1;
 	}

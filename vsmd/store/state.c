@@ -133,7 +133,8 @@ store_note_slot(struct store *s, const struct attach *a, const struct slot *slot
 	if (audit_append(&s->audit, &e) == 0)
 		return 0;
 	saved = errno;
-	log_error("audit log: cannot be written: %s: %s is refused", strerror(errno), event);
+	log_error(
+	    "audit log: cannot be written: %s: %s is refused", strerror(errno), event);
 	errno = saved;
 	return -1;
 }

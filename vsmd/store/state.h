@@ -32,6 +32,7 @@ struct store {
 	struct sealer *sealer;	    /* NULL in tests */
 	uint8_t *master;	    /* CRYPT_KEY bytes in secmem, for sealing again */
 	char tpm[128];		    /* what the TPM says it is */
+	bool locked;		    /* all memory of the process is */
 	bool stopping;		    /* M_S_STOP came */
 	bool gone;		    /* so did the supervisor */
 	bool gate_busy;		    /* a commit waits for a gate: look again soon */

@@ -43,7 +43,8 @@ __wrap_pwrite(int fd, const void *p, size_t n, off_t off)
 {
 	if (!fails(FAULT_PWRITE))
 		return __real_pwrite(fd, p, n, off);
-	if (faults.cut > 0 && __real_pwrite(fd, p, n < faults.cut ? n : faults.cut, off) < 0)
+	if (faults.cut > 0 &&
+	    __real_pwrite(fd, p, n < faults.cut ? n : faults.cut, off) < 0)
 		return -1;
 	errno = faults.error;
 	return -1;

@@ -1,19 +1,25 @@
 /*
- * faults.h - disks that fail: pwrite, fdatasync, fsync, renameat and ftruncate of the code
- * under test are these (linker option --wrap).
+ * faults.h - disks that fail: pwrite, fdatasync, fsync, renameat and ftruncate of the
+ * code under test are these (linker option --wrap).
  */
 #ifndef STORE_TEST_FAULTS_H
 #define STORE_TEST_FAULTS_H
 
-enum fault_call { FAULT_PWRITE, FAULT_FDATASYNC, FAULT_FSYNC, FAULT_RENAME, FAULT_TRUNCATE,
-	FAULT_CALLS };
+enum fault_call {
+	FAULT_PWRITE,
+	FAULT_FDATASYNC,
+	FAULT_FSYNC,
+	FAULT_RENAME,
+	FAULT_TRUNCATE,
+	FAULT_CALLS
+};
 
 struct faults {
-	int error;             /* errno of a failing call */
-	unsigned in[FAULT_CALLS]; /* n: the n-th call from now fails; 0: none */
+	int error;		    /* errno of a failing call */
+	unsigned in[FAULT_CALLS];   /* n: the n-th call from now fails; 0: none */
 	unsigned each[FAULT_CALLS]; /* and all after it */
-	unsigned kill_at;      /* n: the n-th call of any kind ends the process before it */
-	unsigned cut;          /* bytes that a failing pwrite writes before it fails */
+	unsigned kill_at; /* n: the n-th call of any kind ends the process before it */
+	unsigned cut;	  /* bytes that a failing pwrite writes before it fails */
 };
 extern struct faults faults;
 

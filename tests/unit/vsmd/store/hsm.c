@@ -54,7 +54,8 @@ load(struct job *j, const char *directory)
 	int fd = mkstemp(conf);
 	void *lib;
 
-	dprintf(fd, "directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n",
+	dprintf(fd,
+	    "directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n",
 	    directory);
 	close(fd);
 	setenv("SOFTHSM2_CONF", conf, 1);
@@ -71,8 +72,8 @@ load(struct job *j, const char *directory)
 static void
 in_child(const char *directory, const struct job *job, struct job *ret)
 {
-	struct job *j = mmap(NULL, sizeof(*j), PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct job *j = mmap(
+	    NULL, sizeof(*j), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int status;
 	pid_t pid;
 
@@ -102,8 +103,8 @@ bytes(const char *s)
 static void
 open_session(struct job *j, CK_USER_TYPE user, const char *pin)
 {
-	MUST(j->p11->C_OpenSession(first_slot(j), CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL,
-	    &j->session));
+	MUST(j->p11->C_OpenSession(
+	    first_slot(j), CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &j->session));
 	if (pin != NULL)
 		MUST(j->p11->C_Login(j->session, user, bytes(pin), strlen(pin)));
 }
@@ -115,7 +116,8 @@ init_token(struct job *j)
 
 	memset(label, ' ', sizeof(label));
 	memcpy(label, j->label, strlen(j->label));
-	MUST(j->p11->C_InitToken(first_slot(j), bytes(j->so_pin), strlen(j->so_pin), label));
+	MUST(j->p11->C_InitToken(
+	    first_slot(j), bytes(j->so_pin), strlen(j->so_pin), label));
 }
 
 static void
@@ -137,10 +139,8 @@ run_create(struct job *j)
 	CK_BBOOL yes = CK_TRUE;
 	char value[] = "some data";
 	CK_ATTRIBUTE t[] = {{CKA_CLASS, &class, sizeof(class)},
-	    {CKA_TOKEN, &yes, sizeof(yes)},
-	    {CKA_PRIVATE, &yes, sizeof(yes)},
-	    {CKA_MODIFIABLE, &yes, sizeof(yes)},
-	    {CKA_VALUE, value, sizeof(value)}};
+	    {CKA_TOKEN, &yes, sizeof(yes)}, {CKA_PRIVATE, &yes, sizeof(yes)},
+	    {CKA_MODIFIABLE, &yes, sizeof(yes)}, {CKA_VALUE, value, sizeof(value)}};
 	CK_OBJECT_HANDLE h;
 
 	open_session(j, CKU_USER, j->pin);
@@ -183,8 +183,8 @@ static void
 run_set_pin(struct job *j)
 {
 	open_session(j, CKU_USER, j->pin);
-	MUST(j->p11->C_SetPIN(j->session, bytes(j->pin), strlen(j->pin), bytes(j->new),
-	    strlen(j->new)));
+	MUST(j->p11->C_SetPIN(
+	    j->session, bytes(j->pin), strlen(j->pin), bytes(j->new), strlen(j->new)));
 }
 
 static void
@@ -194,7 +194,8 @@ run_count(struct job *j)
 
 	open_session(j, CKU_USER, NULL);
 	j->result = -1;
-	if (j->p11->C_Login(j->session, CKU_USER, bytes(j->pin), strlen(j->pin)) != CKR_OK)
+	if (j->p11->C_Login(j->session, CKU_USER, bytes(j->pin), strlen(j->pin)) !=
+	    CKR_OK)
 		return;
 	(void)find(j, &n);
 	j->result = (int)n;

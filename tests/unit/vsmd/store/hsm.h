@@ -6,11 +6,12 @@
 
 #include <stdbool.h>
 
-/* Every function fails the test when SoftHSM2 does.  `directory` is directories.tokendir. */
+/* Every function fails the test when SoftHSM2 does.  `directory` is directories.tokendir.
+ */
 
 /* C_InitToken and C_InitPIN on the free slot; the serial (17 bytes) is returned. */
-void hsm_init(const char *directory, const char *label, const char *so_pin, const char *pin,
-    char serial[17]);
+void hsm_init(const char *directory, const char *label, const char *so_pin,
+    const char *pin, char serial[17]);
 /* C_InitToken again on the token that is there. */
 void hsm_init_again(const char *directory, const char *label, const char *so_pin);
 /* Make `n` data objects on the token. */

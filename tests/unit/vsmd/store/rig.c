@@ -214,7 +214,8 @@ rig_token_path(const struct rig_slot *slot, char path[512])
 }
 
 int
-rig_attach(struct rig *r, uint32_t slot, bool admin, const char *principal, uint32_t flags)
+rig_attach(
+    struct rig *r, uint32_t slot, bool admin, const char *principal, uint32_t flags)
 {
 	struct grant *g = calloc(1, sizeof(*g));
 	int fds[2];

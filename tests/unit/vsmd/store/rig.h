@@ -53,8 +53,8 @@ struct rig_slot *rig_slot(struct rig *r, uint32_t number);
 void rig_token_path(const struct rig_slot *slot, char path[512]);
 
 /* A pipe to the store; the test's end.  flags: GRANT_*. */
-int rig_attach(struct rig *r, uint32_t slot, bool admin, const char *principal,
-    uint32_t flags);
+int rig_attach(
+    struct rig *r, uint32_t slot, bool admin, const char *principal, uint32_t flags);
 /* Send and receive; `in` is reset, and read up to what follows type and CK_RV. */
 CK_RV rig_ask(int fd, const struct buf *out, struct buf *in);
 /* M_W_COMMIT with an event; label NULL: no token was made. */
@@ -62,8 +62,8 @@ CK_RV rig_commit(int fd, const char *label, const char *serial, uint64_t *ret_ep
 /* M_W_* with a type byte and nothing in the answer. */
 CK_RV rig_simple(int fd, uint8_t msg, uint8_t type);
 /* M_W_LOGIN_DONE; the ticket (may be NULL) is malloc'd. */
-CK_RV rig_login_done(int fd, uint8_t type, bool success, const char *pin, uint8_t **ticket,
-    size_t *ticket_len);
+CK_RV rig_login_done(int fd, uint8_t type, bool success, const char *pin,
+    uint8_t **ticket, size_t *ticket_len);
 CK_RV rig_ticket_open(int fd, const uint8_t *ticket, size_t len, char pin[64]);
 CK_RV rig_pin_changed(int fd, uint8_t type, const char *pin);
 CK_RV rig_channel_pin(int fd, char pin[64]);

@@ -53,8 +53,8 @@ number(const char *name)
 {
 	json_t *j = json_loads(text, 0, NULL);
 	long n = json_is_integer(json_object_get(j, name))
-	    ? (long)json_integer_value(json_object_get(j, name))
-	    : -1;
+		     ? (long)json_integer_value(json_object_get(j, name))
+		     : -1;
 
 	json_decref(j);
 	return n;
@@ -101,14 +101,15 @@ backup(int admin, const char *passphrase, struct buf *out)
 	char args[64];
 	long handle, size;
 
-	assert_true(rig_admin(admin, "backup-begin", "{\"label\":\"web\"}", passphrase, "", NULL, 0,
-	    text, sizeof(text), NULL));
+	assert_true(rig_admin(admin, "backup-begin", "{\"label\":\"web\"}", passphrase,
+	    "", NULL, 0, text, sizeof(text), NULL));
 	handle = number("handle");
 	size = number("size");
 	assert_true(size > 0);
 	buf_reset(out);
 	while (out->len < (size_t)size) {
-		snprintf(args, sizeof(args), "{\"handle\":%ld,\"offset\":%zu}", handle, out->len);
+		snprintf(args, sizeof(args), "{\"handle\":%ld,\"offset\":%zu}", handle,
+		    out->len);
 		assert_true(rig_admin(admin, "backup-read", args, "", "", NULL, 0, text,
 		    sizeof(text), out));
 		assert_true(number("size") > 0);
@@ -131,9 +132,10 @@ restore(int admin, const char *passphrase, const char *so_pin, const struct buf 
 	for (size_t off = 0; off < data->len;) {
 		size_t n = data->len - off < 40000 ? data->len - off : 40000;
 
-		snprintf(args, sizeof(args), "{\"handle\":%ld,\"offset\":%zu}", handle, off);
-		assert_true(rig_admin(admin, "restore-write", args, "", "", data->data + off, n,
-		    text, sizeof(text), NULL));
+		snprintf(
+		    args, sizeof(args), "{\"handle\":%ld,\"offset\":%zu}", handle, off);
+		assert_true(rig_admin(admin, "restore-write", args, "", "",
+		    data->data + off, n, text, sizeof(text), NULL));
 		off += n;
 	}
 	snprintf(args, sizeof(args), "{\"handle\":%ld}", handle);
@@ -255,10 +257,10 @@ transfers_belong_to_their_pipe(void **state)
 	for (int i = 0; i < 4; i++)
 		assert_true(ask(a, "restore-begin", "{\"size\":1000}"));
 	assert_false(ask(b, "restore-begin", "{\"size\":1000}"));
-	assert_false(rig_admin(b, "restore-write", "{\"handle\":1,\"offset\":0}", "", "", "x", 1,
-	    text, sizeof(text), NULL));
-	assert_false(rig_admin(a, "restore-write", "{\"handle\":1,\"offset\":5}", "", "", "x", 1,
-	    text, sizeof(text), NULL));
+	assert_false(rig_admin(b, "restore-write", "{\"handle\":1,\"offset\":0}", "", "",
+	    "x", 1, text, sizeof(text), NULL));
+	assert_false(rig_admin(a, "restore-write", "{\"handle\":1,\"offset\":5}", "", "",
+	    "x", 1, text, sizeof(text), NULL));
 	close(a);
 	assert_true(ask(b, "status", "{}")); /* a's end was seen before this or after */
 	assert_true(ask(b, "restore-begin", "{\"size\":1000}"));
@@ -280,7 +282,8 @@ audit_over_the_pipe(void **state)
 	assert_true(ask(fd, "audit-read", "{\"from\":1,\"count\":100}"));
 	list = json_loads(text, 0, NULL);
 	assert_true(json_array_size(list) >= 2);
-	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "event")),
+	assert_string_equal(
+	    json_string_value(json_object_get(json_array_get(list, 0), "event")),
 	    "store-start");
 	json_decref(list);
 	close(fd);

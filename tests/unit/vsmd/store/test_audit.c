@@ -40,8 +40,13 @@ seal_head(struct fix *f)
 static void
 add(struct fix *f, const char *event)
 {
-	struct audit_event e = {.principal = "web", .peer = "uid 33 pid 7", .slot = 3,
-	    .token = "a \"token\"", .event = event, .detail = "d\xff\n", .rv = 0x30};
+	struct audit_event e = {.principal = "web",
+	    .peer = "uid 33 pid 7",
+	    .slot = 3,
+	    .token = "a \"token\"",
+	    .event = event,
+	    .detail = "d\xff\n",
+	    .rv = 0x30};
 
 	assert_int_equal(audit_append(&f->audit, &e), 0);
 }
@@ -199,7 +204,8 @@ lost_records_are_noticed(void **state)
 
 	dirs_save(f->path, FILE_, log, len / 2);
 	reopen(f);
-	assert_int_equal(f->audit.seq, RECORDS + 1); /* the note goes on with the numbers */
+	assert_int_equal(
+	    f->audit.seq, RECORDS + 1); /* the note goes on with the numbers */
 	assert_int_equal(verify(f, &c), AUDIT_BAD);
 	assert_in_range(c.line, 2, 4);
 	seal_head(f);

@@ -180,7 +180,8 @@ numbers_are_not_used_again(void **state)
 	assert_null(rig_slot(r, 1));
 	assert_non_null(rig_slot(r, 2));
 	admin = rig_attach(r, 0, true, "root", GRANT_ADMIN);
-	assert_true(rig_admin(admin, "token-list", "{}", "", "", NULL, 0, text, sizeof(text), NULL));
+	assert_true(rig_admin(
+	    admin, "token-list", "{}", "", "", NULL, 0, text, sizeof(text), NULL));
 	assert_non_null(strstr(text, "\"label\":\"one\""));
 	assert_null(strstr(text, "two"));
 	close(a);
@@ -301,8 +302,8 @@ a_writer_that_died(void **state)
 static void
 odd_files_are_not_stored(void **state)
 {
-	static const char *const odd[] = {"x.object", "a b", "link.object", "dir.object",
-	    "big.object"};
+	static const char *const odd[] = {
+	    "x.object", "a b", "link.object", "dir.object", "big.object"};
 	char path[512], name[600];
 	RIG(r);
 
@@ -395,8 +396,9 @@ commits_of_many(void **state)
 static void
 breaches_close_the_pipe(void **state)
 {
-	static const uint8_t bad[][4] = {{0}, {M_S_STOP}, {M_W_COMMIT, 9}, {M_W_COMMIT, 0, 7},
-	    {M_W_LOGIN_MAY, 3}, {M_W_LOGIN_DONE, 1, 2}, {M_A_ASK}, {255}};
+	static const uint8_t bad[][4] = {{0}, {M_S_STOP}, {M_W_COMMIT, 9},
+	    {M_W_COMMIT, 0, 7}, {M_W_LOGIN_MAY, 3}, {M_W_LOGIN_DONE, 1, 2}, {M_A_ASK},
+	    {255}};
 	struct buf b;
 	int good;
 	RIG(r);

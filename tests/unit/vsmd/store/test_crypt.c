@@ -14,7 +14,8 @@ derive_is_hkdf(void **state)
 {
 	uint8_t key[CRYPT_KEY], salt[4] = {1, 2, 3, 4}, out[CRYPT_KEY], mac[CRYPT_HASH];
 	struct part one = {key, sizeof(key)};
-	uint8_t info[6] = {'l', 'a', 'b', 'e', 'l', 1}, prk[CRYPT_HASH], salt_key[CRYPT_KEY] = {0};
+	uint8_t info[6] = {'l', 'a', 'b', 'e', 'l', 1}, prk[CRYPT_HASH],
+		salt_key[CRYPT_KEY] = {0};
 	struct part two = {info, sizeof(info)};
 
 	(void)state;

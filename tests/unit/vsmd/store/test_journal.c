@@ -172,8 +172,10 @@ records_swapped(void **state)
 	dirs_copy(d->a, d->b);
 	for (size_t i = 0; i < COMMITS - 1; i++) {
 		memcpy(copy, log, len);
-		memcpy(copy + LOG_HEADER + i * each, log + LOG_HEADER + (i + 1) * each, each);
-		memcpy(copy + LOG_HEADER + (i + 1) * each, log + LOG_HEADER + i * each, each);
+		memcpy(copy + LOG_HEADER + i * each, log + LOG_HEADER + (i + 1) * each,
+		    each);
+		memcpy(copy + LOG_HEADER + (i + 1) * each, log + LOG_HEADER + i * each,
+		    each);
 		dirs_save(d->b, LOG, copy, len);
 		expect_refused(d->b);
 	}

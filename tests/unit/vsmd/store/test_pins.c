@@ -1,5 +1,5 @@
-/* test_pins.c - wrong PINs counted, tickets, the PINs' copies: the store process asked as a
- * worker asks */
+/* test_pins.c - wrong PINs counted, tickets, the PINs' copies: the store process asked as
+ * a worker asks */
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -61,7 +61,8 @@ flags_follow_the_count(void **state)
 	t.failed[PIN_USER] = 1;
 	assert_int_equal(pins_flags(&t, 3), CKF_USER_PIN_COUNT_LOW);
 	t.failed[PIN_USER] = 2;
-	assert_int_equal(pins_flags(&t, 3), CKF_USER_PIN_COUNT_LOW | CKF_USER_PIN_FINAL_TRY);
+	assert_int_equal(
+	    pins_flags(&t, 3), CKF_USER_PIN_COUNT_LOW | CKF_USER_PIN_FINAL_TRY);
 	t.failed[PIN_USER] = 3;
 	assert_int_equal(pins_flags(&t, 3), CKF_USER_PIN_COUNT_LOW | CKF_USER_PIN_LOCKED);
 	t.failed[PIN_USER] = 0;
@@ -101,7 +102,8 @@ three_wrong_pins_lock(void **state)
 	assert_int_equal(fail_login(fd, CKU_USER), CKR_OK);
 	assert_int_equal(rig_token_flags(fd), CKF_USER_PIN_COUNT_LOW);
 	assert_int_equal(fail_login(fd, CKU_CONTEXT_SPECIFIC), CKR_OK);
-	assert_int_equal(rig_token_flags(fd), CKF_USER_PIN_COUNT_LOW | CKF_USER_PIN_FINAL_TRY);
+	assert_int_equal(
+	    rig_token_flags(fd), CKF_USER_PIN_COUNT_LOW | CKF_USER_PIN_FINAL_TRY);
 	/* Durable before the answer: a kill does not give tries back. */
 	rig_kill(r);
 	close(fd);
@@ -166,7 +168,8 @@ logins_under_way_count(void **state)
 	p = (struct pollfd){.fd = fds[3], .events = POLLIN};
 	assert_int_equal(poll(&p, 1, 50), 0);
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(rig_login_done(fds[i], CKU_USER, false, "", NULL, NULL), CKR_OK);
+		assert_int_equal(
+		    rig_login_done(fds[i], CKU_USER, false, "", NULL, NULL), CKR_OK);
 	assert_int_equal(ipc_recv(fds[3], &b, NULL, NULL), 0);
 	assert_int_equal(buf_get_u8(&b), M_W_ANSWER);
 	assert_int_equal(buf_get_u64(&b), CKR_PIN_LOCKED);
@@ -204,7 +207,8 @@ tickets_open_where_they_should(void **state)
 	RIG(r);
 
 	a = rig_attach(r, 0, false, "web", 0);
-	assert_int_equal(rig_login_done(a, CKU_USER, true, "user-pin", &ticket, &len), CKR_OK);
+	assert_int_equal(
+	    rig_login_done(a, CKU_USER, true, "user-pin", &ticket, &len), CKR_OK);
 	assert_true(len > 0 && len < 300);
 	b = rig_attach(r, 0, false, "web", 0);
 	assert_int_equal(rig_ticket_open(b, ticket, len, pin), CKR_OK);
@@ -217,11 +221,13 @@ tickets_open_where_they_should(void **state)
 	b = rig_attach(r, 0, false, "web", 0);
 	for (size_t i = 0; i < len; i++) {
 		ticket[i] ^= 1;
-		assert_int_equal(rig_ticket_open(b, ticket, len, pin), CKR_USER_NOT_LOGGED_IN);
+		assert_int_equal(
+		    rig_ticket_open(b, ticket, len, pin), CKR_USER_NOT_LOGGED_IN);
 		ticket[i] ^= 1;
 	}
 	for (size_t n = 0; n < len; n += 7)
-		assert_int_equal(rig_ticket_open(b, ticket, n, pin), CKR_USER_NOT_LOGGED_IN);
+		assert_int_equal(
+		    rig_ticket_open(b, ticket, n, pin), CKR_USER_NOT_LOGGED_IN);
 	close(a);
 	close(b);
 	/* It outlives the store. */
@@ -235,7 +241,8 @@ tickets_open_where_they_should(void **state)
 	assert_int_equal(rig_ticket_open(a, ticket, len, pin), CKR_USER_NOT_LOGGED_IN);
 	old = ticket;
 	old_len = len;
-	assert_int_equal(rig_login_done(a, CKU_USER, true, "other", &ticket, &len), CKR_OK);
+	assert_int_equal(
+	    rig_login_done(a, CKU_USER, true, "other", &ticket, &len), CKR_OK);
 	assert_int_equal(rig_ticket_open(a, ticket, len, pin), CKR_OK);
 	assert_int_equal(rig_ticket_open(a, old, old_len, pin), CKR_USER_NOT_LOGGED_IN);
 	free(old);
@@ -256,7 +263,8 @@ a_ticket_of_another_slot(void **state)
 	hsm_init(rig_slot(r, 0)->directory, "one", "so-pin", "user-pin", serial);
 	assert_int_equal(rig_commit(a, "one", serial, NULL), CKR_OK);
 	rig_slots(r);
-	assert_int_equal(rig_login_done(a, CKU_USER, true, "user-pin", &ticket, &len), CKR_OK);
+	assert_int_equal(
+	    rig_login_done(a, CKU_USER, true, "user-pin", &ticket, &len), CKR_OK);
 	b = rig_attach(r, 1, false, "web", 0);
 	assert_int_equal(rig_ticket_open(b, ticket, len, pin), CKR_USER_NOT_LOGGED_IN);
 	free(ticket);
@@ -275,7 +283,8 @@ logout_voids_tickets(void **state)
 	RIG(r);
 
 	parent = rig_attach(r, 0, false, "web", 0);
-	assert_int_equal(rig_login_done(parent, CKU_USER, true, "pin", &ticket, &len), CKR_OK);
+	assert_int_equal(
+	    rig_login_done(parent, CKU_USER, true, "pin", &ticket, &len), CKR_OK);
 	child = rig_attach(r, 0, false, "web", 0);
 	assert_int_equal(rig_ticket_open(child, ticket, len, pin), CKR_OK);
 	assert_int_equal(rig_simple(child, M_W_LOGGED_OUT, CKU_USER), CKR_OK);
@@ -285,7 +294,8 @@ logout_voids_tickets(void **state)
 	assert_int_equal(rig_ticket_open(child, ticket, len, pin), CKR_OK);
 	assert_int_equal(rig_simple(child, M_W_LOGGED_OUT, CKU_USER), CKR_OK);
 	assert_int_equal(rig_simple(parent, M_W_LOGGED_OUT, CKU_USER), CKR_OK);
-	assert_int_equal(rig_ticket_open(child, ticket, len, pin), CKR_USER_NOT_LOGGED_IN);
+	assert_int_equal(
+	    rig_ticket_open(child, ticket, len, pin), CKR_USER_NOT_LOGGED_IN);
 	/* Written with the next commit. */
 	assert_int_equal(rig_pin_changed(parent, CKU_SO, "x"), CKR_OK);
 	assert_int_equal(rig_commit(parent, NULL, NULL, NULL), CKR_OK);
@@ -294,7 +304,8 @@ logout_voids_tickets(void **state)
 	rig_kill(r);
 	assert_true(rig_start(r));
 	parent = rig_attach(r, 0, false, "web", 0);
-	assert_int_equal(rig_ticket_open(parent, ticket, len, pin), CKR_USER_NOT_LOGGED_IN);
+	assert_int_equal(
+	    rig_ticket_open(parent, ticket, len, pin), CKR_USER_NOT_LOGGED_IN);
 	close(parent);
 	free(ticket);
 }

@@ -49,7 +49,8 @@ one_failure(const char *path, enum fault_call c, int error, unsigned cut)
 	faults.error = error;
 	faults.cut = cut;
 	faults.in[c] = 1;
-	assert_int_equal(fill_put(&v, "new", "lost"), error == ENOSPC ? VAULT_FULL : VAULT_FAILED);
+	assert_int_equal(
+	    fill_put(&v, "new", "lost"), error == ENOSPC ? VAULT_FULL : VAULT_FAILED);
 	faults_clear();
 	assert_null(fill_get(&v, "new"));
 	assert_int_equal(v.map.count, COMMITS);
@@ -90,7 +91,8 @@ every_call_of_a_commit_fails(void **state)
 	(void)state;
 	for (size_t c = 0; c < 3; c++)
 		for (size_t e = 0; e < 4; e++)
-			for (unsigned cut = 0; cut < (calls[c] == FAULT_PWRITE ? 3 : 1); cut++) {
+			for (unsigned cut = 0; cut < (calls[c] == FAULT_PWRITE ? 3 : 1);
+			     cut++) {
 				char *path = dirs_make("/tmp");
 
 				if (errors[e] != EDQUOT) {
@@ -334,8 +336,8 @@ kill_in_a_commit_loop(void **state)
 		assert_true(WIFSIGNALED(status));
 		assert_int_equal(fill_open(&v, path, fill_master), 0);
 		stored = fill_get(&v, "counter") != NULL
-		    ? (unsigned)strtoul(fill_get(&v, "counter"), NULL, 10)
-		    : 0;
+			     ? (unsigned)strtoul(fill_get(&v, "counter"), NULL, 10)
+			     : 0;
 		fill_close(&v);
 		assert_in_range(stored, acked, acked + 1);
 		last = stored;
@@ -351,7 +353,8 @@ a_small_disk(void **state)
 	struct vault v;
 
 	(void)state;
-	if (geteuid() != 0 || mount("none", path, "tmpfs", 0, "size=64k,mode=0700") != 0) {
+	if (geteuid() != 0 ||
+	    mount("none", path, "tmpfs", 0, "size=64k,mode=0700") != 0) {
 		print_message("SKIPPED: needs root, to mount a tmpfs of 64 KiB\n");
 		rmdir(path);
 		free(path);
