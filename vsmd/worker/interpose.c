@@ -123,7 +123,7 @@ DH_generate_key(DH *dh)
 	return begin(real.dh) ? end(real.dh(dh)) : 0;
 }
 
-static void
+static void __attribute__((format(printf, 1, 0)))
 to_log(const char *fmt, va_list ap)
 {
 	char line[512], quoted[1024];

@@ -205,9 +205,10 @@ loop(struct worker *w, struct seat *seat)
 				goto out;
 		} while (pool_keep(w, seat));
 out:
-	/* The process is about to end; other threads may still look at this one's id. */
 	clean(r);
 	buf_free(&r->in);
 	buf_free(&r->out);
+	turn_free(&r->turn);
 	gate_close(&r->gate);
+	free(r);
 }

@@ -119,6 +119,14 @@ session_shares(const struct call *call)
 	}
 }
 
+static void
+release(struct session *s)
+{
+	for (size_t i = 0; i < USE_COUNT; i++)
+		free(s->use[i]);
+	free(s);
+}
+
 static bool
 may(const struct session *s, const struct turn *turn)
 {
@@ -191,10 +199,28 @@ turn_done(struct sessions *t, struct turn *turn)
 	s->sharing--;
 	advance(s);
 	/* Closed, and nobody is left who queued up before that. */
-	if (s->sharing == 0 && s->closed) {
-		for (size_t i = 0; i < USE_COUNT; i++)
-			free(s->use[i]);
-		free(s);
-	}
+	if (s->sharing == 0 && s->closed)
+		release(s);
 	pthread_mutex_unlock(&t->lock);
+}
+
+void
+turn_free(struct turn *turn)
+{
+	if (turn->has_wake)
+		pthread_cond_destroy(&turn->wake);
+	turn->has_wake = false;
+}
+
+void
+sessions_free(struct sessions *t)
+{
+	for (size_t i = 0; i < SESSIONS_BUCKETS; i++)
+		while (t->buckets[i] != NULL) {
+			struct session *s = t->buckets[i];
+
+			t->buckets[i] = s->next;
+			release(s);
+		}
+	pthread_mutex_destroy(&t->lock);
 }

@@ -64,5 +64,9 @@ bool session_shares(const struct call *call);
 bool turn_take(struct sessions *t, CK_SESSION_HANDLE handle, bool shared, struct turn *turn);
 void turn_wait(struct sessions *t, struct turn *turn);
 void turn_done(struct sessions *t, struct turn *turn);
+/* A turn is used again and again; this is its end. */
+void turn_free(struct turn *turn);
+/* Forget all sessions; nobody has a turn. */
+void sessions_free(struct sessions *t);
 
 #endif
