@@ -41,7 +41,11 @@ struct confine {
  */
 int confine(const struct confine *c);
 
-/* System calls that every process may make: memory, clocks, locks, open descriptors. */
+/*
+ * System calls that every process may make: memory, clocks, locks, open descriptors.
+ * Beside them, by their arguments: mmap and mprotect without PROT_EXEC, and prctl for a
+ * name, an end with the parent, and more confinement.
+ */
 extern const int confine_base[];
 extern const size_t confine_base_count;
 /* Files by path (Landlock says which). */

@@ -3,9 +3,13 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 
 #include "common/log.h"
 #include "vsmd/confine/confine.h"
+
+#define PR_SET_VMA_ 0x53564d41 /* names of memory areas, from younger C libraries */
 
 #define NAMESPACES                                                                       \
 	((uint64_t)CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET |           \
@@ -45,6 +49,36 @@ allow_clone(scmp_filter_ctx f, unsigned flags)
 	return rc;
 }
 
+/* Memory is never executable that was not when the door closed. */
+static int
+allow_memory(scmp_filter_ctx f)
+{
+	static const int calls[] = {SCMP_SYS(mmap), SCMP_SYS(mprotect)};
+	int rc = 0;
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]) && rc == 0; i++)
+		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, calls[i], 1,
+		    SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	return rc;
+}
+
+/* A name, an end with the parent, and more confinement: nothing that takes any back. */
+static int
+allow_prctl(scmp_filter_ctx f)
+{
+	static const int options[] = {
+	    PR_SET_NAME, PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, PR_SET_VMA_};
+	int rc = 0;
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]) && rc == 0; i++)
+		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
+		    SCMP_A0(SCMP_CMP_EQ, (uint64_t)options[i]));
+	if (rc == 0)
+		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 2,
+		    SCMP_A0(SCMP_CMP_EQ, PR_SET_DUMPABLE), SCMP_A1(SCMP_CMP_EQ, 0));
+	return rc;
+}
+
 int
 confine_seccomp(const struct confine *c)
 {
@@ -58,6 +92,7 @@ confine_seccomp(const struct confine *c)
 	}
 	if ((rc = allow(f, confine_base, confine_base_count)) == 0 &&
 	    (rc = allow(f, c->syscalls, c->nsyscalls)) == 0 &&
+	    (rc = allow_memory(f)) == 0 && (rc = allow_prctl(f)) == 0 &&
 	    (rc = allow_clone(f, c->flags)) == 0)
 		rc = seccomp_load(f);
 	seccomp_release(f);

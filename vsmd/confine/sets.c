@@ -19,9 +19,8 @@ const int confine_base[] = {
 	SCMP_SYS(ppoll), SCMP_SYS(sendmsg), SCMP_SYS(recvmsg), SCMP_SYS(sendto),
 	SCMP_SYS(recvfrom), SCMP_SYS(shutdown),
 	/* memory */
-	SCMP_SYS(brk), SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap),
-	SCMP_SYS(mprotect), SCMP_SYS(madvise), SCMP_SYS(mlock), SCMP_SYS(mlock2),
-	SCMP_SYS(munlock), SCMP_SYS(mlockall),
+	SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise),
+	SCMP_SYS(mlock), SCMP_SYS(mlock2), SCMP_SYS(munlock), SCMP_SYS(mlockall),
 	/* threads and signals of our own */
 	SCMP_SYS(futex), SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(sched_yield),
 	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
@@ -33,8 +32,8 @@ const int confine_base[] = {
 	SCMP_SYS(getegid), SCMP_SYS(getppid),
 	/* malloc(3) asks for the number of processors, qsort(3) for the memory */
 	SCMP_SYS(sched_getaffinity), SCMP_SYS(sysinfo),
-	/* names of processes, further confinement */
-	SCMP_SYS(prctl), SCMP_SYS(seccomp), SCMP_SYS(landlock_create_ruleset),
+	/* further confinement */
+	SCMP_SYS(seccomp), SCMP_SYS(landlock_create_ruleset),
 	SCMP_SYS(landlock_add_rule), SCMP_SYS(landlock_restrict_self),
 #ifdef SANITIZED
 	SCMP_SYS(sigaltstack), SCMP_SYS(getrlimit),

@@ -13,10 +13,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -134,13 +136,38 @@ do_thread(void)
 	return v;
 }
 
+/* Not among the base calls either. */
 static int
-do_core_limit(void)
+do_timer(void)
 {
-	/* getrlimit is not among the base calls: the door is closed for it too. */
-	struct rlimit r;
+	return setitimer(ITIMER_REAL, NULL, NULL);
+}
 
-	return getrlimit(RLIMIT_CORE, &r);
+static int
+do_map_code(void)
+{
+	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
+	    MAP_FAILED;
+}
+
+static int
+do_make_code(void)
+{
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED || mprotect(p, 4096, PROT_READ | PROT_EXEC) != 0;
+}
+
+static int
+do_dumpable(void)
+{
+	return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+}
+
+static int
+do_name(void)
+{
+	return prctl(PR_SET_NAME, "name") != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0;
 }
 
 static int
@@ -160,6 +187,7 @@ test_allowed(void **state)
 	(void)state;
 	assert_int_equal(attempt(0, do_nothing), 0);
 	assert_int_equal(attempt(0, do_write_inside), 0);
+	assert_int_equal(attempt(0, do_name), 0);
 	assert_int_equal(attempt(CONFINE_THREADS, do_thread), 5);
 	assert_int_equal(attempt(CONFINE_FORK, do_fork), 0);
 	assert_int_equal(attempt(CONFINE_FORK, do_thread), 5);
@@ -184,9 +212,10 @@ test_killed(void **state)
 	assert_int_equal(attempt(0, do_exec), -SIGSYS);
 	assert_int_equal(attempt(CONFINE_THREADS, do_fork), -SIGSYS);
 	assert_int_equal(attempt(0, do_fork), -SIGSYS);
-#ifndef __SANITIZE_ADDRESS__
-	assert_int_equal(attempt(0, do_core_limit), -SIGSYS);
-#endif
+	assert_int_equal(attempt(0, do_timer), -SIGSYS);
+	assert_int_equal(attempt(0, do_map_code), -SIGSYS);
+	assert_int_equal(attempt(0, do_make_code), -SIGSYS);
+	assert_int_equal(attempt(0, do_dumpable), -SIGSYS);
 }
 
 static void

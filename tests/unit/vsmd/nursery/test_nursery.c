@@ -182,7 +182,7 @@ test_taken_over(void **state)
 	static const enum attempt denied[] = {
 	    TRY_PASSWD, TRY_OTHER_SLOT, TRY_WRITE_OTHER, TRY_MEMORY, TRY_PARENT_MEMORY};
 	static const enum attempt killed[] = {TRY_SOCKET, TRY_UNIX_SOCKET, TRY_KILL,
-	    TRY_PTRACE, TRY_EXEC, TRY_FORK};
+	    TRY_PTRACE, TRY_EXEC, TRY_FORK, TRY_DUMPABLE};
 	char path[128];
 	struct rig rig;
 	CK_RV rv;

@@ -266,8 +266,9 @@ late_writer(void *arg)
 static void
 test_drain(void **state)
 {
-	struct gate_file mine;
-	struct gate a, b;
+	/* The thread that must not get in stays for good. */
+	static struct gate_file mine;
+	static struct gate a, b;
 	pthread_t t;
 
 	(void)state;
@@ -280,11 +281,8 @@ test_drain(void **state)
 	gate_leave(&a);
 	assert_true(gate_drain(&mine, 1000));
 	poll(NULL, 0, 20);
-	pthread_cancel(t);
-	pthread_join(t, NULL);
+	pthread_detach(t);
 	gate_close(&a);
-	gate_close(&b);
-	gate_file_close(&mine);
 }
 
 static void
