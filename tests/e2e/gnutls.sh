@@ -37,8 +37,12 @@ client() {
 	mkdir -p home/.config/pkcs11/modules
 	printf 'module: %s\ncritical: yes\n' "$MODULE" >home/.config/pkcs11/modules/caas.module
 	printf 'user-config: only\n' >home/.config/pkcs11/pkcs11.conf
-	sh_step proxy-list-tokens "HOME=$WORK/home p11-kit list-modules | grep -q $TOKEN &&
-		HOME=$WORK/home pkcs11-tool --module \
+	# p11-kit reads a user's configuration for ordinary users only.
+	local user=
+	[ "$(id -u)" != 0 ] || user="setpriv --reuid 65534 --regid 65534 --clear-groups"
+	[ "$side" = ours ] || chmod -R a+rwX "$top/tokens"
+	sh_step proxy-list-tokens "export HOME=$WORK/home
+		$user p11-kit list-modules | grep -q 'token: $TOKEN' && $user pkcs11-tool --module \
 		/usr/lib/$(uname -m)-linux-gnu/p11-kit-proxy.so -L | grep -q $TOKEN"
 }
 compare_sides
