@@ -43,7 +43,18 @@ hand_on(struct request *r, bool waits)
 	CK_ULONG session = r->args[0].len;
 
 	if (waits || (r->call->flags & CALL_SLOW) || r->call->gate == GATE_EXCLUSIVE ||
-	    r->frame.length > BIG || cost > POOL_DEAR)
+	    r->frame.length > BIG) {
+		r->aside = true;
+		atomic_fetch_add(&p->aside, 1);
+		return true;
+	}
+	/*
+	 * Every processor has a request to compute: one more thread would only contend for
+	 * SoftHSM2's locks.  If one of them takes longer than a tick, the watch helps.
+	 */
+	if (atomic_load(&p->outstanding) - atomic_load(&p->aside) >= p->processors)
+		return false;
+	if (cost > POOL_DEAR)
 		return true;
 	if (inbox_has_other(&r->w->inbox, session) || atomic_load(&p->outstanding) > 1)
 		p->crowd = CROWD;
@@ -87,7 +98,7 @@ clean(struct request *r)
 	memset(&r->token, 0, sizeof(r->token));
 	r->event.name = NULL;
 	r->event.detail[0] = '\0';
-	r->refused = r->commit = r->has_token = false;
+	r->refused = r->commit = r->has_token = r->aside = false;
 }
 
 /* Send what serve() wrote; the id is free from here on. */
@@ -100,6 +111,8 @@ finish(struct request *r, struct seat *seat)
 	turn_done(&w->sessions, &r->turn);
 	if (seat->role != 0)
 		look_around(r, &w->pool);
+	if (r->aside)
+		atomic_fetch_sub(&w->pool.aside, 1);
 	pool_forget(&w->pool, seat);
 	if (!r->silent)
 		ok = reply_send(r);

@@ -1,4 +1,5 @@
 /* pool.c - see pool.h */
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -266,6 +267,15 @@ watch(struct worker *w, struct watch *x)
 	atomic_store(&p->resting, TICKING);
 }
 
+static unsigned
+processors(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	return sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : 1;
+}
+
 int
 pool_run(struct worker *w, unsigned threads)
 {
@@ -280,6 +290,7 @@ pool_run(struct worker *w, unsigned threads)
 	pthread_cond_init(&p->watch, &attr);
 	pthread_condattr_destroy(&attr);
 	p->max = threads == 0 ? 1 : threads > POOL_MAX ? POOL_MAX : threads;
+	p->processors = processors();
 	p->vacant = true;
 	pthread_mutex_lock(&p->lock);
 	if (!add_thread(w)) {

@@ -39,6 +39,8 @@ struct pool {
 	int status;
 	_Atomic uint64_t serving[POOL_MAX]; /* id + 1 of each thread's request, 0: none */
 	atomic_uint outstanding;
+	atomic_uint aside;     /* of these, calls that are slow or wait for something */
+	unsigned processors;   /* that this process may use */
 	int crowd;             /* reader's: requests that will hand the role on */
 	unsigned sample;       /* reader's */
 	atomic_uint cost[CALL_COUNT_]; /* ns, moving average */

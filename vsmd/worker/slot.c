@@ -166,7 +166,7 @@ step_init_token(struct request *r)
 			r->has_token = true;
 			serve_changed(r);
 			login_pins_changed(w);
-			w->blank = false;
+			atomic_store(&w->blank, false);
 		}
 		serve_leave(r);
 	}

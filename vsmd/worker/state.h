@@ -38,7 +38,7 @@ struct worker {
 	CK_FUNCTION_LIST *fl;
 	CK_SLOT_ID slot;         /* SoftHSM2's number of our slot */
 	atomic_uint pins;        /* generation of the PINs that SoftHSM2 knows */
-	bool blank;              /* there is no token yet */
+	atomic_bool blank;       /* there is no token yet */
 	uint32_t max_frame, silence;
 	struct gate_file gate;
 	struct channel *channel;
@@ -74,6 +74,7 @@ struct request {
 	struct event event;          /* to commit, when it has a name */
 	struct store_token token;    /* beside it, after C_InitToken */
 	bool has_token;
+	bool aside;                  /* slow, or waits: counted in pool.aside */
 	bool refused;                /* event is a policy-refusal */
 	bool commit;                 /* the call changed the token's files */
 	bool last;                   /* end the worker after the reply */

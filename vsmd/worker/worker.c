@@ -14,6 +14,7 @@
 #include "vsmd/worker/serve.h"
 
 #define DRAIN 30000       /* ms that a write to the token may still take at the end */
+#define MEMORY_MAX ((rlim_t)1 << 30)
 #define SILENCE_LEAST 300 /* ms: less would be beats without end */
 
 void
@@ -35,6 +36,26 @@ lock_memory(void)
 	if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur != RLIM_INFINITY ||
 	    mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0)
 		log_debug("memory is not locked, raise LimitMEMLOCK= to infinity");
+}
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED
+#endif
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED
+#endif
+
+/* A guest can send large frames on every thread: it runs out before the host does. */
+static void
+limit_memory(void)
+{
+#ifndef SANITIZED /* which map terabytes */
+	struct rlimit limit = {MEMORY_MAX, MEMORY_MAX};
+
+	if (setrlimit(RLIMIT_DATA, &limit) != 0)
+		log_debug("memory is not limited: %s", strerror(errno));
+#endif
 }
 
 static int
@@ -81,6 +102,7 @@ static int
 find_slot(struct worker *w)
 {
 	struct gate gate;
+	bool blank = true;
 	CK_RV rv;
 
 	if (gate_file_open(&w->gate, w->config->nursery->gate) != 0 ||
@@ -89,9 +111,10 @@ find_slot(struct worker *w)
 		return -1;
 	}
 	gate_enter(&gate, GATE_SHARED);
-	rv = softhsm_slot(w->fl, &w->slot, &w->blank);
+	rv = softhsm_slot(w->fl, &w->slot, &blank);
 	gate_leave(&gate);
 	gate_close(&gate);
+	atomic_store(&w->blank, blank);
 	if (rv != CKR_OK)
 		log_error("SoftHSM2 has no slot: 0x%lx", rv);
 	return rv == CKR_OK ? 0 : -1;
@@ -132,6 +155,7 @@ worker_main(const struct worker_config *config)
 	    config->grant.principal, config->grant.peer);
 	proctitle_set("vsmd-worker", title);
 	lock_memory();
+	limit_memory();
 	if (w == NULL || open_worker(w, config) != 0 || confine_worker() != 0)
 		return 1;
 	if (greet(w) != 0)
