@@ -39,6 +39,8 @@ struct listener {
 };
 
 struct transport_ops {
+	/* What it needs is on this machine, or *ret_why; NULL: it needs nothing. */
+	bool (*usable)(const char **ret_why);
 	struct listener *(*listen)(const struct address *a, unsigned mode);
 	struct channel *(*accept)(struct listener *l, struct peer *ret_peer);
 	void (*close)(struct listener *l); /* frees it */

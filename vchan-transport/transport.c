@@ -16,15 +16,18 @@ static const struct transport_ops *const transports[] = {
 static const struct transport_ops *
 find(struct address *a, const char *text, const char **ret_why)
 {
+	const struct transport_ops *ops;
+
 	if (!address_parse(a, text, ret_why)) {
 		errno = EINVAL;
 		return NULL;
 	}
-	if (transports[a->kind] == NULL) {
+	if ((ops = transports[a->kind]) == NULL)
 		*ret_why = "this build has no vchan: libxenvchan was not there";
-		errno = EPROTONOSUPPORT;
-	}
-	return transports[a->kind];
+	else if (ops->usable == NULL || ops->usable(ret_why))
+		return ops;
+	errno = EPROTONOSUPPORT;
+	return NULL;
 }
 
 bool

@@ -33,7 +33,8 @@ struct peer {
 	char label[64];    /* XSM label, or "" */
 };
 
-/* The address is well formed for a compiled-in transport; otherwise *ret_why says why. */
+/* The address is well formed, for a transport that is compiled in and whose libraries are
+ * here; otherwise *ret_why says why. */
 bool transport_address_ok(const char *address, const char **ret_why);
 
 /* unix: `mode` is that of the socket file; a stale socket is replaced, a live one is

@@ -19,8 +19,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <xengnttab.h>
-
 #include "vchan-transport/deadline.h"
 
 #define XEN_PAGE 4096
@@ -56,7 +54,7 @@ corrupt(const struct libxenvchan *ring)
 static bool
 is_closed(struct vchan *v)
 {
-	if (libxenvchan_is_open(v->ring) != 1)
+	if (xen.is_open(v->ring) != 1)
 		v->closed = true;
 	return v->closed;
 }
@@ -64,10 +62,10 @@ is_closed(struct vchan *v)
 void
 vchan_consume(struct libxenvchan *ring)
 {
-	struct pollfd p = {.fd = libxenvchan_fd_for_select(ring), .events = POLLIN};
+	struct pollfd p = {.fd = xen.fd_for_select(ring), .events = POLLIN};
 
 	/* libxenvchan_wait() reads a descriptor that may be blocking. */
-	while (poll(&p, 1, 0) == 1 && (p.revents & POLLIN) && libxenvchan_wait(ring) == 0)
+	while (poll(&p, 1, 0) == 1 && (p.revents & POLLIN) && xen.wait(ring) == 0)
 		continue;
 }
 
@@ -107,7 +105,7 @@ try_read(struct vchan *v, void *p, size_t len)
 {
 	/* In this order: what was written before the close is read first. */
 	bool closed = is_closed(v);
-	int ready = libxenvchan_data_ready(v->ring), n;
+	int ready = xen.data_ready(v->ring), n;
 
 	if (corrupt(v->ring) || atomic_load(&v->c.down)) {
 		errno = ECONNRESET;
@@ -117,7 +115,7 @@ try_read(struct vchan *v, void *p, size_t len)
 		errno = EAGAIN;
 		return closed ? 0 : -1;
 	}
-	n = libxenvchan_read(v->ring, p, len < (size_t)ready ? len : (size_t)ready);
+	n = xen.read(v->ring, p, len < (size_t)ready ? len : (size_t)ready);
 	if (n > 0)
 		return n;
 	errno = n == 0 ? EAGAIN : ECONNRESET;
@@ -134,7 +132,7 @@ try_write(struct vchan *v, const struct iovec *iov, int n)
 		return -1;
 	}
 	for (int i = 0; i < n; i++) {
-		int room = libxenvchan_buffer_space(v->ring), m;
+		int room = xen.buffer_space(v->ring), m;
 		size_t len = iov[i].iov_len;
 
 		if (len == 0)
@@ -142,7 +140,7 @@ try_write(struct vchan *v, const struct iovec *iov, int n)
 		if (room == 0)
 			break;
 		len = len < (size_t)room ? len : (size_t)room;
-		if ((m = libxenvchan_write(v->ring, iov[i].iov_base, len)) < 0) {
+		if ((m = xen.write(v->ring, iov[i].iov_base, len)) < 0) {
 			errno = ECONNRESET;
 			return sent > 0 ? (ssize_t)sent : -1;
 		}
@@ -200,7 +198,7 @@ vchan_pending(const struct channel *c)
 	bool yes;
 
 	(void)pthread_mutex_lock(&v->lock);
-	yes = is_closed(v) || corrupt(v->ring) || libxenvchan_data_ready(v->ring) > 0;
+	yes = is_closed(v) || corrupt(v->ring) || xen.data_ready(v->ring) > 0;
 	(void)pthread_mutex_unlock(&v->lock);
 	return yes;
 }
@@ -213,8 +211,8 @@ vchan_poll_events(struct channel *c, bool read, bool write)
 
 	(void)pthread_mutex_lock(&v->lock);
 	/* Asking for the amounts also asks the peer to notify us of a change. */
-	now = (read && libxenvchan_data_ready(v->ring) > 0) ||
-	    (write && (!v->write_blocked || libxenvchan_buffer_space(v->ring) > 0)) ||
+	now = (read && xen.data_ready(v->ring) > 0) ||
+	    (write && (!v->write_blocked || xen.buffer_space(v->ring) > 0)) ||
 	    ((read || write) && (is_closed(v) || corrupt(v->ring)));
 	(void)pthread_mutex_unlock(&v->lock);
 	return now ? 0 : POLLIN;
@@ -233,13 +231,13 @@ vchan_release(struct libxenvchan *ring)
 {
 	/* The pages are not here: vchan_wrap() and the listener kept them from the child. */
 	if (ring->event != NULL)
-		(void)xenevtchn_close(ring->event);
+		(void)xen.evtchn_close(ring->event);
 	if (ring->is_server) {
 		if (ring->gntshr != NULL)
-			(void)xengntshr_close(ring->gntshr);
+			(void)xen.gntshr_close(ring->gntshr);
 		free(ring->xs_path);
 	} else if (ring->gnttab != NULL) {
-		(void)xengnttab_close(ring->gnttab);
+		(void)xen.gnttab_close(ring->gnttab);
 	}
 	free(ring);
 }
@@ -250,7 +248,7 @@ vchan_close(struct channel *c, bool polite)
 	struct vchan *v = (struct vchan *)c;
 
 	if (polite)
-		libxenvchan_close(v->ring);
+		xen.close(v->ring);
 	else
 		vchan_release(v->ring);
 	(void)close(v->c.fd);
@@ -317,7 +315,7 @@ vchan_wrap(struct libxenvchan *ring)
 	v->c.fd = epoll_create1(EPOLL_CLOEXEC);
 	v->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (v->c.fd < 0 || v->stop < 0 || watch(v->c.fd, v->stop) < 0 ||
-	    watch(v->c.fd, libxenvchan_fd_for_select(ring)) < 0) {
+	    watch(v->c.fd, xen.fd_for_select(ring)) < 0) {
 		saved = errno;
 		if (v->c.fd >= 0)
 			(void)close(v->c.fd);

@@ -2,9 +2,8 @@
 #ifndef CAAS_TRANSPORT_VCHAN_H
 #define CAAS_TRANSPORT_VCHAN_H
 
-#include <libxenvchan.h>
-
 #include "vchan-transport/ops.h"
+#include "vchan-transport/xen.h"
 
 /* The first byte from the server, on each channel once: the client that reads it has the
  * ring for itself, and a server that lives.  Without it, a client that came late could
@@ -14,7 +13,7 @@
 /* A channel that owns the ring, in non-blocking mode, or NULL and the ring still the
  * caller's. */
 struct channel *vchan_wrap(struct libxenvchan *ring);
-/* libxenvchan_close() without a word to the peer, which the child of a fork needs. */
+/* xen.close() without a word to the peer, which the child of a fork needs. */
 void vchan_release(struct libxenvchan *ring);
 /* Take a pending event off the ring's descriptor, without waiting. */
 void vchan_consume(struct libxenvchan *ring);

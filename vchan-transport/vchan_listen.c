@@ -47,7 +47,7 @@ offer(struct vchan_listener *v)
 	int fd;
 
 	errno = 0;
-	v->ring = libxenvchan_server_init(NULL, (int)v->domid, v->path, RING_SIZE, RING_SIZE);
+	v->ring = xen.server_init(NULL, (int)v->domid, v->path, RING_SIZE, RING_SIZE);
 	if (v->ring == NULL) {
 		if (errno == 0)
 			errno = ENOMEM;
@@ -55,7 +55,7 @@ offer(struct vchan_listener *v)
 		return -1;
 	}
 	v->ring->blocking = 0;
-	fd = libxenvchan_fd_for_select(v->ring);
+	fd = xen.fd_for_select(v->ring);
 	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 	e.data.fd = fd;
 	return epoll_ctl(v->l.fd, EPOLL_CTL_ADD, fd, &e);
@@ -68,7 +68,7 @@ detach(struct vchan_listener *v)
 {
 	struct libxenvchan *ring = v->ring;
 
-	(void)epoll_ctl(v->l.fd, EPOLL_CTL_DEL, libxenvchan_fd_for_select(ring), NULL);
+	(void)epoll_ctl(v->l.fd, EPOLL_CTL_DEL, xen.fd_for_select(ring), NULL);
 	free(ring->xs_path);
 	ring->xs_path = NULL;
 	v->ring = NULL;
@@ -81,7 +81,7 @@ vchan_listener_close(struct listener *l)
 	struct vchan_listener *v = (struct vchan_listener *)l;
 
 	if (v->ring != NULL && v->owner == getpid())
-		libxenvchan_close(v->ring);
+		xen.close(v->ring);
 	else if (v->ring != NULL)
 		vchan_release(v->ring);
 	if (v->retry >= 0)
@@ -125,9 +125,9 @@ greet(struct libxenvchan *ring)
 	const uint8_t hello = VCHAN_GREETING;
 	struct channel *c;
 
-	if (libxenvchan_is_open(ring) != 1 || libxenvchan_write(ring, &hello, 1) != 1 ||
+	if (xen.is_open(ring) != 1 || xen.write(ring, &hello, 1) != 1 ||
 	    (c = vchan_wrap(ring)) == NULL) {
-		libxenvchan_close(ring);
+		xen.close(ring);
 		return NULL;
 	}
 	return c;
@@ -144,7 +144,7 @@ vchan_accept(struct listener *l, struct peer *ret_peer)
 		(void)offer(v);
 	if (v->ring != NULL) {
 		vchan_consume(v->ring);
-		if (libxenvchan_is_open(v->ring) != 2) {
+		if (xen.is_open(v->ring) != 2) {
 			struct libxenvchan *ring = detach(v);
 
 			(void)offer(v);
@@ -170,12 +170,12 @@ attempt(const char *path, uint32_t domid, int64_t at)
 	uint8_t hello = 0;
 
 	errno = 0;
-	if ((ring = libxenvchan_client_init(NULL, (int)domid, path)) == NULL) {
+	if ((ring = xen.client_init(NULL, (int)domid, path)) == NULL) {
 		errno = errno == ENOENT || errno == EACCES ? errno : EAGAIN;
 		return NULL;
 	}
 	if ((c = vchan_wrap(ring)) == NULL) {
-		libxenvchan_close(ring);
+		xen.close(ring);
 		return NULL;
 	}
 	if (channel_read(c, &hello, 1, deadline_left(at)) == 1 && hello == VCHAN_GREETING)
@@ -210,6 +210,7 @@ vchan_connect(const struct address *a, int deadline)
 }
 
 const struct transport_ops transport_vchan = {
+    .usable = xen_load,
     .listen = vchan_listen,
     .accept = vchan_accept,
     .close = vchan_listener_close,

@@ -1,7 +1,9 @@
 /* C_Initialize, C_Finalize, and what is left behind. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -269,6 +271,31 @@ test_unload_without_finalize(void **state)
 	assert_int_equal(client_in_child(child_unloads), 0);
 }
 
+/* What is mapped into the process that has `name` in its path. */
+static bool
+mapped(const char *name)
+{
+	FILE *f = fopen("/proc/self/maps", "r");
+	char line[4096];
+	bool found = false;
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) != NULL)
+		found |= strstr(line, name) != NULL;
+	(void)fclose(f);
+	return found;
+}
+
+/* The programs that load us did not ask for Xen's libraries. */
+static void
+test_no_library_of_xen(void **state)
+{
+	(void)state;
+	(void)client_begin();
+	assert_true(mapped("libcaas-p11"));
+	assert_false(mapped("libxen"));
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int
@@ -284,6 +311,7 @@ main(void)
 	    T(test_handles_are_not_used_again),
 	    T(test_cycles_leave_nothing),
 	    T(test_unload_without_finalize),
+	    T(test_no_library_of_xen),
 	};
 	int failed;
 
