@@ -77,6 +77,7 @@ gate_open(struct gate *g, struct gate_file *f)
 {
 	memset(g, 0, sizeof(*g));
 	g->file = f;
+	g->pid = (uint32_t)getpid();
 	g->fd = open(f->path, O_RDWR | O_CLOEXEC);
 	return g->fd < 0 ? -1 : 0;
 }
@@ -127,7 +128,7 @@ entered(struct gate *g, enum call_gate mode)
 		uint32_t none = 0;
 
 		atomic_compare_exchange_strong(
-		    &g->file->shared->writing, &none, (uint32_t)getpid());
+		    &g->file->shared->writing, &none, g->pid);
 	}
 }
 
@@ -196,7 +197,7 @@ void
 gate_leave(struct gate *g)
 {
 	bool wrote = g->held == GATE_EXCLUSIVE;
-	uint32_t me = (uint32_t)getpid();
+	uint32_t me = g->pid;
 
 	if (g->held == GATE_NONE)
 		return;
@@ -214,7 +215,7 @@ gate_broken(const struct gate *g)
 {
 	uint32_t writer = atomic_load(&g->file->shared->writing);
 
-	return writer != 0 && writer != (uint32_t)getpid();
+	return writer != 0 && writer != g->pid;
 }
 
 void

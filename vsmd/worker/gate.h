@@ -52,6 +52,7 @@ struct gate_file {
 struct gate {
 	struct gate_file *file;
 	int fd;
+	uint32_t pid;
 	enum call_gate held;
 	enum call_gate paused; /* what gate_resume() takes again */
 };

@@ -12,7 +12,7 @@
 #define BIG 65536          /* body from which a request counts as slow */
 #define KEEP (1 << 20)     /* buffers above this are not kept for the next request */
 #define ARENA_MAX ((size_t)192 << 20)
-#define CHEAP 15000        /* ns: not worth a wake-up even in a crowd */
+#define CHEAP 100000       /* ns: worth a wake-up only if somebody waits already */
 #define CROWD 64           /* requests for which a crowd is remembered */
 #define SAMPLE 16          /* in-place requests between looks at the channel */
 
@@ -34,13 +34,49 @@ breach(struct worker *w, const char *what, const struct frame *f)
 	return false;
 }
 
+static unsigned
+cost_of(const struct request *r)
+{
+	return atomic_load_explicit(
+	    &r->w->pool.cost[r->call->number], memory_order_relaxed);
+}
+
+/* Bytes of another request have arrived. */
+static bool
+somebody_waits(struct worker *w)
+{
+	struct pollfd pfd = {.fd = channel_poll_fd(w->channel), .events = POLLIN};
+
+	return channel_pending(w->channel) || poll(&pfd, 1, 0) > 0;
+}
+
+/*
+ * Do requests of several sessions come at once?  One that follows in the same session
+ * could not be served before this one is done anyway.
+ */
+static bool
+in_a_crowd(struct request *r)
+{
+	struct pool *p = &r->w->pool;
+	CK_ULONG session = r->args[0].len;
+	bool other = session != p->last_session;
+
+	if (inbox_has_other(&r->w->inbox, session) ||
+	    (other && (p->suspect || atomic_load(&p->outstanding) > 1)))
+		p->crowd = CROWD;
+	p->suspect = false;
+	p->last_session = session;
+	if (p->crowd > 0)
+		p->crowd--;
+	return p->crowd > 0;
+}
+
 /* Let others read while this request is served? */
 static bool
 hand_on(struct request *r, bool waits)
 {
 	struct pool *p = &r->w->pool;
-	unsigned cost = atomic_load_explicit(&p->cost[r->call->number], memory_order_relaxed);
-	CK_ULONG session = r->args[0].len;
+	bool crowd = in_a_crowd(r);
 
 	if (waits || (r->call->flags & CALL_SLOW) || r->call->gate == GATE_EXCLUSIVE ||
 	    r->frame.length > BIG) {
@@ -54,35 +90,33 @@ hand_on(struct request *r, bool waits)
 	 */
 	if (atomic_load(&p->outstanding) - atomic_load(&p->aside) >= p->processors)
 		return false;
-	if (cost > POOL_DEAR)
+	if (cost_of(r) > POOL_DEAR)
 		return true;
-	if (inbox_has_other(&r->w->inbox, session) || atomic_load(&p->outstanding) > 1)
-		p->crowd = CROWD;
-	if (p->crowd == 0)
-		return false;
-	p->crowd--;
-	return cost > CHEAP;
+	/* A wake-up costs about as much as a cheap call. */
+	return crowd && (cost_of(r) > CHEAP ||
+	                    inbox_has_other(&r->w->inbox, r->args[0].len) ||
+	                    somebody_waits(r->w));
 }
 
-/* Served in place: did another request come meanwhile? */
+/* Served in place: did another request come meanwhile?  Cheap calls look now and then. */
 static void
-look_around(struct request *r, struct pool *p)
+look_around(struct request *r)
 {
-	struct pollfd pfd = {.fd = channel_poll_fd(r->w->channel), .events = POLLIN};
+	struct pool *p = &r->w->pool;
 
-	if (++p->sample % SAMPLE != 0)
-		return;
-	if (channel_pending(r->w->channel) || poll(&pfd, 1, 0) > 0)
-		p->crowd = CROWD;
+	if (r->call != NULL && (cost_of(r) > CHEAP || ++p->sample % SAMPLE == 0))
+		p->suspect = somebody_waits(r->w);
 }
 
+/* The cost without the noise: it falls at once and rises slowly. */
 static void
 learn_cost(struct pool *p, uint32_t number, unsigned ns)
 {
 	unsigned old = atomic_load_explicit(&p->cost[number], memory_order_relaxed);
 
-	atomic_store_explicit(
-	    &p->cost[number], old - old / 8 + ns / 8, memory_order_relaxed);
+	if (old != 0 && ns > old)
+		ns = old + (ns - old) / 64;
+	atomic_store_explicit(&p->cost[number], ns, memory_order_relaxed);
 }
 
 static void
@@ -96,6 +130,7 @@ clean(struct request *r)
 	memset(r->args, 0, sizeof(r->args));
 	memset(&r->reply, 0, sizeof(r->reply));
 	memset(&r->token, 0, sizeof(r->token));
+	r->call = NULL;
 	r->event.name = NULL;
 	r->event.detail[0] = '\0';
 	r->refused = r->commit = r->has_token = r->aside = false;
@@ -110,7 +145,7 @@ finish(struct request *r, struct seat *seat)
 
 	turn_done(&w->sessions, &r->turn);
 	if (seat->role != 0)
-		look_around(r, &w->pool);
+		look_around(r);
 	if (r->aside)
 		atomic_fetch_sub(&w->pool.aside, 1);
 	pool_forget(&w->pool, seat);

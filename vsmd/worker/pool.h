@@ -24,7 +24,7 @@ struct worker;
 
 #define POOL_MAX 256
 #define POOL_TICK 3      /* ms until the role is taken from who serves */
-#define POOL_DEAR 150000 /* ns: a call that takes longer hands the role on first */
+#define POOL_DEAR 2000000 /* ns: a call that takes longer hands the role on first */
 
 struct pool {
 	pthread_mutex_t lock;
@@ -41,9 +41,12 @@ struct pool {
 	atomic_uint outstanding;
 	atomic_uint aside;     /* of these, calls that are slow or wait for something */
 	unsigned processors;   /* that this process may use */
-	int crowd;             /* reader's: requests that will hand the role on */
-	unsigned sample;       /* reader's */
-	atomic_uint cost[CALL_COUNT_]; /* ns, moving average */
+	atomic_uint cost[CALL_COUNT_]; /* ns */
+	/* The reader's: */
+	int crowd;             /* requests for which a crowd is expected */
+	unsigned sample;
+	bool suspect;          /* bytes had arrived when the last call was done */
+	CK_ULONG last_session;
 };
 
 /* What a thread knows of itself. */
