@@ -4,17 +4,32 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 
 #include "common/ipc.h"
 #include "common/log.h"
 #include "vsmd/msg.h"
 #include "vsmd/worker/state.h"
 
+#define PATIENCE_LEAST 10000 /* ms: a disk may be slow */
+
 void
 store_init(struct store *s, int fd)
 {
 	pthread_mutex_init(&s->lock, NULL);
 	s->fd = fd;
+}
+
+void
+store_patience(struct store *s, uint32_t silence)
+{
+	uint32_t ms = silence > PATIENCE_LEAST ? silence : PATIENCE_LEAST;
+	struct timeval t = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+	if (setsockopt(s->fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t)) != 0 ||
+	    setsockopt(s->fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t)) != 0)
+		log_warn("a store that hangs will not be noticed: %s", strerror(errno));
 }
 
 static void
@@ -48,7 +63,8 @@ ask(struct worker *w, struct buf *question, struct buf *answer)
 	if (ok && buf_ok(answer))
 		return rv;
 	if (!atomic_load(&w->pool.ended))
-		log_error("the store does not answer: %s", strerror(errno));
+		log_error("the store does not answer: %s",
+		    errno == EAGAIN ? "it hangs" : strerror(errno));
 	buf_fail(answer);
 	worker_end(w, 1);
 	return CKR_DEVICE_REMOVED;

@@ -31,6 +31,11 @@ struct store_token {
 };
 
 void store_init(struct store *s, int fd);
+/*
+ * From now on a store that is silent for as long as the guest bears it from us (ms; ten
+ * seconds at the least) counts as broken: beats would let the guest wait for ever.
+ */
+void store_patience(struct store *s, uint32_t silence);
 /* `event` and `token` may be NULL. *ret_epoch is set on CKR_OK. */
 CK_RV store_commit(struct worker *w, const struct event *event,
     const struct store_token *token, uint64_t *ret_epoch);
