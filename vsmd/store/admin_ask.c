@@ -13,6 +13,7 @@
 #include "vsmd/store/audit_verify.h"
 #include "vsmd/store/commit.h"
 #include "vsmd/store/hex.h"
+#include "vsmd/store/sealer.h"
 #include "vsmd/store/text.h"
 
 #define VERIFY_STEP 200 /* lines between two looks at the pipes */
@@ -119,25 +120,26 @@ ask_status(struct store *s, struct attach *a, const struct admin_request *r)
 {
 	const struct tpm_policy *policy = &s->config->policy;
 	const struct head *at = &s->vault.journal.at;
-	char id[STORE_ID * 2 + 1];
+	char id[HEX_UUID];
 	json_t *pcrs = json_array();
 	json_int_t objects = 0;
 
 	(void)r;
-	hex_put(id, at->store, STORE_ID);
+	hex_uuid(id, at->store);
 	for (size_t i = 0; i < policy->npcrs; i++)
 		(void)json_array_append_new(pcrs, json_integer(policy->pcrs[i]));
 	(void)map_each(&s->vault.map, "slot/", count_object, &objects);
 	admin_good(a,
 	    json_pack(
-		"{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:{s:s, s:s, s:o, s:i, s:b}, "
+		"{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, "
+		"s:{s:s, s:s, s:s, s:o, s:i, s:b}, "
 		"s:I, s:b, s:i}",
 		"store", id, "sequence", (json_int_t)at->sequence, "generation",
 		(json_int_t)at->generation, "log_bytes", (json_int_t)at->bytes,
 		"live_bytes", (json_int_t)s->vault.map.bytes, "tokens",
 		(json_int_t)slot_table_tokens(&s->slots), "objects", objects,
 		"commits_possible", !s->vault.journal.broken, "tpm", "address",
-		s->config->tpm, "is", s->tpm, "pcrs", pcrs, "locality", policy->locality,
+		s->config->tpm, "is", s->master.tpm, "ref", s->master.ref, "pcrs", pcrs, "locality", policy->locality,
 		"authorized_updates", policy->authority != NULL, "audit_records",
 		(json_int_t)s->audit.seq, "memory_locked", s->locked && sec_locked(),
 		"pin_tries", (int)s->config->pin_tries),
@@ -346,5 +348,7 @@ void
 admin_ask_gone(struct store *s, const struct attach *a)
 {
 	transfers_end(&s->transfers, a);
+	if (s->sealer->asker == a)
+		s->sealer->asker = NULL; /* what was asked for is done all the same */
 	free(a->check);
 }

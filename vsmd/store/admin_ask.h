@@ -3,7 +3,7 @@
  *
  * The request is checked by the table that the admin process uses too
  * (vsmd/admin/check.h): that process may have been taken over.  Results:
- * docs/protocol.md.
+ * docs/store.md.
  */
 #ifndef CAAS_STORE_ADMIN_ASK_H
 #define CAAS_STORE_ADMIN_ASK_H
@@ -19,6 +19,8 @@ bool admin_ask(struct store *s, struct attach *a);
 void admin_ask_gone(struct store *s, const struct attach *a);
 /* Go on with a verification of the audit log.  True while there is more to read. */
 bool admin_ask_verify(struct store *s);
+/* vsmd-tpm has answered (`readable`), or may have taken too long. */
+void admin_tpm_tick(struct store *s, bool readable);
 /* The processes of a slot that is being deleted are gone: remove it from the store,
  * answer who asked.  False when it stays. */
 bool admin_ask_delete(struct store *s, struct slot *slot);

@@ -23,7 +23,8 @@ enum attach_wait {
 	WAIT_COMMIT,  /* M_W_COMMIT: for the gate and the next commit */
 	WAIT_DURABLE, /* its answer is ready and goes out with the next commit */
 	WAIT_DISCARD, /* admin: the processes of `slot` must end first */
-	WAIT_VERIFY   /* admin: the audit log is being read */
+	WAIT_VERIFY,  /* admin: the audit log is being read */
+	WAIT_TPM      /* admin: the TPM is sealing */
 };
 
 #define ATTACH_LOGINS 8

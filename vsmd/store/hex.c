@@ -31,3 +31,21 @@ hex_get(const char *src, uint8_t *dst, size_t len)
 	}
 	return true;
 }
+
+void
+hex_uuid(char dst[HEX_UUID], const uint8_t src[16])
+{
+	for (size_t i = 0; i < 16; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			*dst++ = '-';
+		hex_put(dst, src + i, 1);
+		dst += 2;
+	}
+}
+
+void
+hex_uuid_random(uint8_t id[16])
+{
+	id[6] = (uint8_t)((id[6] & 0x0f) | 0x40);
+	id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
+}

@@ -1,4 +1,4 @@
-/* hex.h - bytes as lower-case hexadecimal digits, and back. */
+/* hex.h - bytes as lower-case hexadecimal digits, and back; as a UUID. */
 #ifndef CAAS_STORE_HEX_H
 #define CAAS_STORE_HEX_H
 
@@ -10,5 +10,11 @@
 void hex_put(char *dst, const uint8_t *src, size_t len);
 /* Exactly 2 * len digits, or false. */
 bool hex_get(const char *src, uint8_t *dst, size_t len);
+
+#define HEX_UUID 37
+/* 16 bytes as a UUID is written, and a NUL. */
+void hex_uuid(char dst[HEX_UUID], const uint8_t src[16]);
+/* Set the bits that say of 16 random bytes that they are a random UUID (version 4). */
+void hex_uuid_random(uint8_t id[16]);
 
 #endif

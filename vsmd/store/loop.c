@@ -15,9 +15,11 @@
 #include "vsmd/store/admin_ask.h"
 #include "vsmd/store/commit.h"
 #include "vsmd/store/dirwatch.h"
+#include "vsmd/store/sealer.h"
 
 #define GATE_RETRY 2	/* ms until a taken gate is tried again */
 #define LOGIN_RETRY 100 /* ms until a waiting login is looked at again */
+#define SEALER_LOOK 1000 /* ms until the TPM's deadline is looked at again */
 
 static bool
 take_attach(struct store *s, struct buf *b, const int *fds, size_t nfds)
@@ -88,6 +90,9 @@ loop_supervisor(struct store *s)
 	buf_free(&b);
 }
 
+/* The supervisor, inotify, vsmd-tpm; then all that are attached. */
+#define POLLED_FIRST 3
+
 struct polled {
 	struct pollfd *fds;
 	size_t n, size;
@@ -113,11 +118,14 @@ add(struct polled *p, int fd, short events)
 static bool
 gather(struct store *s, struct polled *p, bool busy, int *timeout)
 {
-	bool ok = true;
+	bool ok, sealing = s->sealer->event != NULL;
 
 	p->n = 0;
 	*timeout = busy ? 0 : s->gate_busy ? GATE_RETRY : -1;
-	ok = add(p, s->supervisor, POLLIN) && add(p, s->watch, POLLIN);
+	ok = add(p, s->supervisor, POLLIN) && add(p, s->watch, POLLIN) &&
+	     add(p, sealing ? s->sealer->fd : -1, POLLIN);
+	if (sealing && *timeout < 0)
+		*timeout = SEALER_LOOK;
 	for (struct attach *a = s->attached; ok && a != NULL; a = a->next) {
 		ok = add(p, a->fd, a->wait == WAIT_NOTHING ? POLLIN : 0);
 		if (a->wait == WAIT_LOGIN && *timeout < 0)
@@ -129,7 +137,7 @@ gather(struct store *s, struct polled *p, bool busy, int *timeout)
 static void
 serve(struct store *s, const struct polled *p)
 {
-	size_t i = 2;
+	size_t i = POLLED_FIRST;
 
 	/* Workers first: the list is still the one that was polled. */
 	for (struct attach *a = s->attached; a != NULL && i < p->n; a = a->next, i++) {
@@ -142,6 +150,7 @@ serve(struct store *s, const struct polled *p)
 	}
 	if (p->fds[1].revents != 0 && dirwatch_read(s->watch, &s->slots) != 0)
 		log_fatal("inotify: %s: restarting", strerror(errno));
+	admin_tpm_tick(s, p->fds[2].revents != 0);
 	if (p->fds[0].revents != 0)
 		loop_supervisor(s);
 }

@@ -18,7 +18,6 @@
 #include "vsmd/confine/confine.h"
 #include "vsmd/store/backup.h"
 #include "vsmd/store/loop.h"
-#include "vsmd/store/master.h"
 #include "vsmd/store/sealer.h"
 #include "vsmd/store/dirwatch.h"
 
@@ -57,12 +56,11 @@ open_vault(struct store *s)
 		return -1;
 	state = vault_look(dir);
 	if (state == VAULT_DAMAGED || (state == VAULT_EMPTY && vault_prepare(dir) != 0) ||
-	    (s->master = sec_alloc(CRYPT_KEY)) == NULL ||
-	    master_open(s->config, dir, state == VAULT_EMPTY, s->master, s->tpm,
-		sizeof(s->tpm)) != 0)
+	    master_open(s->config, dir, state == VAULT_EMPTY, &s->master) != 0)
 		return -1;
-	r = state == VAULT_EMPTY ? vault_create(&s->vault, dir, s->master)
-				 : vault_open(&s->vault, dir, s->master);
+	r = state == VAULT_EMPTY
+		? vault_create(&s->vault, dir, s->master.key, s->master.store)
+		: vault_open(&s->vault, dir, s->master.key);
 	if (r == 0)
 		r = audit_open(&s->audit, dir, s->vault.keys, &s->vault.map);
 	return r;
@@ -130,7 +128,7 @@ run(struct store *s)
 	    .slot = -1,
 	    .token = "",
 	    .event = "store-start",
-	    .detail = s->tpm};
+	    .detail = s->master.tpm};
 
 	if (open_vault(s) != 0 || open_slots(s) != 0)
 		return 1;
@@ -140,7 +138,7 @@ run(struct store *s)
 	if (audit_append(&s->audit, &start) != 0 || audit_sync(&s->audit) != 0)
 		log_warn("audit log: %s", strerror(errno));
 	log_info("open: sequence %" PRIu64 ", %zu tokens, %s",
-	    s->vault.journal.at.sequence, slot_table_tokens(&s->slots), s->tpm);
+	    s->vault.journal.at.sequence, slot_table_tokens(&s->slots), s->master.tpm);
 	store_say_slots(s);
 	return loop_run(s);
 }
@@ -180,7 +178,7 @@ store_main(int supervisor, const struct store_config *config)
 	memory_close(&s->memory);
 	audit_close(&s->audit);
 	vault_close(&s->vault);
-	sec_free(s->master);
+	master_free(&s->master);
 	sealer_stop(&sealer);
 	free(s);
 	return status;

@@ -9,18 +9,33 @@
 
 #include <stdbool.h>
 
-#include "vsmd/store/crypt.h"
+#include "vsmd/store/record.h"
 #include "vsmd/store/store.h"
 
-/* Write master.sealed: temporary file, sync, rename, sync of the directory.  0, or -1
- * with errno. */
+#define MASTER_REF 48 /* "vsmd-use:", the store's UUID, NUL */
+
+struct master {
+	uint8_t *key;		  /* CRYPT_KEY bytes in secmem */
+	struct buf blob;	  /* as it is sealed now: whoever seals again must be that TPM */
+	uint8_t store[STORE_ID];  /* which store it is the key of */
+	char ref[MASTER_REF];	  /* what approvals must be for (struct tpm_policy) */
+	char tpm[128];		  /* what the TPM says it is */
+};
+
+/*
+ * Write master.sealed: temporary file, sync, rename, sync of the directory.  0; -1 with
+ * errno, and the old one is still there; or 1 with errno: replaced, but the directory
+ * could not be synced.
+ */
 int master_write(int state, const void *blob, size_t len);
 /*
- * With `fresh` make a new key (our randomness and the TPM's) and seal it; else unseal it,
- * and seal it again when an approval opened it.  Before either the PCR that config names
- * is extended.  `describe` says which TPM it is.  0, or -1 after a line on the log.
+ * With `fresh` make a new key (our randomness and the TPM's) for a new store, and seal
+ * it; else unseal it, and seal it again when an approval opened it.  Before either the
+ * PCR that config names is extended.  0, or -1 after a line on the log; master_free() in
+ * either case.
  */
-int master_open(const struct store_config *config, int state, bool fresh,
-    uint8_t key[CRYPT_KEY], char *describe, size_t size);
+int master_open(
+    const struct store_config *config, int state, bool fresh, struct master *m);
+void master_free(struct master *m);
 
 #endif

@@ -2,9 +2,12 @@
 #include "vsmd/store/sealer.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -14,17 +17,27 @@
 #include "common/proctitle.h"
 #include "common/secmem.h"
 #include "vsmd/confine/confine.h"
+#include "vsmd/store/clock.h"
 
-/* ask: bytes key, bytes old blob, bytes values; answer: u8 ok, bytes blob or sentence */
+#define GONE "the process vsmd-tpm is gone: restart vsmd"
+
+/* ask: bytes key, bytes blob, bytes values, str ref; answer: u8 ok, bytes blob or str */
 
 static enum tpm_result
-seal(const struct store_config *config, struct tpm *t, const uint8_t *key, size_t key_len,
-    const uint8_t *old, size_t old_len, const uint8_t *values, struct buf *blob)
+seal(const struct store_config *config, const char *ref, struct tpm *t,
+    const uint8_t *key, const struct buf *old, const uint8_t *values, struct buf *blob)
 {
+	struct tpm_policy policy = config->policy;
+	enum tpm_result r;
+
+	policy.ref = ref;
+	/* Without this the key would go to whoever answers at that address. */
+	if ((r = tpm_pin(t, old->data, old->len)) != TPM_OK)
+		return r;
 	if (values == NULL)
-		return tpm_seal(t, &config->policy, key, key_len, blob);
-	buf_put_raw(blob, old, old_len);
-	return tpm_predict(t, &config->policy, key, key_len, values, blob);
+		return tpm_seal(t, &policy, key, CRYPT_KEY, blob);
+	buf_put_raw(blob, old->data, old->len);
+	return tpm_predict(t, &policy, key, CRYPT_KEY, values, blob);
 }
 
 static bool
@@ -32,20 +45,24 @@ serve(const struct store_config *config, struct buf *in, struct buf *out)
 {
 	size_t key_len = 0, old_len = 0, values_len = 0;
 	const uint8_t *key = buf_get_bytes(in, &key_len);
-	const uint8_t *old = buf_get_bytes(in, &old_len);
+	const uint8_t *old_data = buf_get_bytes(in, &old_len);
 	const uint8_t *values = buf_get_bytes(in, &values_len);
-	enum tpm_result r;
+	char ref[MASTER_REF];
 	struct tpm *t = NULL;
-	struct buf blob;
+	enum tpm_result r;
+	struct buf blob, old;
 
+	buf_get_str(in, ref, sizeof(ref));
 	if (!buf_end(in) || key_len != CRYPT_KEY ||
 	    (values_len != 0 && values_len != config->policy.npcrs * 20))
 		return false;
+	buf_view(&old, old_data, old_len);
 	buf_init(&blob, TPM_BLOB_MAX);
 	if ((r = tpm_open(config->tpm, &t)) == TPM_OK)
-		r = seal(config, t, key, key_len, old, old_len,
-		    values_len > 0 ? values : NULL, &blob);
-	buf_put_u8(out, r == TPM_OK && buf_ok(&blob));
+		r = seal(config, ref, t, key, &old, values_len > 0 ? values : NULL, &blob);
+	if (r == TPM_OK && !buf_ok(&blob))
+		r = TPM_FAILED;
+	buf_put_u8(out, r == TPM_OK);
 	if (r == TPM_OK)
 		buf_put_bytes(out, blob.data, blob.len);
 	else
@@ -56,23 +73,83 @@ serve(const struct store_config *config, struct buf *in, struct buf *out)
 	return true;
 }
 
+/*
+ * Where the TPM is a device or a socket with a path, files are confined to programs,
+ * their configuration and the TPM; over TCP they are not, since Landlock would forbid
+ * TCP as well.  Missing paths are left out: not every machine has them all.
+ */
+static int
+confine_paths(const struct store_config *config)
+{
+	static const char device[] = "tpm2:device:", socket[] = "tpm2:swtpm:path=";
+	struct confine_path paths[8];
+	struct confine c = {.role = "vsmd-tpm", .paths = paths};
+	const char *wanted[] = {"/usr", "/lib", "/lib64", "/opt", "/etc",
+	    config->policy.authority, NULL};
+	bool is_device = strncmp(config->tpm, device, strlen(device)) == 0;
+
+	if (!is_device && strncmp(config->tpm, socket, strlen(socket)) != 0)
+		return 0;
+	if (is_device)
+		wanted[6] = config->tpm + strlen(device);
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+		if (wanted[i] != NULL && access(wanted[i], R_OK) == 0)
+			paths[c.npaths++] = (struct confine_path){wanted[i], i == 6};
+	return confine_landlock(&c);
+}
+
+/* The TPM's libraries call what they like, but no other program. */
+static int
+confine_calls(void)
+{
+	static const int denied[] = {SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(fork),
+	    SCMP_SYS(vfork), SCMP_SYS(kill), SCMP_SYS(tkill), SCMP_SYS(tgkill),
+	    SCMP_SYS(ptrace), SCMP_SYS(listen), SCMP_SYS(accept), SCMP_SYS(accept4)};
+	scmp_filter_ctx f = seccomp_init(SCMP_ACT_ALLOW);
+	int rc = f != NULL ? 0 : -ENOMEM;
+
+	for (size_t i = 0; rc == 0 && i < sizeof(denied) / sizeof(denied[0]); i++) {
+		rc = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), denied[i], 0);
+		if (rc == -EDOM) /* not on this architecture */
+			rc = 0;
+	}
+	if (rc == 0)
+		rc = seccomp_load(f);
+	seccomp_release(f);
+	if (rc != 0)
+		errno = -rc;
+	return rc;
+}
+
+static int
+close_door(const struct store_config *config)
+{
+	struct rlimit none = {0, 0}, limit;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 ||
+	    setrlimit(RLIMIT_CORE, &none) != 0 || confine_paths(config) != 0 ||
+	    confine_calls() != 0)
+		return -1;
+	/* A limit would make the libraries' allocations fail: all or nothing. */
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY)
+		(void)mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
+	return 0;
+}
+
 static int
 sealer_main(int fd, const struct store_config *config)
 {
-	struct rlimit none = {0, 0};
 	struct buf in, out;
 	int status = 0;
 
 	log_name("vsmd-tpm");
 	proctitle_set("vsmd-tpm", config->tpm);
-	if (confine_keep_fds(&fd, 1) != 0 ||
-	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 ||
-	    setrlimit(RLIMIT_CORE, &none) != 0) {
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (confine_keep_fds(&fd, 1) != 0 || close_door(config) != 0) {
 		log_error("cannot start: %s", strerror(errno));
 		return 1;
 	}
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	buf_init(&in, IPC_MAX);
 	buf_init(&out, IPC_MAX);
 	while (ipc_recv(fd, &in, NULL, NULL) == 0) {
@@ -91,12 +168,16 @@ sealer_main(int fd, const struct store_config *config)
 int
 sealer_start(struct sealer *s, const struct store_config *config)
 {
-	int fds[2];
+	int fds[2] = {-1, -1};
 	pid_t pid;
 
-	s->fd = -1;
+	*s = (struct sealer){.fd = -1};
 	if (ipc_pair(fds) != 0 || (pid = fork()) < 0) {
 		log_error("vsmd-tpm: cannot be started: %s", strerror(errno));
+		if (fds[0] >= 0) {
+			close(fds[0]);
+			close(fds[1]);
+		}
 		return -1;
 	}
 	if (pid == 0) {
@@ -109,27 +190,47 @@ sealer_start(struct sealer *s, const struct store_config *config)
 }
 
 const char *
-sealer_ask(struct sealer *s, const uint8_t key[CRYPT_KEY], const struct buf *old,
-    const uint8_t *values, size_t values_len, struct buf *b, char why[256])
+sealer_ask(struct sealer *s, const struct master *m, const uint8_t *values, size_t len)
 {
-	const char *wrong = "the process vsmd-tpm is gone: restart vsmd";
+	const char *wrong = NULL;
+	struct buf b;
+
+	if (s->fd < 0)
+		return GONE;
+	buf_init(&b, IPC_MAX);
+	buf_put_bytes(&b, m->key, CRYPT_KEY);
+	buf_put_bytes(&b, m->blob.data, m->blob.len);
+	buf_put_bytes(&b, values, len);
+	buf_put_str(&b, m->ref);
+	if (ipc_send(s->fd, &b, NULL, 0) != 0)
+		wrong = GONE;
+	else
+		s->until = clock_ms() + SEALER_PATIENCE;
+	buf_free(&b);
+	return wrong;
+}
+
+const char *
+sealer_answer(struct sealer *s, struct buf *b, char why[256])
+{
+	struct pollfd p = {.fd = s->fd, .events = POLLIN};
+	const char *wrong = GONE;
+	const uint8_t *data;
+	size_t len = 0;
 	struct buf m;
-	uint8_t ok;
 
+	if (poll(&p, 1, 0) == 0) {
+		/* Whatever it says later belongs to nobody. */
+		sealer_stop(s);
+		return "the TPM does not answer: see to it, then restart vsmd";
+	}
 	buf_init(&m, IPC_MAX);
-	buf_put_bytes(&m, key, CRYPT_KEY);
-	buf_put_bytes(&m, old != NULL ? old->data : NULL, old != NULL ? old->len : 0);
-	buf_put_bytes(&m, values, values_len);
-	if (s->fd < 0 || ipc_send(s->fd, &m, NULL, 0) != 0 ||
-	    ipc_recv(s->fd, &m, NULL, NULL) != 0)
-		goto out;
-	ok = buf_get_u8(&m);
-	if (ok == 1) {
-		size_t len = 0;
-		const uint8_t *p = buf_get_bytes(&m, &len);
-
+	if (ipc_recv(s->fd, &m, NULL, NULL) != 0) {
+		sealer_stop(s);
+	} else if (buf_get_u8(&m) == 1) {
+		data = buf_get_bytes(&m, &len);
 		if (buf_end(&m)) {
-			buf_put_raw(b, p, len);
+			buf_put_raw(b, data, len);
 			wrong = buf_ok(b) ? NULL : "out of memory";
 		}
 	} else {
@@ -137,7 +238,6 @@ sealer_ask(struct sealer *s, const uint8_t key[CRYPT_KEY], const struct buf *old
 		if (buf_end(&m))
 			wrong = why;
 	}
-out:
 	buf_free(&m);
 	return wrong;
 }

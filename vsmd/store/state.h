@@ -9,6 +9,7 @@
 
 #include "vsmd/store/attached.h"
 #include "vsmd/store/audit.h"
+#include "vsmd/store/master.h"
 #include "vsmd/store/transfer.h"
 #include "vsmd/store/restore.h"
 #include "vsmd/store/revoked.h"
@@ -29,9 +30,8 @@ struct store {
 	struct txn group; /* changes for the next commit that come from requests */
 	struct revoked revoked;
 	struct transfers transfers; /* backups and restores under way */
-	struct sealer *sealer;	    /* NULL in tests */
-	uint8_t *master;	    /* CRYPT_KEY bytes in secmem, for sealing again */
-	char tpm[128];		    /* what the TPM says it is */
+	struct sealer *sealer;
+	struct master master; /* for sealing again */
 	bool locked;		    /* all memory of the process is */
 	bool stopping;		    /* M_S_STOP came */
 	bool gone;		    /* so did the supervisor */

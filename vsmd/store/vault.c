@@ -154,14 +154,15 @@ begin(struct vault *v, int dir, const uint8_t master[CRYPT_KEY])
 }
 
 int
-vault_create(struct vault *v, int dir, const uint8_t master[CRYPT_KEY])
+vault_create(struct vault *v, int dir, const uint8_t master[CRYPT_KEY],
+    const uint8_t store[STORE_ID])
 {
 	struct head first = {.generation = 1};
 
 	if (begin(v, dir, master) != 0)
 		return -1;
-	if (!crypt_random(first.store, STORE_ID) ||
-	    journal_create(&v->journal, dir, v->keys, &first) != 0 ||
+	memcpy(first.store, store, STORE_ID);
+	if (journal_create(&v->journal, dir, v->keys, &first) != 0 ||
 	    journal_switch(&v->journal) != 0) {
 		log_error(
 		    "state directory: cannot make a new store: %s", strerror(errno));

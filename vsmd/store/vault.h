@@ -49,8 +49,9 @@ enum vault_state vault_look(int dir);
  * left.  The caller then writes master.sealed and calls vault_create().
  */
 int vault_prepare(int dir);
-/* A new, empty store.  0, or -1 after a line on the log. */
-int vault_create(struct vault *v, int dir, const uint8_t master[CRYPT_KEY]);
+/* A new, empty store of that id.  0, or -1 after a line on the log. */
+int vault_create(struct vault *v, int dir, const uint8_t master[CRYPT_KEY],
+    const uint8_t store[STORE_ID]);
 /* An existing store.  0, or -1 after a line that names the file and what to do. */
 int vault_open(struct vault *v, int dir, const uint8_t master[CRYPT_KEY]);
 /*

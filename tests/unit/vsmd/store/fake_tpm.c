@@ -10,11 +10,13 @@ struct tpm {
 	const char *error;
 };
 
+enum { AT_STATE, AT_IDENTITY };
+
 static int
-state_of(const struct tpm *t)
+read_byte(const struct tpm *t, long at)
 {
 	FILE *f = fopen(t->path, "re");
-	int c = f != NULL ? fgetc(f) : EOF;
+	int c = f != NULL && fseek(f, at, SEEK_SET) == 0 ? fgetc(f) : EOF;
 
 	if (f != NULL)
 		fclose(f);
@@ -30,7 +32,7 @@ tpm_open(const char *address, struct tpm **ret_tpm)
 		return TPM_ABSENT;
 	snprintf(t->path, sizeof(t->path), "%s", address + 5);
 	t->error = "no error";
-	if (state_of(t) == EOF) {
+	if (read_byte(t, AT_STATE) == EOF) {
 		free(t);
 		return TPM_ABSENT;
 	}
@@ -55,10 +57,48 @@ enum tpm_result
 tpm_seal(struct tpm *t, const struct tpm_policy *p, const void *secret, size_t len,
     struct buf *b)
 {
-	(void)p;
-	buf_put_u8(b, (uint8_t)state_of(t));
+	buf_put_u8(b, (uint8_t)read_byte(t, AT_STATE));
+	buf_put_u8(b, (uint8_t)read_byte(t, AT_IDENTITY));
 	buf_put_bytes(b, secret, len);
+	buf_put_str(b, p->ref);
 	return buf_ok(b) ? TPM_OK : TPM_FAILED;
+}
+
+/* The secret in a blob, or NULL; *ret_state is what it is sealed to. */
+static const uint8_t *
+parse(struct tpm *t, const void *blob, size_t blob_len, size_t *ret_len, uint8_t *ret_state,
+    enum tpm_result *ret)
+{
+	const uint8_t *p;
+	uint8_t identity;
+	struct buf b;
+	char ref[128];
+
+	buf_view(&b, blob, blob_len);
+	*ret_state = buf_get_u8(&b);
+	identity = buf_get_u8(&b);
+	p = buf_get_bytes(&b, ret_len);
+	buf_get_str(&b, ref, sizeof(ref));
+	*ret = TPM_OK;
+	if (!buf_end(&b)) {
+		t->error = "not a blob";
+		*ret = TPM_BAD_BLOB;
+	} else if (identity != (uint8_t)read_byte(t, AT_IDENTITY)) {
+		t->error = "sealed by another TPM";
+		*ret = TPM_FOREIGN;
+	}
+	return *ret == TPM_OK ? p : NULL;
+}
+
+enum tpm_result
+tpm_pin(struct tpm *t, const void *blob, size_t blob_len)
+{
+	enum tpm_result r;
+	uint8_t state;
+	size_t len;
+
+	(void)parse(t, blob, blob_len, &len, &state, &r);
+	return r;
 }
 
 enum tpm_result
@@ -66,18 +106,15 @@ tpm_unseal(struct tpm *t, const void *blob, size_t blob_len, const char *approva
     void *secret, size_t size, size_t *ret_len, int *ret_updated)
 {
 	const uint8_t *p;
-	struct buf b;
+	enum tpm_result r;
 	uint8_t state;
 
 	*ret_updated = 0;
-	buf_view(&b, blob, blob_len);
-	state = buf_get_u8(&b);
-	p = buf_get_bytes(&b, ret_len);
-	if (!buf_end(&b) || *ret_len > size) {
-		t->error = "not a blob";
+	if ((p = parse(t, blob, blob_len, ret_len, &state, &r)) == NULL)
+		return r;
+	if (*ret_len > size)
 		return TPM_BAD_BLOB;
-	}
-	if (state != state_of(t)) {
+	if (state != read_byte(t, AT_STATE)) {
 		t->error = "the PCRs are not those it was sealed to";
 		if (approvals == NULL)
 			return TPM_WRONG_STATE;

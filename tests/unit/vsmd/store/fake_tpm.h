@@ -1,8 +1,9 @@
 /*
  * fake_tpm.h - a TPM that is none, in the place of caas_tpm.
  *
- * What it seals is bound to one byte of state, which is the content of the file that the
- * address names ("fake:PATH").  Its blobs hold the secret in clear.
+ * The file that the address names ("fake:PATH") holds two bytes: the state that a secret
+ * is sealed to, and which TPM this is.  A blob is state, TPM, bytes secret, str ref, in
+ * clear.
  */
 #ifndef STORE_TEST_FAKE_TPM_H
 #define STORE_TEST_FAKE_TPM_H

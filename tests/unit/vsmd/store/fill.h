@@ -5,6 +5,7 @@
 #include "vsmd/store/vault.h"
 
 extern const uint8_t fill_master[CRYPT_KEY];
+extern const uint8_t fill_store[STORE_ID];
 
 /* Make a new vault in `path` with `commits` transactions in it, and close it. */
 void fill_vault(const char *path, const uint8_t *master, unsigned commits);

@@ -31,7 +31,7 @@ rig_init(struct rig *r)
 	r->on_tmpfs = access("/dev/shm", W_OK) == 0;
 	r->memory = dirs_make(r->on_tmpfs ? "/dev/shm" : "/tmp");
 	snprintf(r->tpm, sizeof(r->tpm), "fake:%s/tpm-state", r->state);
-	dirs_save(r->state, "tpm-state", "A", 1);
+	dirs_save(r->state, "tpm-state", "A1", 2);
 	r->config = (struct store_config){.state = r->state,
 	    .memory = r->memory,
 	    .tpm = r->tpm,

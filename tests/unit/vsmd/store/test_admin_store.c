@@ -296,12 +296,71 @@ tpm_reseal(void **state)
 	RIG(r);
 
 	fd = rig_attach(r, 0, true, "root", GRANT_ADMIN);
-	dirs_save(r->state, "tpm-state", "B", 1);
+	dirs_save(r->state, "tpm-state", "B1", 2);
 	assert_true(ask(fd, "tpm-reseal", "{}"));
 	assert_false(ask(fd, "tpm-predict", "{\"pcrs\":{\"0\":\"00\"}}"));
 	close(fd);
 	assert_int_equal(rig_stop(r), 0);
 	assert_true(rig_start(r)); /* opens in state B */
+}
+
+/* Whoever answers at the TPM's address must be the one that sealed, even when what lies
+ * on the disk says that it is. */
+static void
+tpm_reseal_by_another(void **state)
+{
+	uint8_t *blob;
+	size_t len;
+	int fd;
+	RIG(r);
+
+	fd = rig_attach(r, 0, true, "root", GRANT_ADMIN);
+	dirs_save(r->state, "tpm-state", "A2", 2);
+	assert_false(ask(fd, "tpm-reseal", "{}"));
+	assert_non_null(strstr(text, "sealed by another TPM"));
+	blob = dirs_load(r->state, "master.sealed", &len);
+	assert_int_equal(blob[1], '1');
+	blob[1] = '2';
+	dirs_save(r->state, "master.sealed", blob, len);
+	assert_false(ask(fd, "tpm-reseal", "{}"));
+	blob[1] = '1';
+	dirs_save(r->state, "master.sealed", blob, len);
+	free(blob);
+	assert_true(ask(fd, "audit-read", "{\"from\":1,\"count\":100}"));
+	assert_non_null(strstr(text, "tpm-seal-failed"));
+	dirs_save(r->state, "tpm-state", "A1", 2);
+	assert_true(ask(fd, "tpm-reseal", "{}"));
+	close(fd);
+}
+
+/* Approvals are for one store: its name is in what is sealed, from the first time on. */
+static void
+sealed_for_this_store(void **state)
+{
+	char ref[64] = "vsmd-use:";
+	uint8_t *blob;
+	size_t len;
+	json_t *j;
+	int fd;
+	RIG(r);
+
+	fd = rig_attach(r, 0, true, "root", GRANT_ADMIN);
+	for (int i = 0; i < 2; i++) {
+		assert_true(ask(fd, "status", "{}"));
+		j = json_loads(text, 0, NULL);
+		snprintf(ref + 9, sizeof(ref) - 9, "%s",
+		    json_string_value(json_object_get(j, "store")));
+		assert_int_equal(strlen(ref), 9 + 36);
+		assert_string_equal(ref, json_string_value(json_object_get(
+					     json_object_get(j, "tpm"), "ref")));
+		json_decref(j);
+		blob = dirs_load(r->state, "master.sealed", &len);
+		assert_true(len > strlen(ref));
+		assert_memory_equal(blob + len - strlen(ref), ref, strlen(ref));
+		free(blob);
+		assert_true(ask(fd, "tpm-reseal", "{}"));
+	}
+	close(fd);
 }
 
 int
@@ -316,6 +375,8 @@ main(void)
 	    T(transfers_belong_to_their_pipe),
 	    T(audit_over_the_pipe),
 	    T(tpm_reseal),
+	    T(tpm_reseal_by_another),
+	    T(sealed_for_this_store),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -491,7 +491,7 @@ a_full_disk(void **state)
 		rig_free(&r);
 		skip();
 	}
-	dirs_save(r.state, "tpm-state", "A", 1);
+	dirs_save(r.state, "tpm-state", "A1", 2);
 	assert_true(rig_start(&r));
 	close(make_token(&r, 0, "web"));
 	fail_and_recover(&r, one_object);
@@ -533,7 +533,7 @@ wrong_pcrs_and_approvals(void **state)
 
 	close(make_token(r, 0, "one"));
 	assert_int_equal(rig_stop(r), 0);
-	dirs_save(r->state, "tpm-state", "B", 1);
+	dirs_save(r->state, "tpm-state", "B1", 2);
 	assert_false(rig_start(r));
 	r->config.approvals = "/nowhere"; /* the fake TPM takes any */
 	assert_true(rig_start(r));
@@ -543,7 +543,7 @@ wrong_pcrs_and_approvals(void **state)
 	assert_int_equal(rig_stop(r), 0);
 	dirs_unlink(r->state, "tpm-state");
 	assert_false(rig_start(r));
-	dirs_save(r->state, "tpm-state", "B", 1);
+	dirs_save(r->state, "tpm-state", "B1", 2);
 	assert_true(rig_start(r));
 	assert_true(rig_slot(r, 0)->initialized);
 }
