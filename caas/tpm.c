@@ -2,11 +2,14 @@
 #include "tpm/tpm.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "caas/ask.h"
 #include "caas/hex.h"
+
+#define REF_MAX 65 /* of struct tpm_policy, and a NUL */
 
 /* "0,7,13": ascending, each once. */
 static int
@@ -49,11 +52,36 @@ digest_of_tpm(const char *address, const struct tpm_policy *p, uint8_t digest[32
 	return rc;
 }
 
+/* The reference that the store is sealed for: as given, else as vsmd says.  CMD_OK, or
+ * after saying why. */
+static int
+find_ref(const struct args *args, char ref[REF_MAX])
+{
+	const char *given = args->value[OPT_REF], *found;
+	json_t *j = NULL;
+	int rc = CMD_OK;
+
+	if (given == NULL) {
+		if ((j = ask_once(args, "status", NULL)) == NULL)
+			return cmd_usage("no vsmd to ask for its --ref: give it; `caas "
+					 "status` shows it, and the refusal in vsmd's log");
+		found = json_string_value(json_object_get(json_object_get(j, "tpm"), "ref"));
+		given = found != NULL ? found : "";
+	}
+	if (given[0] == '\0' || strlen(given) >= REF_MAX)
+		rc = cmd_usage("--ref: 1 to %d bytes, as `caas status` shows it", REF_MAX - 1);
+	else
+		snprintf(ref, REF_MAX, "%s", given);
+	json_decref(j);
+	return rc;
+}
+
 int
 cmd_tpm_approve(const struct args *args)
 {
 	const char *hex = args->value[OPT_DIGEST], *address = args->value[OPT_TPM];
-	struct tpm_policy p = {.locality = -1, .ref = args->value[OPT_REF]};
+	char ref[REF_MAX];
+	struct tpm_policy p = {.locality = -1, .ref = ref};
 	uint8_t digest[32];
 	int rc = parse_pcrs(args->value[OPT_PCRS], &p);
 
@@ -68,6 +96,8 @@ cmd_tpm_approve(const struct args *args)
 		if (rc != CMD_OK)
 			return rc;
 	}
+	if ((rc = find_ref(args, ref)) != CMD_OK)
+		return rc;
 	if (tpm_approve(args->value[OPT_KEY], &p, digest, args->value[OPT_OUT]) < 0)
 		return cmd_fail(
 		    "no approval was written to %s: see above", args->value[OPT_OUT]);

@@ -103,6 +103,12 @@ digest=$(printf '%064d' 7)
 check approve "$CAAS" tpm approve --key "$WORK/key.pem" --pcrs 0,13 --digest "$digest" \
 	--ref vsmd-use:test --out "$WORK/approval"
 sh_check approval-file "[ -s $WORK/approval ]"
+check approve-asks "$CAAS" tpm approve --key "$WORK/key.pem" --pcrs 0 --digest "$digest" \
+	--out "$WORK/approval2"
+sh_check approval-names-the-store "grep -qE 'vsmd-use:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}' \
+	$WORK/approval2"
+refuses approve-nobody-to-ask 2 "$CAAS" tpm approve --key "$WORK/key.pem" --pcrs 0 \
+	--digest "$digest" --address unix:/nonexistent --out "$WORK/a"
 refuses approve-both 2 "$CAAS" tpm approve --key "$WORK/key.pem" --pcrs 0 --digest "$digest" \
 	--tpm tpm2:x --ref r --out "$WORK/a"
 refuses approve-descending 2 "$CAAS" tpm approve --key "$WORK/key.pem" --pcrs 7,0 \
