@@ -23,10 +23,12 @@ show_line(const json_t *record)
 	static const char *const keys[] = {
 	    "event", "principal", "peer", "slot", "token", "rv", "detail"};
 	const char *when = json_string_value(json_object_get(record, "time"));
+	char clean[64] = "-";
 
+	if (when != NULL)
+		output_clean(clean, sizeof(clean), when);
 	printf("%lld %s",
-	    (long long)json_integer_value(json_object_get(record, AUDIT_NUMBER)),
-	    when != NULL ? when : "-");
+	    (long long)json_integer_value(json_object_get(record, AUDIT_NUMBER)), clean);
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		const json_t *v = json_object_get(record, keys[i]);
 		const char *text = json_string_value(v);

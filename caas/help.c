@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "caas/cmd.h"
+#include "caas/output.h"
 
 static void
 print_option(enum option_id id, bool required)
@@ -105,10 +106,12 @@ cmd_help(const struct args *args)
 __attribute__((format(printf, 1, 0))) static void
 say(const char *fmt, va_list ap)
 {
-	char text[1024];
+	char text[1024], clean[1024];
 
+	/* Some of it is vsmd's, or a file's name. */
 	vsnprintf(text, sizeof(text), fmt, ap);
-	fprintf(stderr, "caas: %s\n", text);
+	output_clean(clean, sizeof(clean), text);
+	fprintf(stderr, "caas: %s\n", clean);
 }
 
 int

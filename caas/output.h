@@ -10,14 +10,18 @@
 #include <jansson.h>
 #include <stddef.h>
 
+/* Copy, with '?' for what a terminal would obey.  Cut to fit. */
+void output_clean(char *dst, size_t size, const char *s);
+
 struct column {
 	const char *title;
 	const char *key;
 };
 
-/* An array of objects as aligned columns with a line of titles. */
+/* An array of objects as aligned columns with a line of titles; numbers to the right. */
 void output_table(const json_t *rows, const struct column *columns, size_t n);
-/* An object as `key: value` lines, objects inside it under `key.`. */
+/* An object as `key: value` lines: objects inside it under `key.`, lists of objects as a
+ * table below their key, other lists in one line. */
 void output_object(const json_t *object);
 /* `key=value` without a newline; a value with spaces is quoted. */
 void output_pair(const char *key, const json_t *value);

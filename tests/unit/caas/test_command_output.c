@@ -58,8 +58,8 @@ table(void **state)
 	output_table(j, columns, 3);
 	end();
 	assert_string_equal(seen,
-	    "SLOT   LABEL   X\n"
-	    "1      w\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9  yes\n"
+	    " SLOT  LABEL   X\n"
+	    "    1  w\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9  yes\n"
 	    "12345  a?[2J   -\n");
 	json_decref(j);
 }
@@ -75,9 +75,39 @@ object(void **state)
 	end();
 	assert_string_equal(seen, "a:                       1\n"
 				  "b.c:                     x y\n"
-				  "d:                       1\n"
-				  "d:                       2\n");
+				  "d:                       1, 2\n");
 	json_decref(j);
+}
+
+static void
+rows_in_an_object(void **state)
+{
+	json_t *j = json_loads("{\"a\":{\"rows\":[{\"pid\":7,\"ready\":true},"
+			       "{\"pid\":1234,\"ready\":false}],\"none\":[]}}",
+	    0, NULL);
+
+	(void)state;
+	begin();
+	output_object(j);
+	end();
+	assert_string_equal(seen, "a.rows:\n"
+				  "   pid  ready\n"
+				  "     7  yes\n"
+				  "  1234  no\n"
+				  "a.none:                  -\n");
+	json_decref(j);
+}
+
+static void
+what_terminals_obey(void **state)
+{
+	char clean[32];
+
+	(void)state;
+	output_clean(clean, sizeof(clean), "a\x1b[2J\xc2\x9b" "b\xe2\x80\xae" "c\xc3\xa9");
+	assert_string_equal(clean, "a?[2J?b?c\xc3\xa9");
+	output_clean(clean, 3, "abc");
+	assert_string_equal(clean, "ab");
 }
 
 static void
@@ -101,6 +131,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(table),
 	    cmocka_unit_test(object),
+	    cmocka_unit_test(rows_in_an_object),
+	    cmocka_unit_test(what_terminals_obey),
 	    cmocka_unit_test(pairs),
 	};
 
