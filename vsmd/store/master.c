@@ -130,7 +130,7 @@ unseal(const struct store_config *config, struct tpm *t, int state, struct maste
 	/* Without a good head nothing is sealed for it; vault_open() says what is wrong. */
 	if (find_store(state, m) && updated && seal(config, t, state, m) == 0)
 		log_info(VAULT_MASTER
-		    ": opened by an approval, sealed again to the state of now");
+		    ": opened in a state that was approved ahead, sealed again to it");
 	return 0;
 }
 
