@@ -84,7 +84,9 @@ vsmd_kill() {
 vsmd_pids() {
 	local n=vsmd-$1
 	[ "$1" != supervisor ] || n=vsmd
-	ps -o pid=,args= -s "$VSMD" | awk -v n="$n" '$2 == n || $2 ~ "^" n ":?$" { print $1 }'
+	# The TPM has a session of its own.
+	ps -eo pid=,ppid=,sid=,args= | awk -v n="$n" -v s="$VSMD" \
+		'($2 == s || $3 == s) && ($4 == n || $4 == n ":") { print $1 }'
 }
 _since() { tail -c +$((_log_from + 1)) "$LOG"; }
 logged() {
