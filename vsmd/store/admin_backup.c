@@ -143,7 +143,7 @@ judge(const struct store *s, const struct backup *b, const struct admin_secret *
 		if (s->slots.all[i]->initialized &&
 		    strcmp(s->slots.all[i]->serial, b->token.serial) == 0)
 			return "a token with this serial is there: delete it first";
-	if (s->slots.n >= SLOTS_MAX)
+	if (s->slots.n >= s->slots.max)
 		return "there is no room for one more token";
 	return NULL;
 }

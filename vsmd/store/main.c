@@ -70,7 +70,8 @@ static int
 open_slots(struct store *s)
 {
 	if (memory_open(&s->memory, s->config->memory) != 0 ||
-	    !slot_table_load(&s->slots, &s->vault.map))
+	    !slot_table_load(&s->slots, &s->vault.map) ||
+	    !slot_table_limit(&s->slots, memory_slot_path_max(&s->memory)))
 		return -1;
 	if ((s->watch = dirwatch_open()) < 0) {
 		log_error("inotify: %s", strerror(errno));

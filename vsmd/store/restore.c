@@ -144,6 +144,12 @@ memory_slot_path(const struct memory *m, const struct slot *slot, char path[PATH
 	return n > 0 && n < PATH_MAX;
 }
 
+size_t
+memory_slot_path_max(const struct memory *m)
+{
+	return strlen(m->path) + strlen("/slots/4294967295");
+}
+
 bool
 memory_token_path(const struct memory *m, const struct slot *slot, char path[PATH_MAX])
 {

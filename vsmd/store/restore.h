@@ -28,6 +28,8 @@ void memory_close(struct memory *m);
 /* memory/slots/N, absolute or as `path` is; false when too long. */
 bool memory_slot_path(
     const struct memory *m, const struct slot *slot, char path[PATH_MAX]);
+/* Most bytes that a slot's path can have. */
+size_t memory_slot_path_max(const struct memory *m);
 /* The same for its token's directory. */
 bool memory_token_path(
     const struct memory *m, const struct slot *slot, char path[PATH_MAX]);

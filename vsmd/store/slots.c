@@ -7,12 +7,31 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/ipc.h"
 #include "common/log.h"
 
 void
 slot_table_init(struct slots *s)
 {
 	memset(s, 0, sizeof(*s));
+	s->max = SLOTS_MAX;
+}
+
+bool
+slot_table_limit(struct slots *s, size_t path)
+{
+	/* u8, u64, u32; for each slot u32, u8 and three strings (vsmd/msg.h) */
+	const size_t head = 13, strings = (SLOT_LABEL - 1) + (SLOT_SERIAL - 1) + path;
+	size_t room = (IPC_MAX - head) / (4 + 1 + 3 * 8 + strings);
+
+	s->max = room < SLOTS_MAX ? room : SLOTS_MAX;
+	if (s->n > s->max) {
+		log_error("there are %zu slots, but directory names of %zu bytes leave room "
+			  "for %zu: set a shorter `runtime' in vsmd.conf",
+		    s->n, path, s->max);
+		return false;
+	}
+	return true;
 }
 
 static void
@@ -49,7 +68,7 @@ slot_table_add(struct slots *s, uint32_t number)
 	struct slot *slot;
 	size_t i;
 
-	if (s->n == SLOTS_MAX || slot_table_find(s, number) != NULL ||
+	if (s->n >= s->max || slot_table_find(s, number) != NULL ||
 	    (slot = calloc(1, sizeof(*slot))) == NULL)
 		return NULL;
 	slot->number = number;
@@ -67,8 +86,10 @@ slot_table_add_blank(struct slots *s)
 	for (size_t i = 0; i < s->n; i++)
 		if (!s->all[i]->initialized)
 			return NULL;
-	if (s->n == SLOTS_MAX) {
-		log_warn("no slot for a new token: %d tokens are the most", SLOTS_MAX);
+	if (s->n >= s->max) {
+		log_warn("no slot for a new token: %zu tokens are the most%s", s->max,
+		    s->max < SLOTS_MAX ? ", because `runtime' in vsmd.conf is long"
+				       : "; delete one that nobody needs");
 		return NULL;
 	}
 	return slot_table_add(s, s->next++);

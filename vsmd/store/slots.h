@@ -20,7 +20,7 @@
 #include "common/buf.h"
 #include "vsmd/store/txn.h"
 
-#define SLOTS_MAX 256
+#define SLOTS_MAX 256 /* fewer where paths are long: slot_table_limit() */
 #define SLOT_LABEL 33 /* CK_TOKEN_INFO.label, trimmed, and a NUL */
 #define SLOT_SERIAL 17
 #define SLOT_DIR 64 /* SoftHSM2's UUID name */
@@ -41,13 +41,19 @@ struct slot {
 
 struct slots {
 	struct slot *all[SLOTS_MAX];
-	size_t n;
+	size_t n, max;
 	uint32_t next;	/* the lowest number not yet given out in this run */
 	uint64_t epoch; /* of M_T_SLOTS */
 };
 
 void slot_table_init(struct slots *s);
 void slot_table_free(struct slots *s);
+/*
+ * Keep the number of slots so low that M_T_SLOTS fits a message whatever their labels,
+ * when a slot's directory has at most `path` bytes.  False, logged, when there are more
+ * already.
+ */
+bool slot_table_limit(struct slots *s, size_t path);
 /* Fill from the map.  False when it makes no sense (logged) or out of memory. */
 bool slot_table_load(struct slots *s, const struct map *m);
 struct slot *slot_table_find(const struct slots *s, uint32_t number);

@@ -38,7 +38,9 @@ store_say_slots(struct store *s)
 		if (!memory_slot_path(&s->memory, slot, path))
 			buf_fail(&b);
 		buf_put_u32(&b, slot->number);
-		buf_put_u8(&b, slot->initialized);
+		buf_put_u8(&b,
+		    (slot->initialized ? M_SLOT_INITIALIZED : 0) |
+			(slot->discarding ? M_SLOT_DISCARDING : 0));
 		buf_put_str(&b, slot->label);
 		buf_put_str(&b, slot->serial);
 		buf_put_str(&b, path);

@@ -70,9 +70,13 @@ read_slots(struct rig *r, struct buf *b)
 	assert_true(r->nslots <= RIG_SLOTS);
 	for (uint32_t i = 0; i < r->nslots; i++) {
 		struct rig_slot *s = &r->slots[i];
+		uint8_t flags;
 
 		s->number = buf_get_u32(b);
-		s->initialized = buf_get_u8(b) == 1;
+		flags = buf_get_u8(b);
+		assert_int_equal(flags & ~M_SLOT_ALL, 0);
+		s->initialized = flags & M_SLOT_INITIALIZED;
+		s->discarding = flags & M_SLOT_DISCARDING;
 		buf_get_str(b, s->label, sizeof(s->label));
 		buf_get_str(b, s->serial, sizeof(s->serial));
 		buf_get_str(b, s->directory, sizeof(s->directory));

@@ -17,7 +17,7 @@
 
 struct rig_slot {
 	uint32_t number;
-	bool initialized;
+	bool initialized, discarding;
 	char label[64], serial[64], directory[256];
 };
 
