@@ -80,14 +80,16 @@ silence_of(const struct hello_ask *ask)
 }
 
 static int
-answer_hello(struct channel *c, const struct hello_ask *ask)
+answer_hello(struct channel *c, const struct admin_config *config)
 {
+	const struct hello_ask *ask = &config->hello;
 	struct hello_answer a = {.version = HELLO_VERSION, .status = HELLO_OK};
 	uint8_t bytes[HELLO_LEN];
 	struct iovec iov = {.iov_base = bytes, .iov_len = sizeof(bytes)};
 
 	a.max_frame = ask->max_frame < FRAME_MAX_LEAST ? FRAME_MAX_LEAST : ask->max_frame;
 	a.silence = silence_of(ask);
+	memcpy(a.instance, config->instance, sizeof(a.instance));
 	hello_answer_write(bytes, &a);
 	return channel_writev(c, &iov, 1, WRITE_STALL);
 }
@@ -178,7 +180,7 @@ admin_main(const struct admin_config *config)
 	s.beat = (int)silence_of(&config->hello) / 3;
 	/* jansson would read its seed from a path later. */
 	json_object_seed(0);
-	if (confine_admin() < 0 || answer_hello(s.channel, &config->hello) < 0) {
+	if (confine_admin() < 0 || answer_hello(s.channel, config) < 0) {
 		channel_close(s.channel);
 		return 1;
 	}

@@ -3,12 +3,12 @@
  *
  * A process forked by the supervisor for a HELLO_ADMIN of a principal with role admin.
  * After the hello the channel carries frames (protocol/frame.h) whose call is
- * ADMIN_CALL and whose body is  str call, str JSON arguments, bytes secret  and back
+ * ADMIN_CALL and whose body is  str call, str JSON arguments, bytes secret, bytes blob
+ * (the data of a call that has BLOB in vsmd/admin/admin.def, else empty)  and back
  * u8 ok, str JSON result or error text, bytes blob part.  Requests are checked here and
  * passed to the store (M_A_ASK) or answered from what the supervisor gave at fork.
  *
- * Calls: status, token-list, token-delete, backup, restore, audit-read, audit-verify,
- * tpm-reseal, tpm-predict.  Their arguments and results: docs/protocol.md.
+ * vsmd/admin/admin.def has the calls and their arguments, docs/protocol.md the results.
  */
 #ifndef CAAS_VSMD_ADMIN_H
 #define CAAS_VSMD_ADMIN_H
@@ -25,6 +25,7 @@ struct admin_config {
 	int channel;
 	int store;          /* ipc pipe */
 	const char *status; /* the supervisor's part of `status`, JSON */
+	uint8_t instance[HELLO_APP_LEN]; /* of this vsmd, for the answer to the hello */
 };
 
 /* Serve until the peer closes; returns the exit status. */

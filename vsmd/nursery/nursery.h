@@ -11,6 +11,8 @@
 
 #include <stdint.h>
 
+#include "protocol/hello.h"
+
 struct nursery_config {
 	uint32_t slot;
 	const char *library;   /* path of libsofthsm2.so */
@@ -18,6 +20,7 @@ struct nursery_config {
 	const char *gate;      /* memory/gates/N */
 	unsigned threads;      /* most concurrent calls in a worker */
 	unsigned max_sessions; /* most sessions of one application on this token */
+	uint8_t instance[HELLO_APP_LEN]; /* of this vsmd, for the answer to the hello */
 };
 
 /* Run until the supervisor is gone.  Returns the exit status. */

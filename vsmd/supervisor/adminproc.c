@@ -16,12 +16,13 @@
 #define KIND_ADMIN 1
 
 static void
-run(const char *status, int channel, int store, const uint8_t *hello,
+run(const struct super *s, const char *status, int channel, int store, const uint8_t *hello,
     const struct grant *grant)
 {
 	struct admin_config config = {
 	    .grant = *grant, .channel = channel, .store = store, .status = status};
 
+	memcpy(config.instance, s->instance, sizeof(config.instance));
 	if (!hello_ask_read(hello, &config.hello))
 		_exit(1);
 	_exit(admin_main(&config));
@@ -63,7 +64,7 @@ start(struct super *s, int channel, const uint8_t *hello, const struct grant *gr
 	if (tell_store(s, grant, pair[0]) < 0)
 		pid = -1;
 	else if ((pid = child_fork(s, "vsmd-admin", keep, 2)) == 0)
-		run(status, channel, pair[1], hello, grant);
+		run(s, status, channel, pair[1], hello, grant);
 	free(status);
 	close(pair[0]);
 	close(pair[1]);

@@ -42,6 +42,7 @@ run(struct super *s, struct slot *slot, int pipe)
 
 	snprintf(gate, sizeof(gate), "%s/gates/%u", s->memory.path, slot->id);
 	config.gate = gate;
+	memcpy(config.instance, s->instance, sizeof(config.instance));
 	_exit(nursery_main(pipe, &config));
 }
 

@@ -89,6 +89,7 @@ greet(struct worker *w)
 	answer.max_frame = w->max_frame;
 	answer.silence = w->silence;
 	answer.epoch = gate_epoch(&w->gate);
+	memcpy(answer.instance, w->config->nursery->instance, sizeof(answer.instance));
 	hello_answer_write(raw, &answer);
 	if (channel_writev(w->channel, &v, 1, WORKER_WRITE_DEADLINE) != 0) {
 		log_info("the guest went away before its hello was answered");

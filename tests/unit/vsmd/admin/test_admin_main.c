@@ -33,6 +33,7 @@ setup(void **state)
 	c.hello = (struct hello_ask){.version = HELLO_VERSION, .purpose = HELLO_ADMIN,
 	    .max_frame = FRAME_MAX_LEAST, .silence = 3000};
 	memcpy(c.grant.principal, "ops", 4);
+	memset(c.instance, 7, sizeof(c.instance));
 	r->pid = fork();
 	if (r->pid == 0) {
 		c.channel = channel[1];
@@ -75,6 +76,8 @@ read_hello(const struct rig *r)
 	assert_true(hello_answer_read(bytes, &a));
 	assert_int_equal(a.status, HELLO_OK);
 	assert_int_equal(a.silence, 3000);
+	for (size_t i = 0; i < sizeof(a.instance); i++)
+		assert_int_equal(a.instance[i], 7);
 }
 
 static void

@@ -52,6 +52,8 @@ test_hello(void **state)
 	assert_int_equal(g.hello.max_frame, FRAME_MAX_DEFAULT);
 	assert_int_equal(g.hello.silence, 9000);
 	assert_int_equal(g.hello.count, 0);
+	assert_memory_equal(g.hello.instance, ((uint8_t[HELLO_APP_LEN]){1, 2, 3}),
+	    HELLO_APP_LEN);
 }
 
 static void
