@@ -64,7 +64,8 @@ enum msg {
 
 	/* admin to store: vsmd/admin/admin.def has the calls; the body is str JSON both ways */
 	M_A_ASK = 128,    /* str call, str JSON arguments, bytes secret (empty, or itself
-	                   * bytes passphrase, bytes so_pin), bytes blob */
+	                   * bytes passphrase, bytes so_pin), bytes blob (data for the
+	                   * calls that have BLOB there, else empty) */
 	M_A_ANSWER        /* u8 ok, str JSON result or error text, bytes blob part */
 };
 

@@ -3,7 +3,7 @@
  *
  * The request is checked by the table that the admin process uses too
  * (vsmd/admin/check.h): that process may have been taken over.  Results:
- * docs/store.md.
+ * docs/protocol.md.
  */
 #ifndef CAAS_STORE_ADMIN_ASK_H
 #define CAAS_STORE_ADMIN_ASK_H
