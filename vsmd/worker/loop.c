@@ -84,14 +84,14 @@ hand_on(struct request *r, bool waits)
 		atomic_fetch_add(&p->aside, 1);
 		return true;
 	}
+	if (cost_of(r) > POOL_DEAR)
+		return true;
 	/*
-	 * Every processor has a request to compute: one more thread would only contend for
-	 * SoftHSM2's locks.  If one of them takes longer than a tick, the watch helps.
+	 * Every processor has a short request to compute: one more thread would only contend
+	 * for SoftHSM2's locks.  If one of them takes longer than a tick, the watch helps.
 	 */
 	if (atomic_load(&p->outstanding) - atomic_load(&p->aside) >= p->processors)
 		return false;
-	if (cost_of(r) > POOL_DEAR)
-		return true;
 	/* A wake-up costs about as much as a cheap call. */
 	return crowd && (cost_of(r) > CHEAP ||
 	                    inbox_has_other(&r->w->inbox, r->args[0].len) ||
