@@ -8,6 +8,7 @@
 
 #include "common/log.h"
 #include "protocol/frame.h"
+#include "vchan-transport/deadline.h"
 
 #define SLICE 100     /* ms between two looks whether to stop */
 #define BUSY_PAUSE 50 /* ms before vsmd is asked again */
@@ -19,21 +20,22 @@ tell(const struct attach_as *as, const char *what)
 		log_warn("libcaas-p11: %s: %s", as->config->address, what);
 }
 
-/* Exactly len bytes within `wait` ms. */
+/* Exactly len bytes until `at`. */
 static bool
-read_bytes(const struct attach_as *as, struct channel *c, void *p, size_t len, int wait)
+read_bytes(const struct attach_as *as, struct channel *c, void *p, size_t len, int64_t at)
 {
 	size_t done = 0;
 
 	while (done < len) {
-		int slice = wait < SLICE ? wait : SLICE;
-		ssize_t n = channel_read(c, (uint8_t *)p + done, len - done, slice);
+		int left = deadline_left(at);
+		ssize_t n = channel_read(
+		    c, (uint8_t *)p + done, len - done, left < SLICE ? left : SLICE);
 
-		if (n > 0) {
+		if (n > 0)
 			done += (size_t)n;
-			continue;
-		}
-		if (n == 0 || errno != ETIMEDOUT || as->stop() || (wait -= slice) <= 0)
+		else if (n == 0 || errno != ETIMEDOUT)
+			return false;
+		if (done < len && (as->stop() || deadline_left(at) == 0))
 			return false;
 	}
 	return true;
@@ -82,7 +84,7 @@ greet(const struct attach_as *as, const struct hello_ask *ask,
 	}
 	hello_ask_write(bytes, ask);
 	if (channel_writev(c, &v, 1, config->silence) != 0 ||
-	    !read_bytes(as, c, bytes, sizeof(bytes), config->silence)) {
+	    !read_bytes(as, c, bytes, sizeof(bytes), deadline_at(config->silence))) {
 		tell(as, "vsmd does not answer");
 		channel_close(c);
 		return ATTACH_FAILED;
@@ -106,14 +108,14 @@ greet_patiently(const struct attach_as *as, const struct hello_ask *ask,
     struct hello_answer *answer, struct channel **ret)
 {
 	const struct timespec pause = {.tv_nsec = BUSY_PAUSE * 1000000L};
-	int left = as->config->connect_timeout;
+	int64_t until = deadline_at(as->config->connect_timeout);
 	enum attach result;
 
 	for (;;) {
 		memset(answer, 0, sizeof(*answer));
 		result = greet(as, ask, answer, ret);
 		if (result != ATTACH_FAILED || answer->status != HELLO_BUSY ||
-		    (left -= BUSY_PAUSE) <= 0 || as->stop())
+		    deadline_left(until) == 0 || as->stop())
 			return result;
 		(void)nanosleep(&pause, NULL);
 	}
@@ -152,33 +154,46 @@ attach_slot(const struct attach_as *as, uint32_t slot, struct link **ret)
 	return *ret != NULL ? ATTACH_OK : ATTACH_NO_MEMORY;
 }
 
+/* The records behind the answer; hello_answer_read() has bounded their number. */
+static enum attach
+read_list(const struct attach_as *as, struct channel *c, struct hello_slot *slots,
+    size_t n)
+{
+	uint8_t *records = malloc(n * HELLO_SLOT_LEN + 1);
+	enum attach result = ATTACH_OK;
+
+	if (records == NULL)
+		return ATTACH_NO_MEMORY;
+	if (!read_bytes(as, c, records, n * HELLO_SLOT_LEN,
+		deadline_at(as->config->silence)))
+		result = ATTACH_FAILED;
+	for (size_t i = 0; i < n && result == ATTACH_OK; i++)
+		if (!hello_slot_read(records + i * HELLO_SLOT_LEN, &slots[i]))
+			result = ATTACH_FAILED;
+	free(records);
+	if (result == ATTACH_FAILED)
+		tell(as, "vsmd broke off its list of slots");
+	return result;
+}
+
 enum attach
 attach_list(const struct attach_as *as, struct hello_slot **ret, size_t *ret_n)
 {
 	struct hello_ask ask = ask_for(as, HELLO_SLOTS, 0);
 	struct hello_answer answer;
-	uint8_t record[HELLO_SLOT_LEN];
 	struct hello_slot *slots;
 	struct channel *c;
 	enum attach result = greet_patiently(as, &ask, &answer, &c);
 
 	if (result != ATTACH_OK)
 		return result;
-	/* hello_answer_read() has bounded the count. */
-	if ((slots = calloc((size_t)answer.count + 1, sizeof(*slots))) == NULL) {
-		channel_close(c);
-		return ATTACH_NO_MEMORY;
-	}
-	for (uint32_t i = 0; i < answer.count; i++) {
-		if (!read_bytes(as, c, record, sizeof(record), as->config->silence) ||
-		    !hello_slot_read(record, &slots[i])) {
-			tell(as, "vsmd broke off its list of slots");
-			channel_close(c);
-			free(slots);
-			return ATTACH_FAILED;
-		}
-	}
+	slots = calloc((size_t)answer.count + 1, sizeof(*slots));
+	result = slots != NULL ? read_list(as, c, slots, answer.count) : ATTACH_NO_MEMORY;
 	channel_close(c);
+	if (result != ATTACH_OK) {
+		free(slots);
+		return result;
+	}
 	*ret = slots;
 	*ret_n = answer.count;
 	return ATTACH_OK;

@@ -14,11 +14,23 @@
 #define ARENA_MAX ((size_t)MSG_MAX_OBJECTS * 2 * sizeof(struct object_ref))
 
 enum outcome {
-	REFUSED,  /* here, before it was sent */
-	UNSENT,   /* the worker never saw it */
-	LOST,     /* nobody knows whether the worker did it */
+	REFUSED,    /* here, before it was sent */
+	NO_CHANNEL, /* there is none, and none to be had */
+	UNSENT,     /* the worker never saw it, and another try may succeed */
+	LOST,       /* nobody knows whether the worker did it */
 	ANSWERED
 };
+
+static CK_RV
+write_frame(struct buf *b, const struct errand *e)
+{
+	CK_RV rv;
+
+	frame_begin(b, 0, e->call->number);
+	rv = ask_write(b, e->call, e->sent);
+	frame_end(b);
+	return rv == CKR_OK && !buf_ok(b) ? CKR_HOST_MEMORY : rv;
+}
 
 /* One request, one reply; *ret is what the application gets. */
 static enum outcome
@@ -27,17 +39,11 @@ run(struct errand *e, struct link *link, CK_RV *ret)
 	struct buf ask, body;
 	struct waiter w;
 	struct reply reply;
-	struct arena arena;
-	enum outcome outcome = ANSWERED;
+	bool sound;
 
 	effect_prepare(e);
 	buf_init(&ask, FRAME_HEADER + (size_t)link_max_frame(link));
-	frame_begin(&ask, 0, e->call->number);
-	*ret = ask_write(&ask, e->call, e->sent);
-	frame_end(&ask);
-	if (*ret == CKR_OK && !buf_ok(&ask))
-		*ret = CKR_HOST_MEMORY;
-	if (*ret != CKR_OK) {
+	if ((*ret = write_frame(&ask, e)) != CKR_OK) {
 		buf_free(&ask);
 		return REFUSED;
 	}
@@ -46,35 +52,34 @@ run(struct errand *e, struct link *link, CK_RV *ret)
 	if (*ret != CKR_OK)
 		return w.unsent ? UNSENT : LOST;
 	buf_view(&body, w.body, w.len);
-	arena_init(&arena, ARENA_MAX);
-	if (answer_read(&body, e->call, e->sent, &reply, &arena)) {
-		*ret = effect_apply(e, &reply);
-	} else {
-		*ret = CKR_DEVICE_ERROR;
-		link_break(link, *ret);
-		outcome = LOST;
-	}
-	arena_free(&arena);
+	sound = answer_read(&body, e->call, e->sent, &reply, &e->arena);
+	*ret = sound ? effect_apply(e, &reply) : CKR_DEVICE_ERROR;
 	waiter_free(&w);
-	return outcome;
+	if (sound)
+		return ANSWERED;
+	link_break(link, CKR_DEVICE_ERROR);
+	return LOST;
 }
 
 /* Why there is no channel, in words that the specification has for the call. */
 static CK_RV
-no_channel(const struct call *call, enum attach result)
+no_channel(const struct errand *e, enum attach result)
 {
+	bool slot = e->call->where == WHERE_SLOT;
+
 	switch (result) {
 	case ATTACH_NO_MEMORY:
 		return CKR_HOST_MEMORY;
 	case ATTACH_NO_SLOT:
-		return call->where == WHERE_SLOT ? CKR_SLOT_ID_INVALID
-						 : CKR_DEVICE_REMOVED;
+		if (!slot)
+			return CKR_DEVICE_REMOVED;
+		return order_pointers_bad(e->call, e->args) ? CKR_ARGUMENTS_BAD
+							    : CKR_SLOT_ID_INVALID;
 	case ATTACH_ABSENT:
 	case ATTACH_REFUSED:
-		if (call->number == CALL_C_GetSlotInfo)
+		if (e->call->number == CALL_C_GetSlotInfo)
 			return CKR_DEVICE_ERROR;
-		return call->where == WHERE_SLOT ? CKR_TOKEN_NOT_PRESENT
-						 : CKR_DEVICE_REMOVED;
+		return slot ? CKR_TOKEN_NOT_PRESENT : CKR_DEVICE_REMOVED;
 	default:
 		return CKR_DEVICE_ERROR;
 	}
@@ -85,13 +90,15 @@ no_channel(const struct call *call, enum attach result)
 static CK_RV
 address_session(struct module *m, struct errand *e)
 {
-	if (handles_translate(
-		&m->handles, e->call, e->args, e->sent, &e->slot, &e->generation))
-		return CKR_OK;
-	return order_pointers_bad(e->call, e->args) ? CKR_ARGUMENTS_BAD :
-	    CKR_SESSION_HANDLE_INVALID;
+	CK_RV rv = handles_translate(&m->handles, e->call, e->args, e->sent, &e->arena,
+	    &e->slot, &e->generation);
+
+	if (rv == CKR_SESSION_HANDLE_INVALID && order_pointers_bad(e->call, e->args))
+		return CKR_ARGUMENTS_BAD;
+	return rv;
 }
 
+/* The slot is the caller's to give back. */
 static CK_RV
 address_slot(struct module *m, struct errand *e)
 {
@@ -99,11 +106,33 @@ address_slot(struct module *m, struct errand *e)
 
 	for (size_t i = 0; e->call->args[i] != ARG_END; i++)
 		e->sent[i] = e->args[i];
-	if (result == ATTACH_OK)
-		return CKR_OK;
-	if (result == ATTACH_NO_SLOT && order_pointers_bad(e->call, e->args))
-		return CKR_ARGUMENTS_BAD;
-	return no_channel(e->call, result);
+	return result == ATTACH_OK ? CKR_OK : no_channel(e, result);
+}
+
+/* One try. */
+static enum outcome
+attempt(struct module *m, struct errand *e, CK_RV *ret)
+{
+	bool session = e->call->where == WHERE_SESSION;
+	enum outcome outcome = UNSENT;
+	enum attach result;
+	uint64_t generation;
+	struct link *link;
+
+	if (session && (*ret = address_session(m, e)) != CKR_OK)
+		return REFUSED;
+	if ((result = slot_link(e->slot, &link, &generation)) != ATTACH_OK) {
+		*ret = no_channel(e, result);
+		return NO_CHANNEL;
+	}
+	if (!session)
+		e->generation = generation;
+	/* Otherwise the channel was replaced since the handles were translated. */
+	*ret = CKR_DEVICE_ERROR;
+	if (e->generation == generation)
+		outcome = run(e, link, ret);
+	link_release(link);
+	return outcome;
 }
 
 static CK_RV
@@ -111,43 +140,36 @@ carry(struct module *m, const struct call *call, const struct arg *args)
 {
 	struct errand e = {.call = call, .args = args};
 	enum outcome outcome = UNSENT;
-	CK_RV rv = CKR_DEVICE_ERROR;
-	uint64_t generation;
-	struct link *link;
-	enum attach result;
+	bool slot = call->where == WHERE_SLOT;
+	CK_RV rv = CKR_OK;
 
-	for (int i = 0; i < TRIES && outcome == UNSENT; i++) {
-		rv = call->where == WHERE_SESSION ? address_session(m, &e) :
-		    address_slot(m, &e);
-		if (rv != CKR_OK)
-			return rv;
-		if ((result = slot_link(e.slot, &link, &generation)) != ATTACH_OK) {
-			rv = no_channel(call, result);
-			break;
-		}
-		if (call->where == WHERE_SLOT)
-			e.generation = generation;
-		if (e.generation == generation)
-			outcome = run(&e, link, &rv);
-		else
-			rv = CKR_DEVICE_ERROR;
-		link_release(link);
-	}
-	if (outcome == UNSENT || outcome == LOST)
+	if (slot && (rv = address_slot(m, &e)) != CKR_OK)
+		return rv;
+	arena_init(&e.arena, ARENA_MAX);
+	for (int i = 0; i < TRIES && outcome == UNSENT; i++)
+		outcome = attempt(m, &e, &rv);
+	if (outcome == NO_CHANNEL || outcome == UNSENT || outcome == LOST)
 		effect_lost(&e);
+	arena_free(&e.arena);
+	if (slot)
+		slots_put(m, e.slot);
 	return module_stopping() && rv != CKR_OK ? CKR_CRYPTOKI_NOT_INITIALIZED : rv;
 }
 
 CK_RV
 call_worker(const struct call *call, const struct arg *args)
 {
-	struct module *m = module_enter();
-	CK_RV rv;
+	CK_RV rv = CKR_CRYPTOKI_NOT_INITIALIZED;
+	struct module *m;
+	int cancel;
 
-	if (m == NULL)
-		return CKR_CRYPTOKI_NOT_INITIALIZED;
-	rv = carry(m, call, args);
-	module_leave();
+	/* A thread that was cancelled in here would leave locks and the lead behind. */
+	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	if ((m = module_enter()) != NULL) {
+		rv = carry(m, call, args);
+		module_leave();
+	}
+	(void)pthread_setcancelstate(cancel, NULL);
 	return rv;
 }
 

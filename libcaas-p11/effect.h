@@ -21,6 +21,7 @@ struct errand {
 	CK_ULONG out[ARGS_MAX];
 	struct slot *slot;
 	uint64_t generation;
+	struct arena arena; /* what was translated; refs of the reply */
 };
 
 /* Point the handles that the call returns at places of ours. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "libcaas-p11/table.h"
+#include "protocol/mech.h"
 #include "protocol/resume.h"
 
 /* Grows over the whole life of the process, past C_Finalize. */
@@ -46,45 +47,57 @@ handles_free(struct handles *h)
 	lock_free(&h->lock);
 }
 
-bool
-handles_translate(struct handles *h, const struct call *call, const struct arg *args,
-    struct arg *remote, struct slot **ret_slot, uint64_t *ret_generation)
+/* The worker's handle of an object, for a session of `slot`.  Caller holds the lock. */
+struct view {
+	const struct handles *h;
+	const struct slot *slot;
+};
+
+static CK_OBJECT_HANDLE
+remote_object(void *ctx, CK_OBJECT_HANDLE object)
 {
-	struct entry *session, *e;
+	const struct view *v = ctx;
+	const struct entry *e = entry_find(v->h->table, object, KIND_OBJECT);
+
+	return e != NULL && e->slot == v->slot ? e->remote : CK_INVALID_HANDLE;
+}
+
+static bool
+translate_arg(enum arg_kind kind, struct arg *arg, struct view *v, struct arena *arena)
+{
+	if (kind == ARG_OBJECT)
+		arg->len = remote_object(v, arg->len);
+	if (kind != ARG_MECH || arg->ptr == NULL)
+		return true;
+	arg->ptr = (void *)(uintptr_t)mech_map(arg->ptr, remote_object, v, arena);
+	return arg->ptr != NULL;
+}
+
+CK_RV
+handles_translate(struct handles *h, const struct call *call, const struct arg *args,
+    struct arg *remote, struct arena *arena, struct slot **ret_slot,
+    uint64_t *ret_generation)
+{
+	struct view view = {.h = h};
+	struct entry *session;
+	CK_RV rv = CKR_OK;
 
 	lock_take(&h->lock);
 	session = entry_find(h->table, args[0].len, KIND_SESSION);
 	if (session == NULL) {
 		lock_give(&h->lock);
-		return false;
+		return CKR_SESSION_HANDLE_INVALID;
 	}
+	view.slot = *ret_slot = session->slot;
+	*ret_generation = session->slot->generation;
 	for (size_t i = 0; call->args[i] != ARG_END; i++) {
 		remote[i] = args[i];
-		if (call->args[i] == ARG_SESSION) {
-			remote[i].len = session->remote;
-		} else if (call->args[i] == ARG_OBJECT) {
-			e = entry_find(h->table, args[i].len, KIND_OBJECT);
-			remote[i].len = e != NULL && e->slot == session->slot ?
-			    e->remote : CK_INVALID_HANDLE;
-		}
+		if (!translate_arg(call->args[i], &remote[i], &view, arena))
+			rv = CKR_HOST_MEMORY;
 	}
-	*ret_slot = session->slot;
-	*ret_generation = session->slot->generation;
+	remote[0].len = session->remote;
 	lock_give(&h->lock);
-	return true;
-}
-
-struct slot *
-handles_slot(struct handles *h, CK_SESSION_HANDLE session)
-{
-	struct entry *e;
-	struct slot *slot;
-
-	lock_take(&h->lock);
-	e = entry_find(h->table, session, KIND_SESSION);
-	slot = e != NULL ? e->slot : NULL;
-	lock_give(&h->lock);
-	return slot;
+	return rv;
 }
 
 CK_RV
@@ -201,17 +214,6 @@ handles_logged_out(struct handles *h, struct slot *slot)
 	lock_take(&h->lock);
 	slot->logouts++;
 	lock_give(&h->lock);
-}
-
-size_t
-handles_sessions(struct handles *h, const struct slot *slot)
-{
-	size_t n;
-
-	lock_take(&h->lock);
-	n = slot->nsessions;
-	lock_give(&h->lock);
-	return n;
 }
 
 void

@@ -35,15 +35,16 @@ CK_RV handles_renew(struct handles *h);
 void handles_free(struct handles *h);
 
 /*
- * args to remote, with the worker's handles for the virtual ones of a SESSION row.
- * false: the session is unknown.  An object that is unknown, or of another slot than the
- * session's, becomes CK_INVALID_HANDLE, for the token library to refuse in its turn.
- * *ret_generation is the slot's channel that the handles are good on.
+ * args to remote, with the worker's handles for the virtual ones of a SESSION row, those
+ * in the parameter of a mechanism too: then remote has a copy of it in the arena.
+ * CKR_SESSION_HANDLE_INVALID: the session is unknown; CKR_HOST_MEMORY.  An object that is
+ * unknown, or of another slot than the session's, becomes CK_INVALID_HANDLE, for the token
+ * library to refuse in its turn.  *ret_generation is the slot's channel that the handles
+ * are good on.
  */
-bool handles_translate(struct handles *h, const struct call *call, const struct arg *args,
-    struct arg *remote, struct slot **ret_slot, uint64_t *ret_generation);
-/* The slot of a session, or NULL. */
-struct slot *handles_slot(struct handles *h, CK_SESSION_HANDLE session);
+CK_RV handles_translate(struct handles *h, const struct call *call,
+    const struct arg *args, struct arg *remote, struct arena *arena,
+    struct slot **ret_slot, uint64_t *ret_generation);
 
 /* A session that the worker opened on the channel `generation`.  CKR_DEVICE_REMOVED when
  * that channel has been replaced since; CKR_HOST_MEMORY. */
@@ -65,8 +66,6 @@ void handles_drop_slot(struct handles *h, struct slot *slot);
 /* The application logged out on the slot: handles of private objects are void, and the
  * worker knows which. */
 void handles_logged_out(struct handles *h, struct slot *slot);
-/* Sessions open on the slot. */
-size_t handles_sessions(struct handles *h, const struct slot *slot);
 
 /*
  * What has to be resumed on a slot, in arrays of malloc(): the caller frees all four.

@@ -303,7 +303,6 @@ CK_RV
 link_call(struct link *l, struct buf *frame, uint32_t call, struct waiter *w)
 {
 	bool serial = l->lock.how->callbacks, sent;
-	int cancel;
 
 	w->call = call;
 	w->state = WAITER_WAITS;
@@ -312,8 +311,6 @@ link_call(struct link *l, struct buf *frame, uint32_t call, struct waiter *w)
 	w->len = 0;
 	w->unsent = w->parked = false;
 	(void)pthread_cond_init(&w->wake, NULL);
-	/* A leader that was cancelled would leave the others without one. */
-	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	if (serial)
 		lock_take(&l->serial);
 	if (enlist(l, w)) {
@@ -329,7 +326,6 @@ link_call(struct link *l, struct buf *frame, uint32_t call, struct waiter *w)
 	}
 	if (serial)
 		lock_give(&l->serial);
-	(void)pthread_setcancelstate(cancel, NULL);
 	(void)pthread_cond_destroy(&w->wake);
 	return w->state == WAITER_DONE ? CKR_OK : w->why;
 }

@@ -11,7 +11,7 @@
  *
  * With the application's locks (locks.h) one call at a time is let through.
  *
- * Threads: any.  Ownership: counted; the last release closes the channel.  Fork: the
+ * Threads: any, with cancellation disabled.  Ownership: counted; the last release closes the channel.  Fork: the
  * child calls link_forget() and nothing else.
  */
 #ifndef CAAS_P11_LINK_H

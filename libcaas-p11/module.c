@@ -170,12 +170,28 @@ start(const struct lock_how *how)
 	return CKR_OK;
 }
 
+/* Not to be cancelled: the turn would never come back.  *ret is for turn_done(). */
+static void
+turn_begin(int *ret)
+{
+	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, ret);
+	turn_take();
+}
+
+static void
+turn_done(int cancel)
+{
+	turn_give();
+	(void)pthread_setcancelstate(cancel, NULL);
+}
+
 CK_RV
 module_start(const struct lock_how *how)
 {
 	CK_RV rv = CKR_OK;
+	int cancel;
 
-	turn_take();
+	turn_begin(&cancel);
 	/* Stopping, while we have the turn: a thread of the parent was at it when we were
 	 * forked, and what it left cannot be trusted. */
 	if (atomic_load(&state) == STOPPING) {
@@ -192,7 +208,7 @@ module_start(const struct lock_how *how)
 	}
 	if (rv == CKR_OK)
 		rv = start(how);
-	turn_give();
+	turn_done(cancel);
 	return rv;
 }
 
@@ -200,8 +216,9 @@ CK_RV
 module_stop(void)
 {
 	CK_RV rv = CKR_OK;
+	int cancel;
 
-	turn_take();
+	turn_begin(&cancel);
 	if (atomic_load(&state) != ON) {
 		rv = CKR_CRYPTOKI_NOT_INITIALIZED;
 	} else {
@@ -210,6 +227,6 @@ module_stop(void)
 		if (atomic_load(&state) == ON)
 			stop();
 	}
-	turn_give();
+	turn_done(cancel);
 	return rv;
 }

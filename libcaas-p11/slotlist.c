@@ -55,19 +55,14 @@ copy(struct module *m, CK_SLOT_ID *slots, CK_ULONG *count)
 	return rv;
 }
 
-CK_RV
-local_C_GetSlotList(const struct arg *args)
+static CK_RV
+answer(struct module *m, const struct arg *args)
 {
-	struct module *m = module_enter();
 	CK_RV rv = CKR_OK;
 	bool listed;
 
-	if (m == NULL)
-		return CKR_CRYPTOKI_NOT_INITIALIZED;
-	if (args[1].plen == NULL) {
-		module_leave();
+	if (args[1].plen == NULL)
 		return CKR_ARGUMENTS_BAD;
-	}
 	lock_take(&m->lock);
 	listed = m->listed;
 	lock_give(&m->lock);
@@ -75,6 +70,21 @@ local_C_GetSlotList(const struct arg *args)
 		rv = fetch(m);
 	if (rv == CKR_OK)
 		rv = copy(m, args[1].ptr, args[1].plen);
-	module_leave();
+	return rv;
+}
+
+CK_RV
+local_C_GetSlotList(const struct arg *args)
+{
+	CK_RV rv = CKR_CRYPTOKI_NOT_INITIALIZED;
+	struct module *m;
+	int cancel;
+
+	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	if ((m = module_enter()) != NULL) {
+		rv = answer(m, args);
+		module_leave();
+	}
+	(void)pthread_setcancelstate(cancel, NULL);
 	return rv;
 }

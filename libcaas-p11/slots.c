@@ -6,33 +6,13 @@
 #include <time.h>
 
 #include "libcaas-p11/module.h"
+#include "vchan-transport/deadline.h"
 
 #define PAUSE_FIRST 10 /* ms between two tries to reconnect, doubled up to PAUSE_LAST */
 #define PAUSE_LAST 200
 
-static int64_t
-now(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-struct slot *
-slots_known(struct module *m, CK_SLOT_ID id)
-{
-	struct slot *s;
-
-	lock_take(&m->lock);
-	for (s = m->slots; s != NULL && s->id != id; s = s->next)
-		;
-	lock_give(&m->lock);
-	return s;
-}
-
 static struct slot *
-slot_new(struct module *m, CK_SLOT_ID id, struct link *link)
+slot_new(struct module *m, CK_SLOT_ID id)
 {
 	struct slot *s = calloc(1, sizeof(*s));
 
@@ -47,9 +27,6 @@ slot_new(struct module *m, CK_SLOT_ID id, struct link *link)
 	}
 	s->id = id;
 	s->module = m;
-	s->link = link;
-	s->ready = true;
-	s->link_generation = s->generation = 1;
 	return s;
 }
 
@@ -67,34 +44,41 @@ slot_free(struct slot *s)
 enum attach
 slots_get(struct module *m, CK_SLOT_ID id, struct slot **ret)
 {
-	struct slot *mine, *s;
-	struct link *link;
-	enum attach result;
+	struct slot *s;
 
-	if ((*ret = slots_known(m, id)) != NULL)
-		return ATTACH_OK;
 	if (id > UINT32_MAX)
 		return ATTACH_NO_SLOT;
-	if ((result = attach_slot(&m->as, (uint32_t)id, &link)) != ATTACH_OK)
-		return result;
-	if ((mine = slot_new(m, id, link)) == NULL) {
-		link_release(link);
-		return ATTACH_NO_MEMORY;
-	}
 	lock_take(&m->lock);
 	for (s = m->slots; s != NULL && s->id != id; s = s->next)
 		;
-	if (s == NULL) {
-		mine->next = m->slots;
-		m->slots = s = mine;
-		mine = NULL;
+	if (s == NULL && (s = slot_new(m, id)) != NULL) {
+		s->next = m->slots;
+		m->slots = s;
 	}
+	if (s != NULL)
+		s->users++;
 	lock_give(&m->lock);
-	/* Another thread was faster. */
-	if (mine != NULL)
-		slot_free(mine);
 	*ret = s;
-	return ATTACH_OK;
+	return s != NULL ? ATTACH_OK : ATTACH_NO_MEMORY;
+}
+
+void
+slots_put(struct module *m, struct slot *slot)
+{
+	struct slot **p;
+	bool gone;
+
+	lock_take(&m->lock);
+	lock_take(&slot->lock);
+	gone = --slot->users == 0 && slot->link_generation == 0;
+	lock_give(&slot->lock);
+	for (p = &m->slots; gone && *p != slot; p = &(*p)->next)
+		;
+	if (gone)
+		*p = slot->next;
+	lock_give(&m->lock);
+	if (gone)
+		slot_free(slot);
 }
 
 void
@@ -123,6 +107,7 @@ slots_renew(struct module *m)
 		s->link = NULL;
 		s->ready = false;
 		s->try_until = 0;
+		s->users = 0;
 		s->nsessions = 0; /* counted anew by handles_renew() */
 	}
 	return rv;
@@ -186,7 +171,7 @@ attach_again(struct slot *slot, struct link **ret)
 
 		result = attach_slot(as, (uint32_t)slot->id, ret);
 		if ((result != ATTACH_ABSENT && result != ATTACH_FAILED) ||
-		    now() >= slot->try_until || as->stop())
+		    deadline_left(slot->try_until) == 0 || as->stop())
 			return result;
 		(void)nanosleep(&t, NULL);
 		pause = pause * 2 < PAUSE_LAST ? pause * 2 : PAUSE_LAST;
@@ -201,8 +186,7 @@ join(struct slot *slot)
 	enum attach result;
 
 	if (replace(slot, NULL, false))
-		slot->try_until = now() +
-		    (int64_t)slot->module->config.reconnect * 1000000;
+		slot->try_until = deadline_at(slot->module->config.reconnect);
 	result = attach_again(slot, &link);
 	if (result == ATTACH_NO_SLOT) {
 		/* The token was deleted, with all that was held on it. */
@@ -229,12 +213,19 @@ enum attach
 slot_link(struct slot *slot, struct link **ret, uint64_t *ret_generation)
 {
 	enum attach result = ATTACH_OK;
+	unsigned before;
 
 	if (take_ready(slot, ret, ret_generation))
 		return ATTACH_OK;
+	before = atomic_load(&slot->joined);
 	lock_take(&slot->joining);
 	if (!take_ready(slot, ret, ret_generation)) {
-		result = join(slot);
+		/* What failed while we waited would fail for us. */
+		if (atomic_load(&slot->joined) == before || slot->outcome == ATTACH_OK) {
+			slot->outcome = join(slot);
+			atomic_fetch_add(&slot->joined, 1);
+		}
+		result = slot->outcome;
 		if (result == ATTACH_OK && !take_ready(slot, ret, ret_generation))
 			result = ATTACH_FAILED;
 	}

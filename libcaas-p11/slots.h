@@ -3,12 +3,16 @@
  *
  * A slot is connected when it is first needed, and again when its channel was lost or
  * left behind by fork; what the application holds on it is then resumed (resume.h), so
- * that its handles stay good.
+ * that its handles stay good.  Threads that wait for one attempt to connect share what
+ * comes of it, so that nobody waits for several of them.
  *
- * Threads: any.  Slots live until C_Finalize.
+ * Threads: any.  A slot that was connected once lives until C_Finalize; another, whose
+ * number may be nonsense, until the last slots_put().
  */
 #ifndef CAAS_P11_SLOTS_H
 #define CAAS_P11_SLOTS_H
+
+#include <stdatomic.h>
 
 #include "libcaas-p11/attach.h"
 #include "libcaas-p11/ticket.h"
@@ -19,15 +23,18 @@ struct module;
 struct slot {
 	CK_SLOT_ID id;
 	struct module *module;
-	struct slot *next;
+	struct slot *next; /* under the module's lock, as the next one */
+	unsigned users;    /* slots_get() without a slots_put() */
 
 	struct lock joining; /* held while the channel is made; taken before `lock` */
-	int64_t try_until; /* under `joining`: ns, until when a lost channel is retried */
+	atomic_uint joined;  /* how often that ended; written under `joining` */
+	enum attach outcome; /* the last time; this and the next under `joining` */
+	int64_t try_until;   /* deadline.h: until when a lost channel is retried */
 
 	struct lock lock; /* the next four */
 	struct link *link;
 	bool ready;          /* the link may be used for calls */
-	uint64_t link_generation;
+	uint64_t link_generation; /* of the last one that was ready; 0: there was none */
 	struct ticket ticket;
 
 	/* under the lock of the handles */
@@ -36,10 +43,10 @@ struct slot {
 	uint32_t logouts;
 };
 
-/* The slot of this id, connected now if it was never used before. */
+/* The slot of this id, to be given back.  ATTACH_NO_SLOT for a number that none can have,
+ * ATTACH_NO_MEMORY. */
 enum attach slots_get(struct module *m, CK_SLOT_ID id, struct slot **ret);
-/* The slot if it was used before, or NULL. */
-struct slot *slots_known(struct module *m, CK_SLOT_ID id);
+void slots_put(struct module *m, struct slot *slot);
 /* Break every channel: calls in flight return `why`. */
 void slots_stop(struct module *m, CK_RV why);
 /* In the child of a fork: leave the parent's channels to the parent. */

@@ -46,6 +46,7 @@ greet(struct fake *f, struct channel *c)
 	if (channel_read_all(c, bytes, sizeof(bytes), 5000) != 0 ||
 	    !hello_ask_read(bytes, &ask))
 		return;
+	f->hellos++;
 	token = ask.purpose == HELLO_TOKEN;
 	answer.max_frame = ask.max_frame;
 	answer.silence = ask.silence;

@@ -39,6 +39,7 @@ enum fake_mode {
 struct fake {
 	atomic_int mode;
 	atomic_int beat_ms;  /* FAKE_BEATS: between two */
+	atomic_int hellos;
 	atomic_int channels; /* workers started */
 	atomic_int resumes;
 	atomic_int calls;

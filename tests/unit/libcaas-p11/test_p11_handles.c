@@ -54,19 +54,78 @@ object(struct slot *slot, CK_ULONG remote, CK_SESSION_HANDLE owner)
 	return o;
 }
 
+static CK_RV
+translate(uint32_t number, const struct arg *args, struct arg *remote,
+    struct arena *arena, struct slot **ret_slot)
+{
+	uint64_t generation;
+	CK_RV rv = handles_translate(&h, call_by_number(number), args, remote, arena,
+	    ret_slot, &generation);
+
+	if (rv == CKR_OK)
+		assert_int_equal(generation, (*ret_slot)->generation);
+	return rv;
+}
+
 /* What the worker would be told for this object in this session; ~0 without a session. */
 static CK_ULONG
 remote_of(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE o)
 {
 	struct arg args[ARGS_MAX] = {{.len = s}, {.len = o}}, remote[ARGS_MAX];
-	const struct call *call = call_by_number(CALL_C_DestroyObject);
 	struct slot *slot;
-	uint64_t generation;
+	CK_RV rv = translate(CALL_C_DestroyObject, args, remote, NULL, &slot);
 
-	if (!handles_translate(&h, call, args, remote, &slot, &generation))
-		return ~0ul;
-	assert_int_equal(generation, slot->generation);
-	return remote[1].len;
+	if (rv == CKR_OK)
+		return remote[1].len;
+	assert_int_equal(rv, CKR_SESSION_HANDLE_INVALID);
+	return ~0ul;
+}
+
+static struct slot *
+slot_of(CK_SESSION_HANDLE s)
+{
+	struct arg args[ARGS_MAX] = {{.len = s}}, remote[ARGS_MAX];
+	struct slot *slot;
+
+	return translate(CALL_C_Logout, args, remote, NULL, &slot) == CKR_OK ? slot : NULL;
+}
+
+/* Handles in the parameter of a mechanism, too; the application's own stays as it is. */
+static void
+test_translate_parameter(void **state)
+{
+	CK_SESSION_HANDLE s = session(&a, 70);
+	CK_OBJECT_HANDLE base = object(&a, 7, 0), other = object(&a, 8, 0);
+	CK_OBJECT_HANDLE foreign = object(&b, 9, 0), param = other;
+	CK_MECHANISM m = {CKM_CONCATENATE_BASE_AND_KEY, &param, sizeof(param)}, *sent;
+	CK_MECHANISM plain = {CKM_SHA256_RSA_PKCS, NULL, 0};
+	struct arg args[ARGS_MAX] = {{.len = s}, {.ptr = &m}, {.len = base}};
+	struct arg remote[ARGS_MAX];
+	struct arena arena;
+	struct slot *slot;
+
+	(void)state;
+	arena_init(&arena, 4096);
+	assert_int_equal(
+	    translate(CALL_C_DeriveKey, args, remote, &arena, &slot), CKR_OK);
+	sent = remote[1].ptr;
+	assert_int_equal(*(CK_OBJECT_HANDLE *)sent->pParameter, 8);
+	assert_int_equal(remote[2].len, 7);
+	assert_int_equal(param, other);
+	param = foreign;
+	assert_int_equal(
+	    translate(CALL_C_DeriveKey, args, remote, &arena, &slot), CKR_OK);
+	sent = remote[1].ptr;
+	assert_int_equal(*(CK_OBJECT_HANDLE *)sent->pParameter, CK_INVALID_HANDLE);
+	args[1].ptr = &plain;
+	assert_int_equal(
+	    translate(CALL_C_DeriveKey, args, remote, &arena, &slot), CKR_OK);
+	assert_ptr_equal(remote[1].ptr, &plain);
+	arena_free(&arena);
+	arena_init(&arena, 0);
+	args[1].ptr = &m;
+	assert_int_equal(
+	    translate(CALL_C_DeriveKey, args, remote, &arena, &slot), CKR_HOST_MEMORY);
 }
 
 static void
@@ -85,8 +144,8 @@ test_translate(void **state)
 	assert_int_equal(remote_of(s, 0), 0);
 	assert_int_equal(remote_of(o, o), ~0ul);
 	assert_int_equal(remote_of(0, o), ~0ul);
-	assert_ptr_equal(handles_slot(&h, t), &b);
-	assert_null(handles_slot(&h, o));
+	assert_ptr_equal(slot_of(t), &b);
+	assert_null(slot_of(o));
 }
 
 static void
@@ -117,7 +176,7 @@ test_sessions_take_their_objects(void **state)
 	assert_false(handles_drop_session(&h, t));
 	assert_int_equal(remote_of(s, mine), 0);
 	assert_int_equal(remote_of(s, token), 11);
-	assert_int_equal(handles_sessions(&h, &a), 1);
+	assert_int_equal(a.nsessions, 1);
 	assert_true(handles_drop_session(&h, s));
 	s = session(&a, 3);
 	assert_int_equal(remote_of(s, token), 0);
@@ -130,9 +189,9 @@ test_drop_slot_spares_others(void **state)
 
 	(void)state;
 	handles_drop_slot(&h, &a);
-	assert_null(handles_slot(&h, s));
-	assert_ptr_equal(handles_slot(&h, t), &b);
-	assert_int_equal(handles_sessions(&h, &a), 0);
+	assert_null(slot_of(s));
+	assert_ptr_equal(slot_of(t), &b);
+	assert_int_equal(a.nsessions, 0);
 }
 
 static void
@@ -216,7 +275,7 @@ test_renew(void **state)
 	lock_take(&h.lock); /* another thread had it when we were forked */
 	a.nsessions = b.nsessions = 0;
 	assert_int_equal(handles_renew(&h), CKR_OK);
-	assert_int_equal(handles_sessions(&h, &a), 1);
+	assert_int_equal(a.nsessions, 1);
 	assert_int_equal(remote_of(s, o), 10);
 	assert_int_equal(object(&a, 10, 0), o);
 }
@@ -257,6 +316,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    T(test_translate),
+	    T(test_translate_parameter),
 	    T(test_same_object_same_handle),
 	    T(test_no_handle_for_no_object),
 	    T(test_sessions_take_their_objects),

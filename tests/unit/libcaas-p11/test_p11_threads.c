@@ -159,7 +159,7 @@ first_call(void *arg)
 	return NULL;
 }
 
-/* All at once on a slot that nobody used yet: one channel remains, all sessions work. */
+/* All at once on a slot that nobody used yet: one channel is made, all sessions work. */
 static void
 test_first_calls_race(void **state)
 {
@@ -169,6 +169,7 @@ test_first_calls_race(void **state)
 
 	(void)state;
 	client_load();
+	fake->channels = 0;
 	assert_int_equal(p11->C_Initialize(NULL), CKR_OK);
 	for (int i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, first_call, &s[i]), 0);
@@ -176,7 +177,59 @@ test_first_calls_race(void **state)
 		assert_int_equal(pthread_join(threads[i], NULL), 0);
 	for (int i = 0; i < THREADS; i++)
 		assert_int_equal(p11->C_GenerateRandom(s[i], b, 4), CKR_OK);
+	assert_int_equal(fake->channels, 1);
 	assert_int_equal(p11->C_Finalize(NULL), CKR_OK);
+	client_unload();
+}
+
+/* A vsmd that accepts and says nothing: threads that wait for the same channel wait once,
+ * not one after the other. */
+static void
+test_first_calls_share_a_failure(void **state)
+{
+	CK_SESSION_HANDLE s[THREADS];
+	pthread_t threads[THREADS];
+
+	(void)state;
+	client_load();
+	assert_int_equal(setenv("CAAS_VSM_SILENCE_MS", "1500", 1), 0);
+	assert_int_equal(p11->C_Initialize(NULL), CKR_OK);
+	fake->mode = FAKE_MUTE_HELLO;
+	fake->hellos = 0;
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, first_call, &s[i]), 0);
+	for (int i = 0; i < THREADS; i++) {
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+		assert_int_equal(s[i], 0);
+	}
+	/* More than one only if a thread was created when the first had given up. */
+	assert_true(fake->hellos < THREADS);
+	fake->mode = FAKE_HONEST;
+	assert_int_equal(p11->C_Finalize(NULL), CKR_OK);
+	assert_int_equal(unsetenv("CAAS_VSM_SILENCE_MS"), 0);
+	client_unload();
+}
+
+/* pthread_cancel() of a thread that is inside: it leaves in order. */
+static void
+test_cancelled_thread_leaves_nothing(void **state)
+{
+	CK_SESSION_HANDLE s = 0;
+	pthread_t thread;
+
+	(void)state;
+	client_load();
+	assert_int_equal(p11->C_Initialize(NULL), CKR_OK);
+	fake->mode = FAKE_MUTE_HELLO;
+	fake->hellos = 0;
+	assert_int_equal(pthread_create(&thread, NULL, first_call, &s), 0);
+	while (fake->hellos == 0)
+		(void)sched_yield();
+	assert_int_equal(pthread_cancel(thread), 0);
+	fake->mode = FAKE_HONEST;
+	/* For ever, if the thread had died where it was. */
+	assert_int_equal(p11->C_Finalize(NULL), CKR_OK);
+	assert_int_equal(pthread_join(thread, NULL), 0);
 	client_unload();
 }
 
@@ -218,6 +271,8 @@ main(void)
 	    cmocka_unit_test(test_threads_sign),
 	    cmocka_unit_test(test_threads_sign_with_the_applications_mutexes),
 	    cmocka_unit_test(test_first_calls_race),
+	    cmocka_unit_test(test_first_calls_share_a_failure),
+	    cmocka_unit_test(test_cancelled_thread_leaves_nothing),
 	    cmocka_unit_test(test_initialize_and_finalize_race),
 	};
 	int failed;
