@@ -73,13 +73,20 @@ file_load(int dir, const char *name, void *data, size_t size)
 }
 
 int
+file_create(int dir, const char *name)
+{
+	if (unlinkat(dir, name, 0) != 0 && errno != ENOENT)
+		return -1;
+	return openat(
+	    dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+int
 file_replace(int dir, const char *name, const char *temp, const void *data, size_t len)
 {
 	int fd, saved;
 
-	fd = openat(
-	    dir, temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
+	if ((fd = file_create(dir, temp)) < 0)
 		return -1;
 	if (file_write_at(fd, data, len, 0) != 0 || fsync(fd) != 0) {
 		saved = errno;

@@ -17,6 +17,9 @@ int file_write_at(int fd, const void *data, size_t len, off_t off);
 ssize_t file_read_at(int fd, void *data, size_t len, off_t off);
 /* The first `size` bytes of a regular file; the number read, or -1. */
 ssize_t file_load(int dir, const char *name, void *data, size_t size);
+/* A new, empty file, 0600, in the place of whatever has that name (a pipe would block, a
+ * second name of another file would lose that one).  The descriptor, or -1. */
+int file_create(int dir, const char *name);
 /* Write `temp`, sync it, rename it to `name`.  On failure `temp` is removed. */
 int file_replace(
     int dir, const char *name, const char *temp, const void *data, size_t len);

@@ -78,9 +78,7 @@ journal_create(
 		return -1;
 	}
 	journal_name(name, at->generation);
-	j->fd =
-	    openat(dir, name, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (j->fd < 0)
+	if ((j->fd = file_create(dir, name)) < 0)
 		return -1;
 	if (file_write_at(j->fd, header, sizeof(header), 0) != 0) {
 		saved = errno;

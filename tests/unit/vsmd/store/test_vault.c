@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -104,6 +105,35 @@ every_call_of_a_commit_fails(void **state)
 				one_failure_and_on(path, calls[c], errors[e], cut * 40);
 				dirs_remove(path);
 			}
+}
+
+/* What lies where a new file is to be made is put away, and not opened. */
+static void
+planted_files(void **state)
+{
+	char name[256], *path = dirs_make("/tmp");
+	struct vault v;
+
+	(void)state;
+	fill_vault(path, fill_master, COMMITS);
+	assert_int_equal(fill_open(&v, path, fill_master), 0);
+	snprintf(name, sizeof(name), "%s/" HEAD_NEXT, path);
+	assert_int_equal(mkfifo(name, 0600), 0);
+	snprintf(name, sizeof(name), "%s/log.2", path);
+	assert_int_equal(mkfifo(name, 0600), 0);
+	alarm(20); /* where a pipe was opened */
+	assert_int_equal(fill_put(&v, "a", "b"), VAULT_OK);
+	faults.error = EIO;
+	faults.in[FAULT_FDATASYNC] = 1;
+	assert_int_not_equal(fill_put(&v, "new", "lost"), VAULT_OK);
+	faults_clear();
+	assert_int_equal(fill_put(&v, "c", "d"), VAULT_OK); /* into log.2 */
+	alarm(0);
+	fill_close(&v);
+	assert_int_equal(fill_open(&v, path, fill_master), 0);
+	assert_string_equal(fill_get(&v, "c"), "d");
+	fill_close(&v);
+	dirs_remove(path);
 }
 
 /* After a failed sync nobody knows what the disk has: the log is written anew. */
@@ -410,6 +440,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 	    T(every_call_of_a_commit_fails),
+	    T(planted_files),
 	    T(a_failed_sync_means_a_new_log),
 	    T(a_log_that_cannot_be_cut),
 	    T(garbage_is_compacted),
