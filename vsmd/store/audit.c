@@ -103,6 +103,13 @@ audit_append(struct audit *a, const struct audit_event *e)
 		return -1;
 	}
 	line[len] = '\n'; /* in the place of the NUL */
+	if (a->tail.len + len + 1 > AUDIT_TAIL_MAX && audit_sync(a) != 0) {
+		int saved = errno;
+
+		free(line);
+		errno = saved;
+		return -1;
+	}
 	if (file_write_at(a->fd, line, len + 1, (off_t)a->size) != 0) {
 		int saved = errno;
 
@@ -114,23 +121,35 @@ audit_append(struct audit *a, const struct audit_event *e)
 		errno = saved;
 		return -1;
 	}
+	buf_put_raw(&a->tail, line, len + 1);
 	free(line);
 	memcpy(a->last, hash, CRYPT_HASH);
 	a->seq++;
 	a->size += len + 1;
-	a->unsynced = true;
 	return 0;
 }
 
 int
 audit_sync(struct audit *a)
 {
-	if (!a->unsynced)
+	int r = 0;
+
+	if (a->tail.len == 0 && buf_ok(&a->tail))
 		return 0;
-	if (fdatasync(a->fd) != 0)
+	/* Without memory for the copy there is nothing to write anew from. */
+	if (a->rewrite && !buf_ok(&a->tail)) {
+		errno = EIO;
 		return -1;
-	a->unsynced = false;
-	return 0;
+	}
+	if (a->rewrite)
+		r = file_write_at(a->fd, a->tail.data, a->tail.len,
+		    (off_t)(a->size - a->tail.len));
+	if (r == 0)
+		r = fdatasync(a->fd);
+	a->rewrite = r != 0;
+	if (r == 0)
+		buf_reset(&a->tail);
+	return r;
 }
 
 void
@@ -193,4 +212,5 @@ audit_close(struct audit *a)
 	if (a->dir >= 0)
 		close(a->dir);
 	a->fd = a->dir = -1;
+	buf_free(&a->tail);
 }

@@ -21,6 +21,7 @@
 
 #define AUDIT_FILE "audit.log"
 #define AUDIT_LINE_MAX 8192
+#define AUDIT_TAIL_MAX (1u << 20) /* bytes of lines that are not synced */
 #define AUDIT_NAME 64
 #define AUDIT_DETAIL 512
 
@@ -30,7 +31,8 @@ struct audit {
 	uint64_t seq;  /* of the last record */
 	uint64_t size; /* of the file: where the next line goes */
 	uint8_t last[CRYPT_HASH];
-	bool unsynced;
+	struct buf tail; /* the lines that are not synced, the last ones of the file */
+	bool rewrite;	 /* a sync failed: nobody knows what the disk has of them */
 };
 
 struct audit_event {
@@ -49,9 +51,11 @@ struct audit_event {
  */
 int audit_open(
     struct audit *a, int state, const struct store_keys *keys, const struct map *map);
-/* Append.  0, or -1 with errno: nothing was written. */
+/* Append; when much is not synced, that is done too.  0, or -1 with errno: nothing was
+ * written. */
 int audit_append(struct audit *a, const struct audit_event *e);
-/* 0, or -1 with errno. */
+/* 0, or -1 with errno.  After a failure the page cache says nothing of the disk, so the
+ * next call writes all lines anew that it was about. */
 int audit_sync(struct audit *a);
 /* What a commit seals of the log. */
 void audit_put_head(const struct audit *a, struct txn *t);

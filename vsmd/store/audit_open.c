@@ -132,6 +132,7 @@ audit_open(
 	memset(a, 0, sizeof(*a));
 	a->keys = keys;
 	a->fd = -1;
+	buf_init(&a->tail, AUDIT_TAIL_MAX);
 	if (mkdirat(state, VAULT_AUDIT, 0700) == 0)
 		(void)fsync(state);
 	a->dir =

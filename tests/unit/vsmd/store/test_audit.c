@@ -1,4 +1,5 @@
 /* test_audit.c - what was altered in the audit log is found, and where */
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +11,7 @@
 #include <cmocka.h>
 
 #include "dirs.h"
+#include "faults.h"
 #include "vsmd/store/audit_verify.h"
 
 #define FILE_ "audit/audit.log"
@@ -171,6 +173,27 @@ lines_removed_swapped_doubled(void **state)
 	free(copy);
 }
 
+/* What a failed sync may have lost is written anew by the next, not taken for written. */
+static void
+a_failed_sync(void **state)
+{
+	struct fix *f = *state;
+	struct audit_check c;
+	uint64_t before = f->audit.size;
+
+	add(f, "C_Login");
+	add(f, "C_Logout");
+	faults.error = EIO;
+	faults.in[FAULT_FDATASYNC] = 1;
+	assert_int_equal(audit_sync(&f->audit), -1);
+	assert_int_equal(errno, EIO);
+	assert_int_equal(ftruncate(f->audit.fd, (off_t)before), 0);
+	add(f, "C_Sign");
+	assert_int_equal(audit_sync(&f->audit), 0);
+	assert_int_equal(verify(f, &c), AUDIT_GOOD);
+	assert_int_equal(c.seq, RECORDS + 3);
+}
+
 static void
 a_torn_line_is_repaired(void **state)
 {
@@ -269,6 +292,7 @@ main(void)
 	    T(every_byte_flipped),
 	    T(lines_removed_swapped_doubled),
 	    T(a_torn_line_is_repaired),
+	    T(a_failed_sync),
 	    T(lost_records_are_noticed),
 	    T(another_stores_log),
 	    T(reading_from_a_number),
