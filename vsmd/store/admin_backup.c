@@ -182,6 +182,18 @@ bring_in(struct store *s, struct backup *b, struct slot **ret_slot)
 		     "tmpfs more space and restart it";
 }
 
+/* Before it is done: the slot is the one that it will get. */
+static int
+note_restore(
+    struct store *s, const struct attach *a, struct backup *b, const char *refused)
+{
+	if (refused != NULL)
+		return store_note(
+		    s, a, "token-restore-refused", refused, CKR_FUNCTION_REJECTED);
+	b->token.number = s->slots.next;
+	return store_note_slot(s, a, &b->token, "token-restore", b->token.serial, 0);
+}
+
 void
 admin_restore_finish(struct store *s, struct attach *a, const struct admin_request *r)
 {
@@ -198,12 +210,10 @@ admin_restore_finish(struct store *s, struct attach *a, const struct admin_reque
 	if (wrong == NULL)
 		wrong = judge(s, &b, &secret);
 	transfer_end(t);
-	if (store_note(s, a, wrong == NULL ? "token-restore" : "token-restore-refused",
-		wrong == NULL ? b.token.serial : wrong,
-		wrong == NULL ? 0 : CKR_FUNCTION_REJECTED) != 0)
+	if (note_restore(s, a, &b, wrong) != 0)
 		wrong = "the audit log cannot be written";
-	if (wrong == NULL)
-		wrong = bring_in(s, &b, &slot);
+	if (wrong == NULL && (wrong = bring_in(s, &b, &slot)) != NULL && slot == NULL)
+		(void)store_note(s, a, "token-restore-failed", wrong, 1);
 	backup_free(&b);
 	if (slot != NULL)
 		store_say_slots(s);

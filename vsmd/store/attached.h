@@ -33,6 +33,7 @@ struct attach {
 	struct attach *next;
 	int fd;
 	bool admin, dead;
+	bool hung; /* it is gone, but what it has asked for is still done, and recorded */
 	uint32_t slot;
 	char principal[GRANT_NAME], peer[GRANT_NAME];
 	uint32_t flags; /* GRANT_* */

@@ -153,11 +153,21 @@ read_file(struct collecting *c, const char *name, const char *key, int fd)
 	if (file_read_at(fd, data, len + 1, 0) != (ssize_t)len)
 		rv = bad_file(c->slot, name, "changes while it is read");
 	else if ((old = map_get(c->map, key, &old_len)) == NULL || old_len != len ||
-		 memcmp(old, data, len) != 0)
+		 memcmp(old, data, len) != 0) {
 		txn_put(c->txn, key, data, len);
+		c->slot->growth += (int64_t)len -
+				   (old != NULL ? (int64_t)old_len : -COLLECT_EACH);
+	}
 	sec_wipe(data, len);
 	free(data);
 	return rv;
+}
+
+static void
+remove_file(struct collecting *c, const char *key, size_t len)
+{
+	txn_remove(c->txn, key);
+	c->slot->growth -= (int64_t)len + COLLECT_EACH;
 }
 
 static CK_RV
@@ -181,7 +191,7 @@ collect_file(void *arg, const char *name)
 		if (strcmp(name, TOKEN_FILE) == 0)
 			return bad_file(
 			    c->slot, name, "is gone: a token is not deleted so");
-		txn_remove(c->txn, key);
+		remove_file(c, key, len);
 		return CKR_OK;
 	}
 	if (fd < 0)
@@ -210,13 +220,25 @@ visit_stored(void *arg, const char *key, const uint8_t *value, size_t len)
 	struct collecting *c = arg;
 	size_t n;
 
-	(void)value, (void)len;
+	(void)value;
 	if (map_get(&c->seen, key, &n) != NULL)
 		return true;
 	if (strcmp(strrchr(key, '/') + 1, TOKEN_FILE) == 0)
 		return bad_file(c->slot, TOKEN_FILE,
 			   "is gone: a token is not deleted so") == CKR_OK;
-	txn_remove(c->txn, key);
+	remove_file(c, key, len);
+	return true;
+}
+
+static bool
+too_large(const struct slot *slot)
+{
+	if (slot->growth <= 0 ||
+	    slot->bytes + (uint64_t)slot->growth <= COLLECT_BYTES_MAX)
+		return false;
+	log_error("slot %" PRIu32 ": with this change the token would be larger than %u MiB, "
+		  "which is the most: delete objects, or use a second token",
+	    slot->number, COLLECT_BYTES_MAX >> 20);
 	return true;
 }
 
@@ -228,6 +250,7 @@ collect(struct slot *slot, const struct map *map, struct txn *t)
 	CK_RV rv = CKR_OK;
 
 	map_init(&c.seen);
+	slot->growth = 0;
 	if (slot->rescan) {
 		rv = each_name(slot->dir, collect_file, &c);
 		slot_key(prefix, slot->number, "file/");
@@ -239,5 +262,7 @@ collect(struct slot *slot, const struct map *map, struct txn *t)
 	map_free(&c.seen);
 	slot->rescan = false;
 	map_free(&slot->dirty);
+	if (rv == CKR_OK && too_large(slot))
+		rv = CKR_DEVICE_MEMORY;
 	return rv != CKR_OK || txn_ok(t) ? rv : CKR_HOST_MEMORY;
 }

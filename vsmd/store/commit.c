@@ -61,7 +61,7 @@ refuse(struct store *s, const struct slot *slot, CK_RV rv)
 
 /* The PINs that came with a commit. */
 static bool
-take_pins(struct round *r, struct attach *a, bool initialized_token)
+take_pins(struct round *r, struct slot *slot, struct attach *a, bool initialized_token)
 {
 	struct store *s = r->s;
 	struct pin_tries tries = pins_tries(&r->txn, &s->vault.map, a->slot);
@@ -70,18 +70,19 @@ take_pins(struct round *r, struct attach *a, bool initialized_token)
 
 	if (initialized_token) {
 		memset(&tries, 0, sizeof(tries));
+		memset(slot->failed, 0, sizeof(slot->failed));
 		slot_key(key, a->slot, "pin/user");
 		txn_remove(&r->txn, key);
 	}
 	if (a->new_pin[PIN_USER]) {
 		pins_put_user(
 		    &r->txn, a->slot, a->pin[PIN_USER].data, a->pin[PIN_USER].len);
-		tries.failed[PIN_USER] = 0;
+		tries.failed[PIN_USER] = slot->failed[PIN_USER] = 0;
 	}
 	if (a->new_pin[PIN_SO]) {
 		ok = pins_put_so(
 		    &r->txn, a->slot, a->pin[PIN_SO].data, a->pin[PIN_SO].len);
-		tries.failed[PIN_SO] = 0;
+		tries.failed[PIN_SO] = slot->failed[PIN_SO] = 0;
 	}
 	if (initialized_token || a->new_pin[PIN_USER] || a->new_pin[PIN_SO]) {
 		pins_put_tries(&r->txn, a->slot, &tries);
@@ -111,7 +112,7 @@ take_requests(struct round *r, struct part_of *p)
 			memcpy(p->label, ask.label, sizeof(p->label));
 			memcpy(p->serial, ask.serial, sizeof(p->serial));
 		}
-		if (!take_pins(r, a, ask.has_token))
+		if (!take_pins(r, p->slot, a, ask.has_token))
 			return CKR_DEVICE_ERROR;
 		a->in_group = true;
 	}
@@ -194,6 +195,7 @@ take_slots(struct round *r)
 			continue;
 		}
 		*p = (struct part_of){.slot = slot, .mark = r->txn.n};
+		slot->growth = 0;
 		rv = take_slot(r, p);
 		restore_leave(slot);
 		if (rv != CKR_OK) {
@@ -238,14 +240,18 @@ succeed_slot(struct round *r, struct part_of *p, bool *slots_changed)
 {
 	struct store *s = r->s;
 	struct slot *slot = p->slot;
+	char quoted[4 * SLOT_LABEL];
 
 	if (p->changed) {
+		slot->bytes += (uint64_t)slot->growth;
+		slot->growth = 0;
 		slot->epoch = s->vault.journal.at.sequence;
 		restore_epoch(slot);
 	}
 	if (p->adopting) {
 		slot->initialized = true;
-		log_info("slot %" PRIu32 ": token \"%s\" made", slot->number, p->label);
+		log_info("slot %" PRIu32 ": token \"%s\" made", slot->number,
+		    log_quote(quoted, sizeof(quoted), p->label, strlen(p->label)));
 		if (store_make_blank(s) != 0)
 			log_fatal("store: no blank slot can be made: restarting");
 	}

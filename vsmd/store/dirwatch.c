@@ -3,11 +3,14 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
 #define NAME_LEN 96
+#define QUEUED 16384   /* the kernel's default */
+#define DIRTY_MAX 4096 /* names; with more, all of the slot are compared */
 #define EVENTS                                                                           \
 	(IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO |          \
 	    IN_ONLYDIR)
@@ -40,8 +43,14 @@ dirwatch_name_ok(const char *name)
 }
 
 int
-dirwatch_open(void)
+dirwatch_open(struct slots *s)
 {
+	FILE *f = fopen("/proc/sys/fs/inotify/max_queued_events", "re");
+
+	if (f == NULL || fscanf(f, "%zu", &s->events) != 1)
+		s->events = QUEUED;
+	if (f != NULL)
+		fclose(f);
 	return inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 }
 
@@ -75,8 +84,11 @@ note(struct slots *s, const struct inotify_event *e)
 		if (e->mask & IN_IGNORED)
 			slot->watch = -1; /* the directory went: the next commit sees */
 		else if (e->len > 0 && !dirwatch_ignored(e->name) && !slot->rescan &&
-			 !map_put(&slot->dirty, e->name, "", 0))
+			 (slot->dirty.count >= DIRTY_MAX ||
+			     !map_put(&slot->dirty, e->name, "", 0)))
 			slot->rescan = true;
+		if (slot->rescan)
+			map_free(&slot->dirty);
 	}
 }
 
@@ -84,8 +96,9 @@ int
 dirwatch_read(int fd, struct slots *s)
 {
 	_Alignas(struct inotify_event) char space[16384];
+	size_t seen = 0;
 
-	for (;;) {
+	while (seen <= s->events) { /* and the one that says that some were lost */
 		ssize_t n = read(fd, space, sizeof(space));
 
 		if (n < 0 && errno == EINTR)
@@ -97,6 +110,8 @@ dirwatch_read(int fd, struct slots *s)
 
 			note(s, e);
 			p += sizeof(*e) + e->len;
+			seen++;
 		}
 	}
+	return 0;
 }

@@ -15,12 +15,15 @@ bool dirwatch_ignored(const char *name);
 /* A name that a file of a token may have. */
 bool dirwatch_name_ok(const char *name);
 
-/* A non-blocking descriptor, or -1 with errno. */
-int dirwatch_open(void);
+/* A non-blocking descriptor, or -1 with errno.  Reads a path of /proc: call before the
+ * store confines itself. */
+int dirwatch_open(struct slots *s);
 /* Watch slot->directory, given by its path.  0, or -1 with errno. */
 int dirwatch_add(int fd, struct slot *slot, const char *path);
 void dirwatch_remove(int fd, struct slot *slot);
-/* Read all that is queued into the slots' dirty names.  0, or -1 with errno. */
+/* Read into the slots' dirty names all that was queued when it was called, and not more:
+ * whoever makes events as fast as they are read must not hold up the others.  0, or -1
+ * with errno. */
 int dirwatch_read(int fd, struct slots *s);
 
 #endif

@@ -127,11 +127,22 @@ gather(struct store *s, struct polled *p, bool busy, int *timeout)
 	if (sealing && *timeout < 0)
 		*timeout = SEALER_LOOK;
 	for (struct attach *a = s->attached; ok && a != NULL; a = a->next) {
-		ok = add(p, a->fd, a->wait == WAIT_NOTHING ? POLLIN : 0);
+		ok = add(p, a->hung ? -1 : a->fd, a->wait == WAIT_NOTHING ? POLLIN : 0);
 		if (a->wait == WAIT_LOGIN && *timeout < 0)
 			*timeout = LOGIN_RETRY;
 	}
 	return ok;
+}
+
+/* A worker that asks for a commit and ends before the answer must not have changed the
+ * token without a record: its commit is made, its answer goes nowhere. */
+static void
+gone(struct attach *a)
+{
+	if (a->wait == WAIT_COMMIT || a->wait == WAIT_DURABLE)
+		a->hung = true;
+	else
+		a->dead = true;
 }
 
 static void
@@ -146,7 +157,7 @@ serve(struct store *s, const struct polled *p)
 		if (got & POLLIN)
 			attached_read(s, a);
 		else if (got & (POLLHUP | POLLERR | POLLNVAL))
-			a->dead = true;
+			gone(a);
 	}
 	if (p->fds[1].revents != 0 && dirwatch_read(s->watch, &s->slots) != 0)
 		log_fatal("inotify: %s: restarting", strerror(errno));

@@ -73,7 +73,7 @@ open_slots(struct store *s)
 	    !slot_table_load(&s->slots, &s->vault.map) ||
 	    !slot_table_limit(&s->slots, memory_slot_path_max(&s->memory)))
 		return -1;
-	if ((s->watch = dirwatch_open()) < 0) {
+	if ((s->watch = dirwatch_open(&s->slots)) < 0) {
 		log_error("inotify: %s", strerror(errno));
 		return -1;
 	}

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "vsmd/store/collect.h"
 #include "vsmd/store/crypt.h"
 #include "vsmd/store/file.h"
 #include "vsmd/store/dirwatch.h"
@@ -174,14 +175,14 @@ write_file(int dir, const char *name, const void *data, size_t len)
 }
 
 struct writing {
-	const struct slot *slot;
+	struct slot *slot;
 	size_t prefix; /* length of "slot/N/file/" */
 };
 
 static bool
 write_one(void *arg, const char *key, const uint8_t *value, size_t len)
 {
-	const struct writing *w = arg;
+	struct writing *w = arg;
 	const char *name = key + w->prefix, *dot;
 	char lock[MAP_KEY_MAX];
 
@@ -191,6 +192,7 @@ write_one(void *arg, const char *key, const uint8_t *value, size_t len)
 	}
 	if (write_file(w->slot->dir, name, value, len) != 0)
 		return false;
+	w->slot->bytes += len + COLLECT_EACH;
 	dot = strrchr(name, '.');
 	if (dot == NULL || strcmp(dot, ".object") != 0)
 		return true;
@@ -285,6 +287,8 @@ restore_slot(const struct memory *m, struct slot *slot, const struct map *map)
 	if (slot->dir >= 0)
 		close(slot->dir);
 	slot->dir = -1;
+	slot->bytes = 0;
+	slot->growth = 0;
 	parent = open_slot(m, slot, true);
 	if (parent < 0 || make_gate(m, slot) != 0)
 		goto fail;

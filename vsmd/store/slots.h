@@ -37,6 +37,9 @@ struct slot {
 	int watch;	  /* inotify descriptor of it, or -1 */
 	struct map dirty; /* names in it that changed since the last commit */
 	bool rescan;	  /* names were lost: compare all */
+	uint64_t bytes;	  /* of its files and their names, at the last commit */
+	int64_t growth;	  /* and how much more by the commit that is being made */
+	uint32_t failed[2]; /* wrong PINs (enum pin_user) that the disk may not know of */
 };
 
 struct slots {
@@ -44,6 +47,7 @@ struct slots {
 	size_t n, max;
 	uint32_t next;	/* the lowest number not yet given out in this run */
 	uint64_t epoch; /* of M_T_SLOTS */
+	size_t events;	/* most that inotify queues */
 };
 
 void slot_table_init(struct slots *s);

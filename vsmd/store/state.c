@@ -130,13 +130,14 @@ store_note_slot(struct store *s, const struct attach *a, const struct slot *slot
 	    .event = event,
 	    .detail = detail,
 	    .rv = rv};
+	char quoted[4 * AUDIT_NAME];
 	int saved;
 
 	if (audit_append(&s->audit, &e) == 0)
 		return 0;
 	saved = errno;
-	log_error(
-	    "audit log: cannot be written: %s: %s is refused", strerror(errno), event);
+	log_error("audit log: cannot be written: %s: %s is refused", strerror(saved),
+	    log_quote(quoted, sizeof(quoted), event, strlen(event)));
 	errno = saved;
 	return -1;
 }

@@ -2,6 +2,7 @@
 #include "vsmd/store/worker_ask.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -100,6 +101,20 @@ ask_audit(struct store *s, struct attach *a)
 	return true;
 }
 
+/* Wrong PINs so far.  Those that could not be written count as well, as long as this
+ * process lives: a full disk must not give guesses away. */
+static struct pin_tries
+tries_of(const struct store *s, uint32_t number)
+{
+	struct pin_tries tries = pins_tries(&s->group, &s->vault.map, number);
+	const struct slot *slot = slot_table_find(&s->slots, number);
+
+	for (unsigned i = 0; slot != NULL && i < PIN_USERS; i++)
+		if (slot->failed[i] > tries.failed[i])
+			tries.failed[i] = slot->failed[i];
+	return tries;
+}
+
 unsigned
 worker_pin_limit(const struct store *s, const struct attach *a)
 {
@@ -128,7 +143,7 @@ ask_login_may(struct store *s, struct attach *a)
 
 	if (!buf_end(&a->request) || !pin_user_of(type, &user))
 		return false;
-	failed = pins_tries(&s->group, &s->vault.map, a->slot).failed[user];
+	failed = tries_of(s, a->slot).failed[user];
 	a->trying = false;
 	if (limit > 0 && failed >= limit) {
 		attached_answer(a, CKR_PIN_LOCKED, NULL);
@@ -182,11 +197,41 @@ make_ticket(struct store *s, struct attach *a, uint8_t type, const uint8_t *pin,
 	return ok && buf_ok(out);
 }
 
+/* In memory at once; durably with the commit that the answer waits for. */
+static void
+count_failure(struct store *s, const struct attach *a, enum pin_user user,
+    struct pin_tries *tries, unsigned limit)
+{
+	struct slot *slot = slot_table_find(&s->slots, a->slot);
+	char detail[64];
+
+	tries->failed[user]++;
+	if (slot != NULL)
+		slot->failed[user] = tries->failed[user];
+	if (tries->failed[user] != limit)
+		return;
+	snprintf(detail, sizeof(detail), "user=%s tries=%u", user == PIN_SO ? "so" : "user",
+	    limit);
+	(void)store_note(s, a, "pin-locked", detail, CKR_PIN_LOCKED);
+}
+
+static void
+forget_failures(struct store *s, const struct attach *a, enum pin_user user,
+    struct pin_tries *tries)
+{
+	struct slot *slot = slot_table_find(&s->slots, a->slot);
+
+	tries->failed[user] = 0;
+	if (slot != NULL)
+		slot->failed[user] = 0;
+}
+
 static bool
 ask_login_done(struct store *s, struct attach *a)
 {
 	struct buf *b = &a->request;
 	uint8_t type = buf_get_u8(b), success = buf_get_u8(b);
+	unsigned limit = worker_pin_limit(s, a);
 	struct pin_tries tries;
 	const uint8_t *pin;
 	enum pin_user user;
@@ -198,17 +243,20 @@ ask_login_done(struct store *s, struct attach *a)
 	if (!buf_end(b) || !pin_user_of(type, &user) || success > 1)
 		return false;
 	a->trying = false;
-	tries = pins_tries(&s->group, &s->vault.map, a->slot);
+	tries = tries_of(s, a->slot);
+	if (!success && limit > 0)
+		count_failure(s, a, user, &tries, limit);
 	if (store_note(s, a, e.name, e.detail, e.rv) != 0 ||
 	    (success && !make_ticket(s, a, type, pin, len, &a->answer))) {
 		attached_answer(a, CKR_DEVICE_ERROR, NULL);
 		return true;
 	}
-	if (success ? tries.failed[user] == 0 : worker_pin_limit(s, a) == 0) {
+	if (success ? tries.failed[user] == 0 : limit == 0) {
 		attached_answer(a, CKR_OK, &a->answer);
 		return true;
 	}
-	tries.failed[user] = success ? 0 : tries.failed[user] + 1;
+	if (success)
+		forget_failures(s, a, user, &tries);
 	pins_put_tries(&s->group, a->slot, &tries);
 	a->wait = WAIT_DURABLE;
 	return true;
@@ -335,7 +383,7 @@ ask_token_flags(struct store *s, struct attach *a)
 
 	if (!buf_end(&a->request))
 		return false;
-	tries = pins_tries(&s->group, &s->vault.map, a->slot);
+	tries = tries_of(s, a->slot);
 	buf_init(&out, 8);
 	buf_put_u64(&out, pins_flags(&tries, worker_pin_limit(s, a)));
 	attached_answer(a, CKR_OK, &out);

@@ -420,6 +420,142 @@ breaches_close_the_pipe(void **state)
 	close(good);
 }
 
+/* A worker that ends while its commit waits has changed the token with a record of it. */
+static void
+a_worker_that_leaves_is_recorded(void **state)
+{
+	char gate[256], text[16384];
+	int fd, admin, taken;
+	struct buf b;
+	RIG(r);
+
+	close(make_token(r, 0, "web"));
+	snprintf(gate, sizeof(gate), "%s/gates/0", r->memory);
+	assert_true((taken = open(gate, O_RDWR | O_CLOEXEC)) >= 0);
+	fd = rig_attach(r, 0, false, "leaver", 0);
+	hsm_create(rig_slot(r, 0)->directory, "user-pin", 1);
+	assert_int_equal(flock(taken, LOCK_EX), 0);
+	buf_init(&b, IPC_MAX);
+	buf_put_u8(&b, M_W_COMMIT);
+	buf_put_u8(&b, 1);
+	buf_put_str(&b, "C_GenerateKey");
+	buf_put_str(&b, "mine");
+	buf_put_u64(&b, CKR_OK);
+	buf_put_u8(&b, 0);
+	assert_int_equal(ipc_send(fd, &b, NULL, 0), 0);
+	assert_false(answered(fd, 50));
+	close(fd);
+	admin = rig_attach(r, 0, true, "root", GRANT_ADMIN);
+	assert_true(rig_admin(
+	    admin, "status", "{}", "", "", NULL, 0, text, sizeof(text), NULL));
+	close(taken);
+	/* After its commit: they are made in the order of the gate. */
+	fd = rig_attach(r, 0, false, "web", 0);
+	assert_int_equal(rig_commit(fd, NULL, NULL, NULL), CKR_OK);
+	close(fd);
+	assert_true(rig_admin(admin, "audit-read", "{\"from\":1,\"count\":100}", "", "",
+	    NULL, 0, text, sizeof(text), NULL));
+	assert_non_null(strstr(text, "\"principal\":\"leaver\""));
+	close(admin);
+	buf_free(&b);
+	rig_kill(r);
+	assert_true(rig_start(r));
+	assert_int_equal(hsm_count(rig_slot(r, 0)->directory, "user-pin"), 1);
+}
+
+static void
+make_files(const char *dir, unsigned n, size_t size)
+{
+	char name[64], *zeros = calloc(1, size + 1);
+
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "%08u.data", i);
+		dirs_save(dir, name, zeros, size);
+	}
+	free(zeros);
+}
+
+/* More names than the store remembers: it looks at all. */
+static void
+more_changes_than_are_remembered(void **state)
+{
+	char path[512];
+	int fd;
+	RIG(r);
+
+	fd = make_token(r, 0, "web");
+	rig_token_path(rig_slot(r, 0), path);
+	make_files(path, 5000, 1);
+	dirs_unlink(path, "00000007.data");
+	assert_int_equal(rig_commit(fd, NULL, NULL, NULL), CKR_OK);
+	close(fd);
+	rig_kill(r);
+	assert_true(rig_start(r));
+	rig_token_path(rig_slot(r, 0), path);
+	assert_true(dirs_has(path, "00000006.data"));
+	assert_false(dirs_has(path, "00000007.data"));
+	assert_true(dirs_has(path, "00004999.data"));
+}
+
+/* A token that no backup could hold is not stored, and goes back. */
+static void
+larger_than_a_backup(void **state)
+{
+	char path[512];
+	int fd;
+	RIG(r);
+
+	fd = make_token(r, 0, "web");
+	rig_token_path(rig_slot(r, 0), path);
+	make_files(path, 50, 1 << 20);
+	assert_int_equal(rig_commit(fd, NULL, NULL, NULL), CKR_OK);
+	make_files(path, 50, 1 << 20); /* the same again is no growth */
+	assert_int_equal(rig_commit(fd, NULL, NULL, NULL), CKR_OK);
+	make_files(path, 61, 1 << 20);
+	assert_int_equal(rig_commit(fd, NULL, NULL, NULL), CKR_DEVICE_MEMORY);
+	assert_int_equal(rig_discard(r), 0);
+	close(fd);
+	rig_token_path(rig_slot(r, 0), path);
+	assert_true(dirs_has(path, "00000049.data"));
+	assert_false(dirs_has(path, "00000050.data"));
+	fd = rig_attach(r, 0, false, "web", 0);
+	for (unsigned i = 0; i < 20; i++) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "%08u.data", i);
+		dirs_unlink(path, name);
+	}
+	assert_int_equal(rig_commit(fd, NULL, NULL, NULL), CKR_OK);
+	dirs_save(path, "another.data", "x", 1);
+	assert_int_equal(rig_commit(fd, NULL, NULL, NULL), CKR_OK);
+	close(fd);
+}
+
+/* Wrong PINs count when they cannot be written, too. */
+static void
+guesses_on_a_full_disk(struct rig *r)
+{
+	char name[512], *filler = calloc(1, 4096);
+	int fd = rig_attach(r, 0, false, "web", GRANT_PIN_LOCKOUT), full;
+
+	snprintf(name, sizeof(name), "%s/filler", r->state);
+	full = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	while (write(full, filler, 4096) > 0 || write(full, filler, 1) > 0)
+		;
+	close(full);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(rig_simple(fd, M_W_LOGIN_MAY, CKU_USER), CKR_OK);
+		assert_int_not_equal(
+		    rig_login_done(fd, CKU_USER, false, "", NULL, NULL), CKR_OK);
+	}
+	assert_int_equal(rig_simple(fd, M_W_LOGIN_MAY, CKU_USER), CKR_PIN_LOCKED);
+	assert_true(rig_token_flags(fd) & CKF_USER_PIN_LOCKED);
+	dirs_unlink(r->state, "filler");
+	assert_int_equal(rig_simple(fd, M_W_LOGIN_MAY, CKU_USER), CKR_PIN_LOCKED);
+	close(fd);
+	free(filler);
+}
+
 /* The disk is full: the call is told, nothing that was acknowledged is lost, memory goes
  * back, and once there is room all goes on. */
 static void
@@ -498,6 +634,7 @@ a_full_disk(void **state)
 	fail_and_recover(&r, one_attribute);
 	fail_and_recover(&r, one_pin);
 	fail_and_recover(&r, one_less);
+	guesses_on_a_full_disk(&r);
 	rig_kill(&r);
 	assert_true(rig_start(&r));
 	assert_int_equal(hsm_count(rig_slot(&r, 0)->directory, "user-pin"), 0);
@@ -565,6 +702,9 @@ main(void)
 	    T(two_tokens_on_one_slot),
 	    T(commits_of_many),
 	    T(breaches_close_the_pipe),
+	    T(a_worker_that_leaves_is_recorded),
+	    T(more_changes_than_are_remembered),
+	    T(larger_than_a_backup),
 	    T(wrong_pcrs_and_approvals),
 	    cmocka_unit_test(a_full_disk),
 	    cmocka_unit_test(not_on_a_disk),
