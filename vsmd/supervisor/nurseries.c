@@ -267,16 +267,17 @@ ended(struct super *s, struct nursery *n, int status)
 bool
 nurseries_exited(struct super *s, pid_t pid, int status)
 {
-	for (struct nursery *n = s->nurseries; n != NULL; n = n->next) {
+	/* Nurseries first: one that was taken over may claim any process as its worker. */
+	for (struct nursery *n = s->nurseries; n != NULL; n = n->next)
 		if (!n->reaped && n->pid == pid) {
 			ended(s, n, status);
 			return true;
 		}
+	for (struct nursery *n = s->nurseries; n != NULL; n = n->next)
 		if (workers_of(n, pid)) {
 			(void)workers_exited(s, n, pid, status);
 			return true;
 		}
-	}
 	return false;
 }
 

@@ -57,12 +57,12 @@ workers_started(struct super *s, struct nursery *n, pid_t pid)
 bool
 workers_failed(struct super *s, struct nursery *n, const char *why)
 {
-	char principal[GRANT_NAME];
+	char principal[GRANT_NAME], quoted[512];
 
 	if (!next_starting(n, principal))
 		return false;
-	log_error(
-	    "no worker could be made: %s slot=%u principal=%s", why, n->slot, principal);
+	log_error("no worker could be made: %s slot=%u principal=%s",
+	    log_quote(quoted, sizeof(quoted), why, strlen(why)), n->slot, principal);
 	limits_drop(s, principal);
 	return true;
 }
