@@ -9,6 +9,7 @@ void
 effect_prepare(struct errand *e)
 {
 	memset(e->out, 0, sizeof(e->out));
+	e->mark = handles_mark();
 	for (size_t i = 0; e->call->args[i] != ARG_END; i++)
 		if ((e->call->args[i] == ARG_OUT_SESSION ||
 			e->call->args[i] == ARG_OUT_OBJECT) &&
@@ -16,41 +17,12 @@ effect_prepare(struct errand *e)
 			e->sent[i].ptr = &e->out[i];
 }
 
-/* The object is certain to die with the session that makes it.  Copies take CKA_TOKEN
- * from what they are copied from, so there silence says nothing. */
-static bool
-makes_session_object(const struct errand *e)
-{
-	const CK_ATTRIBUTE *t;
-	bool any = false;
-
-	switch (e->call->number) {
-	case CALL_C_CreateObject:
-	case CALL_C_GenerateKey:
-	case CALL_C_GenerateKeyPair:
-	case CALL_C_UnwrapKey:
-	case CALL_C_DeriveKey:
-		break;
-	default:
-		return false;
-	}
-	for (size_t i = 0; e->call->args[i] != ARG_END; i++) {
-		t = e->args[i].ptr;
-		for (CK_ULONG j = 0;
-		     e->call->args[i] == ARG_ATTRS && t && j < e->args[i].len; j++)
-			any |= t[j].type == CKA_TOKEN && t[j].pValue != NULL &&
-			    t[j].ulValueLen == sizeof(CK_BBOOL) &&
-			    *(CK_BBOOL *)t[j].pValue != CK_FALSE;
-	}
-	return !any;
-}
-
 /* Every handle in the reply, in order, to where the application wants it. */
 static CK_RV
 give_objects(struct errand *e, const struct reply *reply)
 {
 	struct handles *h = &e->slot->module->handles;
-	CK_SESSION_HANDLE owner = makes_session_object(e) ? e->args[0].len : 0;
+	bool found = e->call->number == CALL_C_FindObjects;
 	size_t used = 0;
 	CK_RV rv;
 
@@ -66,7 +38,7 @@ give_objects(struct errand *e, const struct reply *reply)
 		if (n > reply->nrefs - used)
 			return CKR_DEVICE_ERROR;
 		rv = handles_add_objects(h, e->slot, e->generation, reply->refs + used, n,
-		    owner, e->args[i].ptr);
+		    e->args[0].len, found, e->args[i].ptr);
 		if (rv != CKR_OK)
 			return rv;
 		used += n;
@@ -125,7 +97,7 @@ effect_apply(struct errand *e, const struct reply *reply)
 		break;
 	case CALL_C_Logout:
 		slot_logged_out(e->slot);
-		handles_logged_out(h, e->slot);
+		handles_logged_out(h, e->slot, e->mark);
 		break;
 	case CALL_C_DestroyObject:
 		handles_drop_object(h, e->args[1].len);

@@ -21,6 +21,7 @@ struct errand {
 	CK_ULONG out[ARGS_MAX];
 	struct slot *slot;
 	uint64_t generation;
+	uint64_t mark; /* handles_mark() before it was sent */
 	struct arena arena; /* what was translated; refs of the reply */
 };
 

@@ -124,35 +124,46 @@ handles_add_session(struct handles *h, struct slot *slot, uint64_t generation,
 	return rv;
 }
 
+/* Write a new object; there is room. */
+static struct entry *
+add_object(struct handles *h, struct slot *slot, const struct object_ref *ref,
+    uint64_t owner)
+{
+	struct entry new = {.remote = ref->handle, .slot = slot, .owner = owner,
+	    .kind = KIND_OBJECT}, *e;
+	uint64_t virt = atomic_fetch_add(&last_handle, 1) + 1;
+
+	memcpy(new.id, ref->id, sizeof(new.id));
+	entry_put(h->table, &new, virt);
+	e = entry_find(h->table, virt, KIND_OBJECT);
+	index_put(h->index, e);
+	return e;
+}
+
 CK_RV
 handles_add_objects(struct handles *h, struct slot *slot, uint64_t generation,
-    const struct object_ref *refs, size_t n, CK_SESSION_HANDLE owner,
+    const struct object_ref *refs, size_t n, CK_SESSION_HANDLE session, bool found,
     CK_OBJECT_HANDLE *ret)
 {
-	struct entry new = {.slot = slot, .owner = owner, .kind = KIND_OBJECT};
+	struct entry *maker, *e;
 	CK_RV rv = CKR_OK;
-	struct entry *e;
 
 	lock_take(&h->lock);
 	if (slot->generation != generation)
 		rv = CKR_DEVICE_REMOVED;
 	else if (!table_reserve(h, n))
 		rv = CKR_HOST_MEMORY;
-	if (rv == CKR_OK && (e = entry_find(h->table, owner, KIND_SESSION)) != NULL)
-		e->owner = owner;
+	maker = found ? NULL : entry_find(h->table, session, KIND_SESSION);
 	for (size_t i = 0; rv == CKR_OK && i < n; i++) {
+		bool dies = maker != NULL && (refs[i].id[MSG_ID_FLAGS] & MSG_ID_SESSION);
+
 		ret[i] = CK_INVALID_HANDLE;
 		if (refs[i].handle == CK_INVALID_HANDLE)
 			continue;
-		if ((e = index_find(h, slot, refs[i].handle)) == NULL) {
-			new.remote = refs[i].handle;
-			memcpy(new.id, refs[i].id, sizeof(new.id));
-			ret[i] = atomic_fetch_add(&last_handle, 1) + 1;
-			entry_put(h->table, &new, ret[i]);
-			e = entry_find(h->table, ret[i], KIND_OBJECT);
-			index_put(h->index, e);
-		}
-		e->era = slot->logouts;
+		if ((e = index_find(h, slot, refs[i].handle)) == NULL)
+			e = add_object(h, slot, &refs[i], dies ? session : 0);
+		if (dies)
+			maker->owner = session;
 		ret[i] = e->virt;
 	}
 	lock_give(&h->lock);
@@ -208,11 +219,20 @@ handles_drop_slot(struct handles *h, struct slot *slot)
 	lock_give(&h->lock);
 }
 
+uint64_t
+handles_mark(void)
+{
+	return atomic_load(&last_handle);
+}
+
 void
-handles_logged_out(struct handles *h, struct slot *slot)
+handles_logged_out(struct handles *h, struct slot *slot, uint64_t mark)
 {
 	lock_take(&h->lock);
-	slot->logouts++;
+	for_each_entry(e, h->table)
+		if (e->slot == slot && e->kind == KIND_OBJECT && e->virt <= mark &&
+		    (e->id[MSG_ID_FLAGS] & MSG_ID_PRIVATE))
+			entry_kill(h->table, e);
 	lock_give(&h->lock);
 }
 

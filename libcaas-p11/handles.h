@@ -50,10 +50,11 @@ CK_RV handles_translate(struct handles *h, const struct call *call,
  * that channel has been replaced since; CKR_HOST_MEMORY. */
 CK_RV handles_add_session(struct handles *h, struct slot *slot, uint64_t generation,
     CK_SESSION_HANDLE remote, CK_FLAGS flags, CK_SESSION_HANDLE *ret);
-/* n objects of one reply.  `owner` is the session that a session object dies with, or 0
- * when it is not known to be one.  Errors as above, then nothing was added for good. */
+/* n objects of one reply to a call on `session`.  A session object that is new dies with
+ * that, unless it was only `found`: then another made it.  Errors as above, then nothing
+ * was added for good. */
 CK_RV handles_add_objects(struct handles *h, struct slot *slot, uint64_t generation,
-    const struct object_ref *refs, size_t n, CK_SESSION_HANDLE owner,
+    const struct object_ref *refs, size_t n, CK_SESSION_HANDLE session, bool found,
     CK_OBJECT_HANDLE *ret);
 
 /* Forget an object. */
@@ -63,9 +64,11 @@ void handles_drop_object(struct handles *h, CK_OBJECT_HANDLE object);
 bool handles_drop_session(struct handles *h, CK_SESSION_HANDLE session);
 /* Forget everything of the slot. */
 void handles_drop_slot(struct handles *h, struct slot *slot);
-/* The application logged out on the slot: handles of private objects are void, and the
- * worker knows which. */
-void handles_logged_out(struct handles *h, struct slot *slot);
+/* All handles up to now are below or at this. */
+uint64_t handles_mark(void);
+/* The application logged out on the slot: forget the private objects.  Only those up to
+ * `mark`, taken before the worker was asked: a handle given since may be of a new login. */
+void handles_logged_out(struct handles *h, struct slot *slot, uint64_t mark);
 
 /*
  * What has to be resumed on a slot, in arrays of malloc(): the caller frees all four.

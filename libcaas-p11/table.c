@@ -5,12 +5,11 @@
 #include <string.h>
 
 #define TABLE_FIRST 64
-#define SWEEP_FROM 4096 /* entries from which growing looks for superseded objects */
 
 bool
 entry_nameless(const struct entry *e)
 {
-	static const uint8_t no_id[MSG_ID_LEN];
+	static const uint8_t no_id[MSG_ID_FLAGS];
 
 	return memcmp(e->id, no_id, sizeof(no_id)) == 0;
 }
@@ -52,7 +51,6 @@ entry_put(struct handle_table *t, const struct entry *from, uint64_t virt)
 	e->slot = from->slot;
 	e->owner = from->owner;
 	e->flags = from->flags;
-	e->era = from->era;
 	memcpy(e->id, from->id, sizeof(e->id));
 	e->kind = from->kind;
 	atomic_store_explicit(&e->virt, virt, memory_order_release);
@@ -126,44 +124,6 @@ index_make(struct handles *h, size_t more)
 	return true;
 }
 
-/*
- * Private objects that were found anew after a logout have new handles; those from before
- * are void, but only the worker knows which they are.  So that an application that logs
- * in and out for ever does not grow for ever: an object that was not seen since a logout
- * after which another with the same identity was seen counts as superseded by that.
- */
-static void
-sweep(struct handles *h)
-{
-	struct handle_table *t = h->table;
-	size_t size = TABLE_FIRST, i;
-	struct entry **newest;
-	uint64_t k;
-
-	while (size < t->live * 2)
-		size *= 2;
-	if ((newest = calloc(size, sizeof(*newest))) == NULL)
-		return;
-	for (int pass = 0; pass < 2; pass++) {
-		for_each_entry(e, t) {
-			if (e->kind != KIND_OBJECT ||
-			    entry_nameless(e))
-				continue;
-			memcpy(&k, e->id, sizeof(k));
-			for (i = k & (size - 1); newest[i] != NULL;
-			     i = (i + 1) & (size - 1))
-				if (newest[i]->slot == e->slot &&
-				    memcmp(newest[i]->id, e->id, sizeof(e->id)) == 0)
-					break;
-			if (pass == 0 && (newest[i] == NULL || e->era > newest[i]->era))
-				newest[i] = e;
-			else if (pass == 1 && e->era < newest[i]->era)
-				entry_kill(t, e);
-		}
-	}
-	free(newest);
-}
-
 bool
 table_reserve(struct handles *h, size_t n)
 {
@@ -171,8 +131,6 @@ table_reserve(struct handles *h, size_t n)
 	size_t size = TABLE_FIRST;
 
 	if (t == NULL || (t->used + n) * 4 > (t->mask + 1) * 3) {
-		if (t != NULL && t->live >= SWEEP_FROM)
-			sweep(h);
 		while (size < ((t ? t->live : 0) + n) * 2)
 			size *= 2;
 		bigger = calloc(1, sizeof(*bigger) + size * sizeof(bigger->entries[0]));

@@ -26,7 +26,6 @@ struct entry {
 	uint64_t owner; /* of an object: the session that it dies with, or 0;
 	                 * of a session: not 0 when it made such objects */
 	CK_FLAGS flags; /* of a session */
-	uint32_t era;   /* of an object: logouts on the slot before it was last seen */
 	atomic_uchar kind;
 	uint8_t id[MSG_ID_LEN];
 };
@@ -64,7 +63,7 @@ bool index_make(struct handles *h, size_t more);
 /* Room for n more entries, in the table and in the index.  false: out of memory. */
 bool table_reserve(struct handles *h, size_t n);
 
-/* The entry has no identity: the worker could not tell. */
+/* The entry has no identity that a resume could name it by. */
 bool entry_nameless(const struct entry *e);
 
 #endif

@@ -28,11 +28,14 @@
 #define MSG_MAX_OBJECTS 65536 /* handles in one C_FindObjects reply */
 #define MSG_ARENA_MAX ((size_t)192 << 20) /* a worker's arena: a request and its reply */
 #define MSG_ID_LEN 16 /* bytes of an object's identity */
+#define MSG_ID_FLAGS 15 /* the last of them says: */
+#define MSG_ID_PRIVATE 0x1 /* CKA_PRIVATE: handles of it are void after a logout */
+#define MSG_ID_SESSION 0x2 /* not CKA_TOKEN: it dies with its session */
 
 /*
  * What a reply says of an object beside its handle: an identity that stays the same
  * across reconnects and worker restarts, computed by the worker from attributes that
- * do not change; all zero when the worker could not tell.
+ * do not change; all zero, but for the flags, when there is none to tell.
  */
 struct object_ref {
 	CK_OBJECT_HANDLE handle;

@@ -208,7 +208,11 @@ ask_object(struct worker *w, CK_SESSION_HANDLE session, struct object *o)
 		o->type = CK_UNAVAILABLE_INFORMATION;
 	keep_start(o->label, &o->label_len, &t[PART_LABEL]);
 	keep_start(o->id, &o->id_len, &t[PART_ID]);
-	return !o->token || identify(w, session, o, t, room);
+	if (o->token && !identify(w, session, o, t, room))
+		return false;
+	o->identity[MSG_ID_FLAGS] = (uint8_t)((o->private ? MSG_ID_PRIVATE : 0) |
+	    (o->token ? 0 : MSG_ID_SESSION));
+	return true;
 }
 
 bool

@@ -8,7 +8,8 @@
  *
  * The identity is SHA-256 over class, key type, CKA_TOKEN, CKA_PRIVATE, CKA_LABEL, CKA_ID
  * and the public parts, cut to MSG_ID_LEN: the same in every worker, for as long as
- * these stay.  A session object has none (zeroes): it dies with its application.
+ * these stay.  A session object has none (zeroes): it dies with its application.  The last
+ * byte is MSG_ID_PRIVATE and MSG_ID_SESSION, as they apply.
  *
  * Threads: any; the caller holds the gate (SHARED at least).
  */

@@ -74,6 +74,8 @@ identify(
 {
 	static const CK_ATTRIBUTE_TYPE types[] = {
 	    CKA_CLASS, CKA_ID, CKA_LABEL, CKA_TOKEN};
+	CK_BBOOL private = CK_FALSE, token = CK_TRUE;
+	CK_ATTRIBUTE flags[] = {{CKA_PRIVATE, &private, 1}, {CKA_TOKEN, &token, 1}};
 	uint64_t h[2] = {0xcbf29ce484222325u, 0x84222325cbf29ce4u};
 
 	for (size_t i = 0; i < 4; i++) {
@@ -88,7 +90,12 @@ identify(
 		}
 		h[0] = (h[0] ^ i) * 0x100000001b3u;
 	}
-	memcpy(id, h, MSG_ID_LEN);
+	(void)w->hsm->C_GetAttributeValue(s, o, flags, 2);
+	memset(id, 0, MSG_ID_LEN);
+	if (token)
+		memcpy(id, h, MSG_ID_FLAGS);
+	id[MSG_ID_FLAGS] = (uint8_t)((private ? MSG_ID_PRIVATE : 0) |
+	    (token ? 0 : MSG_ID_SESSION));
 }
 
 static CK_OBJECT_HANDLE

@@ -48,9 +48,11 @@ object(struct slot *slot, CK_ULONG remote, CK_SESSION_HANDLE owner)
 	struct object_ref ref = {.handle = remote};
 	CK_OBJECT_HANDLE o;
 
-	memset(ref.id, (int)remote, sizeof(ref.id));
-	assert_int_equal(
-	    handles_add_objects(&h, slot, slot->generation, &ref, 1, owner, &o), CKR_OK);
+	if (owner == 0)
+		memset(ref.id, (int)remote, MSG_ID_FLAGS);
+	ref.id[MSG_ID_FLAGS] = owner != 0 ? MSG_ID_SESSION : 0;
+	assert_int_equal(handles_add_objects(&h, slot, slot->generation, &ref, 1, owner,
+			     owner == 0, &o), CKR_OK);
 	return o;
 }
 
@@ -230,7 +232,7 @@ test_old_channel(void **state)
 	(void)state;
 	assert_int_equal(handles_add_session(&h, &a, 0, 1, 4, &o), CKR_DEVICE_REMOVED);
 	assert_int_equal(
-	    handles_add_objects(&h, &a, 2, &ref, 1, 0, &o), CKR_DEVICE_REMOVED);
+	    handles_add_objects(&h, &a, 2, &ref, 1, 0, true, &o), CKR_DEVICE_REMOVED);
 }
 
 static void
@@ -280,33 +282,78 @@ test_renew(void **state)
 	assert_int_equal(object(&a, 10, 0), o);
 }
 
+/* An object as a search finds it. */
+static CK_OBJECT_HANDLE
+found(CK_ULONG remote, uint8_t id, uint8_t flags)
+{
+	struct object_ref ref = {.handle = remote};
+	CK_OBJECT_HANDLE o;
+
+	memset(ref.id, id, MSG_ID_FLAGS);
+	ref.id[MSG_ID_FLAGS] = flags;
+	assert_int_equal(
+	    handles_add_objects(&h, &a, 1, &ref, 1, 0, true, &o), CKR_OK);
+	return o;
+}
+
 /* Logging in and out for ever, finding the same private objects each time. */
 static void
 test_logouts_do_not_pile_up(void **state)
 {
 	CK_SESSION_HANDLE s = session(&a, 1);
-	CK_OBJECT_HANDLE first = 0, last = 0;
+	CK_OBJECT_HANDLE first, last = 0;
 	CK_ULONG remote = 0;
-	struct object_ref ref;
 	struct handles_held held;
 
 	(void)state;
+	first = found(++remote, 1, MSG_ID_PRIVATE);
 	for (int round = 0; round < 1000; round++) {
-		for (int i = 0; i < 20; i++) {
-			ref.handle = ++remote;
-			memset(ref.id, i + 1, sizeof(ref.id));
-			assert_int_equal(
-			    handles_add_objects(&h, &a, 1, &ref, 1, 0, &last), CKR_OK);
-			if (first == 0)
-				first = last;
-		}
-		handles_logged_out(&h, &a);
+		handles_logged_out(&h, &a, handles_mark());
+		for (int i = 0; i < 20; i++)
+			last = found(++remote, (uint8_t)(i + 1), MSG_ID_PRIVATE);
 	}
 	assert_int_equal(handles_held(&h, &a, &held), CKR_OK);
-	assert_true(held.nobjects < 10000);
+	assert_int_equal(held.nobjects, 20);
 	handles_held_free(&held);
 	assert_int_equal(remote_of(s, first), 0);
 	assert_int_equal(remote_of(s, last), remote);
+}
+
+/* Two public objects that look the same, of which one is not seen for 5000 logouts. */
+static void
+test_public_objects_are_never_lost(void **state)
+{
+	CK_SESSION_HANDLE s = session(&a, 1);
+	CK_OBJECT_HANDLE one = found(1, 5, 0), twin = found(2, 5, 0), prv, other;
+
+	(void)state;
+	for (CK_ULONG i = 0; i < 5000; i++) {
+		prv = found(10 + i, 6, MSG_ID_PRIVATE);
+		assert_int_equal(found(2, 5, 0), twin);
+		handles_logged_out(&h, &a, handles_mark());
+		assert_int_equal(remote_of(s, prv), 0);
+	}
+	assert_int_equal(remote_of(s, one), 1);
+	assert_int_equal(remote_of(s, twin), 2);
+	/* A logout voids nothing on another slot. */
+	other = object(&b, 1, 0);
+	handles_logged_out(&h, &a, handles_mark());
+	assert_int_equal(remote_of(session(&b, 1), other), 1);
+}
+
+/* Another thread logged in and searched before the one that logged out was told so. */
+static void
+test_logout_spares_a_later_login(void **state)
+{
+	CK_SESSION_HANDLE s = session(&a, 1);
+	CK_OBJECT_HANDLE before = found(1, 5, MSG_ID_PRIVATE), after;
+	uint64_t mark = handles_mark();
+
+	(void)state;
+	after = found(2, 5, MSG_ID_PRIVATE);
+	handles_logged_out(&h, &a, mark);
+	assert_int_equal(remote_of(s, before), 0);
+	assert_int_equal(remote_of(s, after), 2);
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
@@ -327,6 +374,8 @@ main(void)
 	    T(test_moved),
 	    T(test_renew),
 	    T(test_logouts_do_not_pile_up),
+	    T(test_public_objects_are_never_lost),
+	    T(test_logout_spares_a_later_login),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

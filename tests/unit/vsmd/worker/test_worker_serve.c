@@ -122,6 +122,8 @@ test_sign_verify(void **state)
 	assert_int_equal(g.reply.refs[1].handle, priv);
 	assert_memory_not_equal(g.reply.refs[0].id, zero, MSG_ID_LEN);
 	assert_memory_not_equal(g.reply.refs[0].id, g.reply.refs[1].id, MSG_ID_LEN);
+	assert_int_equal(g.reply.refs[0].id[MSG_ID_FLAGS], 0);
+	assert_int_equal(g.reply.refs[1].id[MSG_ID_FLAGS], MSG_ID_PRIVATE);
 	assert_int_equal(guest_sign(&g, priv), CKR_OK);
 	assert_int_equal(CALLX(&g, C_SignInit, N(g.session), P(&mech), N(priv)), CKR_OK);
 	assert_int_equal(CALLX(&g, C_SignUpdate, N(g.session), PL("ab", 2)), CKR_OK);
@@ -214,9 +216,11 @@ test_find_identities(void **state)
 		assert_int_equal(g.reply.refs[i].handle, all[i]);
 		memcpy(ids[i], g.reply.refs[i].id, MSG_ID_LEN);
 		if (all[i] == session_key)
-			assert_memory_equal(ids[i], zero, MSG_ID_LEN);
+			assert_memory_equal(ids[i], zero, MSG_ID_FLAGS);
 		else
-			assert_memory_not_equal(ids[i], zero, MSG_ID_LEN);
+			assert_memory_not_equal(ids[i], zero, MSG_ID_FLAGS);
+		assert_int_equal((ids[i][MSG_ID_FLAGS] & MSG_ID_SESSION) != 0,
+		    all[i] == session_key);
 	}
 	/* Another worker computes the same, whatever its handles are. */
 	guest_attach(&other, &rig, &grant, 0);
