@@ -5,8 +5,12 @@
 
 #include "vsmd/store/admin_ask.h"
 #include "vsmd/store/backup.h"
+#include "vsmd/store/clock.h"
 #include "vsmd/store/commit.h"
 #include "vsmd/store/text.h"
+
+#define FREE_GUESSES 3	 /* SO PINs */
+#define WAIT_DOUBLINGS 8 /* of a second: about four minutes */
 
 static uint64_t
 number(const struct admin_request *r, const char *name)
@@ -133,11 +137,30 @@ admin_restore_write(struct store *s, struct attach *a, const struct admin_reques
 		admin_good(a, json_object(), NULL, 0);
 }
 
+/* Whoever guesses SO PINs by restoring has to wait longer each time. */
+static bool
+so_pin_fits(struct store *s, const struct backup *b, const struct admin_secret *secret)
+{
+	unsigned more;
+
+	if (pins_check_so(b->so, b->so_len, secret->so_pin, secret->so_pin_len)) {
+		s->restores_wrong = 0;
+		return true;
+	}
+	if (++s->restores_wrong > FREE_GUESSES) {
+		more = s->restores_wrong - FREE_GUESSES;
+		s->restores_after =
+		    clock_ms() + ((int64_t)1000 << (more < WAIT_DOUBLINGS ? more
+									  : WAIT_DOUBLINGS));
+	}
+	return false;
+}
+
 /* NULL, or why this token cannot come in. */
 static const char *
-judge(const struct store *s, const struct backup *b, const struct admin_secret *secret)
+judge(struct store *s, const struct backup *b, const struct admin_secret *secret)
 {
-	if (!pins_check_so(b->so, b->so_len, secret->so_pin, secret->so_pin_len))
+	if (!so_pin_fits(s, b, secret))
 		return "the SO PIN is not the one of this token";
 	for (size_t i = 0; i < s->slots.n; i++)
 		if (s->slots.all[i]->initialized &&
@@ -205,6 +228,11 @@ admin_restore_finish(struct store *s, struct attach *a, const struct admin_reque
 
 	if (t == NULL)
 		return;
+	if (clock_ms() < s->restores_after) {
+		admin_bad(a, "too many wrong SO PINs: try again in %d s",
+		    (int)((s->restores_after - clock_ms()) / 1000) + 1);
+		return;
+	}
 	wrong = backup_open(&s->vault, t->data.data, t->data.len, secret.passphrase,
 	    secret.passphrase_len, &b);
 	if (wrong == NULL)

@@ -229,6 +229,7 @@ commit_now(struct store *s, struct txn *t)
 	} else {
 		v = vault_commit(&s->vault, &all);
 	}
+	store_say_disk(s, v != VAULT_OK);
 	if (v == VAULT_OK)
 		revoked_done(&s->revoked);
 	txn_clear(&all);

@@ -134,22 +134,6 @@ unseal(const struct store_config *config, struct tpm *t, int state, struct maste
 	return 0;
 }
 
-/* Say in a PCR that the store is about to open: for a TPM that starts with us, nobody
- * else measures anything. */
-static int
-measure(const struct store_config *config, struct tpm *t)
-{
-	static const char what[] = "caas vsmd store open";
-
-	if (config->measure_pcr < 0)
-		return 0;
-	if (tpm_extend(t, (unsigned)config->measure_pcr, what, sizeof(what) - 1) ==
-	    TPM_OK)
-		return 0;
-	log_error("PCR %d: cannot be extended: %s", config->measure_pcr, tpm_error(t));
-	return -1;
-}
-
 int
 master_open(const struct store_config *config, int state, bool fresh, struct master *m)
 {
@@ -169,9 +153,7 @@ master_open(const struct store_config *config, int state, bool fresh, struct mas
 		return -1;
 	}
 	snprintf(m->tpm, sizeof(m->tpm), "%s", tpm_describe(t));
-	r = measure(config, t);
-	if (r == 0)
-		r = fresh ? make(config, t, state, m) : unseal(config, t, state, m);
+	r = fresh ? make(config, t, state, m) : unseal(config, t, state, m);
 	tpm_close(t);
 	return r;
 }

@@ -30,9 +30,8 @@ struct master {
 int master_write(int state, const void *blob, size_t len);
 /*
  * With `fresh` make a new key (our randomness and the TPM's) for a new store, and seal
- * it; else unseal it, and seal it again when an approval opened it.  Before either the
- * PCR that config names is extended.  0, or -1 after a line on the log; master_free() in
- * either case.
+ * it; else unseal it, and seal it again when an approval opened it.  0, or -1 after a
+ * line on the log; master_free() in either case.
  */
 int master_open(
     const struct store_config *config, int state, bool fresh, struct master *m);

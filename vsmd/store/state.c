@@ -50,6 +50,22 @@ store_say_slots(struct store *s)
 }
 
 void
+store_say_disk(struct store *s, bool refused)
+{
+	struct buf b;
+
+	if (s->refused == refused)
+		return;
+	s->refused = refused;
+	buf_init(&b, IPC_MAX);
+	buf_put_u8(&b, M_T_STATUS);
+	buf_put_str(&b, refused ? "The disk refuses changes to tokens: see the log"
+				: "Serving; the disk takes changes again");
+	say(s, &b);
+	buf_free(&b);
+}
+
+void
 store_discard(struct store *s, struct slot *slot, const char *why)
 {
 	struct buf b;

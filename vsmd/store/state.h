@@ -36,10 +36,15 @@ struct store {
 	bool stopping;		    /* M_S_STOP came */
 	bool gone;		    /* so did the supervisor */
 	bool gate_busy;		    /* a commit waits for a gate: look again soon */
+	bool refused;		    /* the disk refused the last commit */
+	unsigned restores_wrong;    /* restores in a row with a wrong SO PIN */
+	int64_t restores_after;	    /* ms: no restore before */
 };
 
 /* Tell the supervisor which slots there are. */
 void store_say_slots(struct store *s);
+/* Tell it, and the service manager, when commits begin or cease to fail. */
+void store_say_disk(struct store *s, bool refused);
 /* Ask the supervisor to end a slot's processes; its directory is rebuilt when they are
  * gone. */
 void store_discard(struct store *s, struct slot *slot, const char *why);

@@ -24,7 +24,6 @@ struct store_config {
 	const char *tpm;    /* address for tpm_open() */
 	struct tpm_policy policy;
 	const char *approvals; /* directory of approvals */
-	int measure_pcr;       /* PCR to extend at start, -1 for none (embedded TPM) */
 	unsigned pin_tries;    /* 0: no lock-out (sandbox) */
 	bool sandbox; /* log less alarm about a local TPM's weakness, more elsewhere */
 };

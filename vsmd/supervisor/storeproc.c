@@ -26,7 +26,6 @@ run(struct super *s, int pipe)
 	    .tpm = s->tpm.wanted ? s->tpm.tpm.address : c->tpm,
 	    .policy = c->tpm_policy,
 	    .approvals = c->approvals,
-	    .measure_pcr = -1,
 	    .pin_tries = c->pin_tries,
 	    .sandbox = c->sandbox};
 

@@ -218,6 +218,36 @@ backup_and_restore(void **state)
 	buf_free(&data);
 }
 
+/* A restore is no way to guess an SO PIN; what it does has slot and label in the audit. */
+static void
+guessing_by_restoring(void **state)
+{
+	struct buf data;
+	int fd;
+	RIG(r);
+
+	make_token(r, 0, "web", 0);
+	fd = rig_attach(r, 0, true, "root", GRANT_ADMIN);
+	buf_init(&data, BACKUP_MAX);
+	backup(fd, "", &data);
+	delete_token(r, fd, "{\"label\":\"web\"}", 0);
+	for (int i = 0; i < 3; i++) {
+		assert_false(restore(fd, "", "wrong", &data));
+		assert_non_null(strstr(text, "not the one of this token"));
+	}
+	assert_true(restore(fd, "", "so-pin", &data));
+	rig_slots(r);
+	assert_true(ask(fd, "audit-read", "{\"from\":1,\"count\":100}"));
+	assert_non_null(strstr(
+	    text, "\"slot\":2,\"time\":")); /* keys are sorted: the record's own */
+	for (int i = 0; i < 4; i++)
+		assert_false(restore(fd, "", "wrong", &data));
+	assert_false(restore(fd, "", "so-pin", &data));
+	assert_non_null(strstr(text, "try again in"));
+	close(fd);
+	buf_free(&data);
+}
+
 static void
 backup_under_the_stores_key(void **state)
 {
@@ -372,6 +402,7 @@ main(void)
 	    T(status_counts),
 	    T(backup_and_restore),
 	    T(backup_under_the_stores_key),
+	    T(guessing_by_restoring),
 	    T(transfers_belong_to_their_pipe),
 	    T(audit_over_the_pipe),
 	    T(tpm_reseal),
