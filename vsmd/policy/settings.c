@@ -235,6 +235,24 @@ default_path(struct parse *p, char **ret, const char *directory, const char *res
 	}
 }
 
+/* The state is closed to all others, who must reach the sockets in the runtime. */
+static void
+check_places(struct parse *p)
+{
+	const struct config_settings *s = &p->config->settings;
+	size_t len;
+
+	if (s->state == NULL || s->runtime == NULL)
+		return;
+	len = strlen(s->state);
+	if (strncmp(s->runtime, s->state, len) == 0 &&
+	    (s->runtime[len] == '\0' || s->runtime[len] == '/'))
+		parse_error(p,
+		    "runtime: `%s' is the state directory or in it, which nobody else can "
+		    "pass: choose another",
+		    s->runtime);
+}
+
 void
 settings_finish(struct parse *p)
 {
@@ -262,6 +280,10 @@ settings_finish(struct parse *p)
 		s->tpm_policy.pcrs[0] = PCR_DEFAULT;
 		s->tpm_policy.npcrs = 1;
 	}
+	if (s->tpm_policy.authority != NULL && s->tpm_policy.npcrs == 0)
+		parse_error(p, "authority: it approves values of PCRs, and the key is sealed "
+			       "to none: give pcrs");
+	check_places(p);
 	if (s->sandbox && !p->pin_tries_given)
 		s->pin_tries = 0;
 	if (!p->max_per_given && s->max_per_principal > s->max_applications)

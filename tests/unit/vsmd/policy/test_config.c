@@ -173,6 +173,16 @@ bad_settings(void **state)
 	refused("[vsmd]\ntpm = tpm1.2:30003\n",
 	    "f:2: tpm: `tpm1.2:30003' is not embedded, "
 	    "tpm2:TCTI (tpm2:device:/dev/tpmrm0) or tpm1.2:HOST:PORT\n");
+	refused("[vsmd]\nstate = /a/b\nruntime = /a/b/run\n",
+	    "f:1: runtime: `/a/b/run' is the state directory or in it, which nobody else "
+	    "can pass: choose another\n");
+	refused("[vsmd]\nstate = /a/b\nruntime = /a/b/\n",
+	    "f:1: runtime: `/a/b' is the state directory or in it, which nobody else can "
+	    "pass: choose another\n");
+	config_free(accepted("[vsmd]\nstate = /a/b\nruntime = /a/bc\n"));
+	refused("[vsmd]\nauthority = /a.pem\n",
+	    "f:1: authority: it approves values of PCRs, and the key is sealed to none: "
+	    "give pcrs\n");
 	refused("[vsmd]\npcrs = 24\n", "f:2: pcrs: `24' is not a number from 0 to 23\n");
 	refused("[vsmd]\npcrs = ,\n", "f:2: pcrs: the list is empty\n");
 	refused(
