@@ -104,6 +104,13 @@ resolve(struct place *p, const char *dir, bool make, bool *ret_fresh)
 				  errno != 0 ? strerror(errno) : "not a directory")
 			    : CMD_FAILED;
 	}
+	/* Its configuration says what is run as us. */
+	if (st.st_uid != geteuid())
+		return cmd_fail("%s belongs to another user: choose another --dir", p->dir);
+	if (st.st_mode & S_IWOTH)
+		return cmd_fail("%s can be written by everybody: chmod o-w it, or choose "
+				"another --dir",
+		    p->dir);
 	snprintf(p->conf, sizeof(p->conf), "%s/vsmd.conf", p->dir);
 	snprintf(p->log, sizeof(p->log), "%s/vsmd.log", p->dir);
 	snprintf(p->pid, sizeof(p->pid), "%s/vsmd.pid", p->dir);

@@ -25,7 +25,8 @@ struct place {
 
 /* Make what is absent, read the configuration, lock.  CMD_OK, or after the reason was
  * said CMD_FAILED.  `make` false: nothing is made; a DIR that is no sandbox is
- * CMD_FAILED with p->dir empty and nothing said. */
+ * CMD_FAILED with p->dir empty and nothing said; one that must not be trusted, because
+ * others can write there, with p->pid empty. */
 int place_open(struct place *p, const char *dir, bool make);
 void place_close(struct place *p);
 /* Remove the socket, and the directory under /tmp where it is left empty. */

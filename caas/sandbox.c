@@ -130,6 +130,8 @@ cmd_sandbox_down(const struct args *args)
 	rc = place_open(&p, args->value[OPT_DIR], false);
 	if (rc != CMD_OK && p.dir[0] == '\0')
 		return CMD_OK; /* nothing there, nothing runs */
+	if (rc != CMD_OK && p.pid[0] == '\0')
+		return rc;
 	/* With a configuration that was broken meanwhile, it can be stopped all the same.
 	 */
 	rc = daemon_stop(&p, (int)seconds * 1000);

@@ -147,6 +147,34 @@ edited(void **state)
 	place_close(&p);
 }
 
+/* Where others can write, they could say what is run as us. */
+static void
+not_ours_alone(void **state)
+{
+	char dir[128];
+	struct place p;
+
+	(void)state;
+	snprintf(dir, sizeof(dir), "%s/open", base);
+	assert_int_equal(place_open(&p, dir, true), CMD_OK);
+	place_close(&p);
+	assert_int_equal(chmod(dir, 0777), 0);
+	assert_int_equal(place_open(&p, dir, true), CMD_FAILED);
+	place_close(&p);
+	assert_int_equal(place_open(&p, dir, false), CMD_FAILED);
+	assert_string_equal(p.pid, "");
+	place_close(&p);
+	assert_int_equal(chmod(dir, 0755), 0);
+	if (geteuid() == 0) {
+		assert_int_equal(chown(dir, 1, 1), 0);
+		assert_int_equal(place_open(&p, dir, true), CMD_FAILED);
+		place_close(&p);
+		assert_int_equal(chown(dir, 0, 0), 0);
+	}
+	assert_int_equal(place_open(&p, dir, true), CMD_OK);
+	place_close(&p);
+}
+
 static void
 odd_names(void **state)
 {
@@ -213,6 +241,7 @@ main(void)
 	    cmocka_unit_test(long_name),
 	    cmocka_unit_test(absent),
 	    cmocka_unit_test(edited),
+	    cmocka_unit_test(not_ours_alone),
 	    cmocka_unit_test(odd_names),
 	    cmocka_unit_test(behaves),
 	};
