@@ -26,11 +26,17 @@ struct link {
 	struct lock writing; /* one frame at a time goes out */
 	struct lock lock;    /* what follows */
 	atomic_bool broken;
-	bool reading;
+	bool reading; /* somebody leads */
 	CK_RV why;
 	uint32_t last_id;
 	struct waiter *waiting[BUCKETS];
+	struct waiter *parked; /* of those the ones that sleep */
+
+	struct waiter *woken; /* the leader's: to be woken without the lock */
 };
+
+/* Of a waiter.  It changes once; who sees that may go, and the waiter with it. */
+enum { WAITS, DONE, FAILED };
 
 static void
 identify(struct link *l, dev_t *ret_dev, ino_t *ret_ino)
@@ -131,16 +137,58 @@ link_broken(struct link *l)
 
 /* Caller holds the lock. */
 static void
-settle(struct waiter *w, int state)
+park(struct link *l, struct waiter *w)
 {
-	w->state = state;
-	(void)pthread_cond_signal(&w->wake);
+	w->parked = true;
+	w->before = NULL;
+	w->behind = l->parked;
+	if (l->parked != NULL)
+		l->parked->before = w;
+	l->parked = w;
+}
+
+/* Caller holds the lock, and wakes w when it does not any more. */
+static void
+unpark(struct link *l, struct waiter *w)
+{
+	if (w->before != NULL)
+		w->before->behind = w->behind;
+	else
+		l->parked = w->behind;
+	if (w->behind != NULL)
+		w->behind->before = w->before;
+	w->parked = false;
+}
+
+/* The outcome of w, which is in no bucket any more.  Caller holds the lock.  A waiter that
+ * sleeps is put on the list of those to be woken; any other sees it for itself, and must
+ * not be touched again. */
+static void
+settle(struct link *l, struct waiter *w, int state, struct waiter **woken)
+{
+	if (w->parked) {
+		unpark(l, w);
+		w->next = *woken;
+		*woken = w;
+	}
+	atomic_store_explicit(&w->state, state, memory_order_release);
+}
+
+static void
+wake_all(struct waiter *woken)
+{
+	while (woken != NULL) {
+		struct waiter *w = woken;
+
+		woken = w->next;
+		(void)sem_post(&w->wake);
+	}
 }
 
 void
 link_break(struct link *l, CK_RV why)
 {
-	struct waiter *w;
+	struct waiter *w, *woken = NULL;
 
 	lock_take(&l->lock);
 	if (l->broken) {
@@ -153,11 +201,13 @@ link_break(struct link *l, CK_RV why)
 		while ((w = l->waiting[i]) != NULL) {
 			l->waiting[i] = w->next;
 			w->why = why;
-			settle(w, WAITER_FAILED);
+			settle(l, w, FAILED, &woken);
 		}
 	}
 	lock_give(&l->lock);
-	channel_shutdown(l->channel);
+	if (descriptor_is_ours(l))
+		channel_shutdown(l->channel);
+	wake_all(woken);
 }
 
 static struct waiter **
@@ -205,7 +255,7 @@ deliver(void *arg, const struct frame *f, const uint8_t *body, uint8_t *big)
 		w->body = w->small;
 	}
 	w->len = f->length;
-	settle(w, WAITER_DONE);
+	settle(l, w, DONE, &l->woken);
 	lock_give(&l->lock);
 	return true;
 }
@@ -215,9 +265,11 @@ static void
 lead(struct link *l)
 {
 	static const struct inbox_sink sink = {.expected = expected, .deliver = deliver};
-	enum inbox_result r = inbox_read(&l->inbox, l->channel, l->max_frame, l->silence,
-	    &sink, l);
+	enum inbox_result r;
 
+	l->woken = NULL;
+	r = inbox_read(&l->inbox, l->channel, l->max_frame, l->silence, &sink, l);
+	wake_all(l->woken);
 	if (r == INBOX_GONE)
 		link_break(l, CKR_DEVICE_REMOVED);
 	else if (r == INBOX_NO_MEMORY)
@@ -226,42 +278,44 @@ lead(struct link *l)
 		link_break(l, CKR_DEVICE_ERROR);
 }
 
-/* Caller holds the lock, and gave up leading: somebody else who waits takes over.  Who is
- * still sending takes the lead by itself when that is done, or must not wait for it. */
+/* Read until the reply to w is there, then let one that sleeps do it.  Who is still
+ * sending takes the lead by itself when that is done, or must not wait for it. */
 static void
-hand_over(struct link *l)
+lead_until_settled(struct link *l, struct waiter *w)
 {
-	for (size_t i = 0; i < BUCKETS; i++) {
-		for (struct waiter *w = l->waiting[i]; w != NULL; w = w->next) {
-			if (w->parked) {
-				(void)pthread_cond_signal(&w->wake);
-				return;
-			}
-		}
+	struct waiter *heir;
+
+	while (atomic_load_explicit(&w->state, memory_order_acquire) == WAITS)
+		lead(l);
+	lock_take(&l->lock);
+	if ((heir = l->parked) != NULL) {
+		unpark(l, heir);
+		heir->leads = true;
+	} else {
+		l->reading = false;
 	}
+	lock_give(&l->lock);
+	if (heir != NULL)
+		(void)sem_post(&heir->wake);
 }
 
 static void
 wait_for(struct link *l, struct waiter *w)
 {
+	bool settled, sleep;
+
 	lock_take(&l->lock);
-	while (w->state == WAITER_WAITS) {
-		if (l->reading) {
-			w->parked = true;
-			(void)pthread_cond_wait(&w->wake, &l->lock.native);
-			w->parked = false;
-			continue;
-		}
-		l->reading = true;
-		while (w->state == WAITER_WAITS) {
-			lock_give(&l->lock);
-			lead(l);
-			lock_take(&l->lock);
-		}
-		l->reading = false;
-		hand_over(l);
-	}
+	settled = atomic_load_explicit(&w->state, memory_order_relaxed) != WAITS;
+	sleep = !settled && l->reading;
+	if (sleep)
+		park(l, w);
+	else if (!settled)
+		l->reading = w->leads = true;
 	lock_give(&l->lock);
+	while (sleep && sem_wait(&w->wake) != 0)
+		continue; /* a signal */
+	if (w->leads)
+		lead_until_settled(l, w);
 }
 
 /* Enter w under an id that nobody waits for. */
@@ -284,19 +338,23 @@ enlist(struct link *l, struct waiter *w)
 	return true;
 }
 
-static int
+/* False: the peer did not get all of it, and the link is broken. */
+static bool
 send_frame(struct link *l, struct buf *frame, uint32_t id)
 {
 	struct iovec v;
-	int n;
+	bool sent, gone;
 
 	buf_set_u32(frame, 4, id);
 	v.iov_base = frame->data;
 	v.iov_len = frame->len;
 	lock_take(&l->writing);
-	n = channel_writev(l->channel, &v, 1, l->silence);
+	sent = channel_writev(l->channel, &v, 1, l->silence) == 0;
+	gone = !sent && errno == ECONNRESET;
 	lock_give(&l->writing);
-	return n;
+	if (!sent)
+		link_break(l, gone ? CKR_DEVICE_REMOVED : CKR_DEVICE_ERROR);
+	return sent;
 }
 
 CK_RV
@@ -305,29 +363,26 @@ link_call(struct link *l, struct buf *frame, uint32_t call, struct waiter *w)
 	bool serial = l->lock.how->callbacks, sent;
 
 	w->call = call;
-	w->state = WAITER_WAITS;
+	atomic_init(&w->state, WAITS);
 	w->why = CKR_GENERAL_ERROR;
 	w->body = NULL;
 	w->len = 0;
-	w->unsent = w->parked = false;
-	(void)pthread_cond_init(&w->wake, NULL);
+	w->unsent = w->parked = w->leads = false;
+	(void)sem_init(&w->wake, 0, 0);
 	if (serial)
 		lock_take(&l->serial);
 	if (enlist(l, w)) {
-		sent = send_frame(l, frame, w->id) == 0;
-		if (!sent)
-			link_break(l, errno == ECONNRESET ? CKR_DEVICE_REMOVED :
-			    CKR_DEVICE_ERROR);
+		sent = send_frame(l, frame, w->id);
 		wait_for(l, w);
 		/* Half a frame is never served. */
 		w->unsent = !sent;
 	} else {
-		w->state = WAITER_FAILED;
+		atomic_init(&w->state, FAILED);
 	}
 	if (serial)
 		lock_give(&l->serial);
-	(void)pthread_cond_destroy(&w->wake);
-	return w->state == WAITER_DONE ? CKR_OK : w->why;
+	(void)sem_destroy(&w->wake);
+	return atomic_load(&w->state) == DONE ? CKR_OK : w->why;
 }
 
 void

@@ -4,7 +4,8 @@
  * Each call is one frame out and one frame in, matched by id; any number may be
  * outstanding.  There is no thread of the module's own: of the threads that wait, one
  * reads for all (the leader), and when its own reply came it passes the role on.  A
- * thread that is alone does one send and one receive.
+ * thread that is alone does one send and one receive; one that waits for the leader sleeps
+ * once and is woken once, without a lock that it would meet.
  *
  * A link breaks once and for good: peer gone, silent, or not speaking the protocol.
  * Everybody who waits on it is then told the same code.
@@ -17,6 +18,8 @@
 #ifndef CAAS_P11_LINK_H
 #define CAAS_P11_LINK_H
 
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,14 +35,18 @@ struct link;
 /* A call that waits, on the stack of its thread. */
 struct waiter {
 	uint32_t id, call;
-	enum { WAITER_WAITS, WAITER_DONE, WAITER_FAILED } state;
-	CK_RV why;     /* WAITER_FAILED */
+	CK_RV why;     /* it failed */
 	uint8_t *body; /* the reply; in `small` or of malloc() */
 	size_t len;
-	bool unsent; /* failed, and the worker cannot have seen the call */
-	bool parked; /* link.c: waits to be woken */
-	struct waiter *next;
-	pthread_cond_t wake;
+	bool unsent; /* it failed, and the worker cannot have seen the call */
+
+	/* link.c's alone */
+	atomic_int state;
+	struct waiter *next;            /* in its bucket, then among the woken */
+	struct waiter *before, *behind; /* among the parked */
+	bool parked, leads;
+	sem_t wake;
+
 	uint8_t small[LINK_SMALL];
 };
 
