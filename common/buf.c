@@ -1,6 +1,7 @@
 /* buf.c - see buf.h */
 #include "common/buf.h"
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -139,25 +140,24 @@ buf_put_raw(struct buf *b, const void *data, size_t len)
 		memcpy(p, data, len);
 }
 
-/* Little-endian store and load of n bytes, n <= 8. */
+/* The first n bytes, n <= 8, of what is the number in little-endian order. */
 static void
 put_le(struct buf *b, uint64_t v, size_t n)
 {
-	uint8_t *p = buf_reserve(b, n);
+	uint64_t le = htole64(v);
 
-	for (size_t i = 0; p != NULL && i < n; i++)
-		p[i] = (uint8_t)(v >> (8 * i));
+	buf_put_raw(b, &le, n);
 }
 
 static uint64_t
 get_le(struct buf *b, size_t n)
 {
 	const uint8_t *p = buf_get_raw(b, n);
-	uint64_t v = 0;
+	uint64_t le = 0;
 
-	for (size_t i = 0; p != NULL && i < n; i++)
-		v |= (uint64_t)p[i] << (8 * i);
-	return v;
+	if (p != NULL)
+		memcpy(&le, p, n);
+	return le64toh(le);
 }
 
 void
@@ -204,8 +204,8 @@ buf_set_u32(struct buf *b, size_t off, uint32_t v)
 		b->failed = true;
 		return;
 	}
-	for (size_t i = 0; i < 4; i++)
-		b->data[off + i] = (uint8_t)(v >> (8 * i));
+	v = htole32(v);
+	memcpy(b->data + off, &v, sizeof(v));
 }
 
 const uint8_t *

@@ -179,7 +179,7 @@ answer_write(struct buf *b, const struct call *call, const struct arg *args,
 	buf_put_u64(b, reply->epoch);
 	if (carries(reply->rv) == NOTHING)
 		return;
-	for (size_t i = 0; i < call_nargs(call); i++) {
+	for (size_t i = 0; call->args[i] != ARG_END; i++) {
 		if (reply->rv == CKR_OK && !in_room(call->args[i], &args[i])) {
 			write_failure(b, start, CKR_GENERAL_ERROR, reply->epoch);
 			return;
@@ -197,7 +197,7 @@ void
 answer_used(
     const struct call *call, const struct arg *args, CK_RV rv, struct arena *arena)
 {
-	for (size_t i = 0; rv == CKR_OK && i < call_nargs(call); i++)
+	for (size_t i = 0; rv == CKR_OK && call->args[i] != ARG_END; i++)
 		if (call->args[i] == ARG_OUT_BYTES && args[i].ptr != NULL &&
 		    args[i].plen != NULL && *args[i].plen <= args[i].len)
 			arena_used(arena, args[i].ptr, *args[i].plen);
@@ -332,7 +332,7 @@ answer_read(struct buf *b, const struct call *call, const struct arg *args,
 	reply->epoch = buf_get_u64(b);
 	if (!buf_ok(b))
 		return false;
-	for (size_t i = 0; i < call_nargs(call); i++)
+	for (size_t i = 0; call->args[i] != ARG_END; i++)
 		if (!read_arg(b, call->args[i], &args[i], reply, arena))
 			return false;
 	if (reply->rv == CKR_OK && call->number == CALL_C_Login) {

@@ -117,7 +117,7 @@ ask_write(struct buf *b, const struct call *call, const struct arg *args)
 {
 	CK_RV rv = served(call) ? CKR_OK : CKR_FUNCTION_NOT_SUPPORTED;
 
-	for (size_t i = 0; rv == CKR_OK && i < call_nargs(call); i++)
+	for (size_t i = 0; rv == CKR_OK && call->args[i] != ARG_END; i++)
 		rv = write_arg(b, call->args[i], &args[i]);
 	if (rv == CKR_OK && !buf_ok(b))
 		rv = CKR_DATA_LEN_RANGE;
@@ -333,7 +333,7 @@ ask_read(struct buf *b, const struct call *call, struct arg *args, struct arena 
 	memset(args, 0, ARGS_MAX * sizeof(*args));
 	if (!served(call))
 		return false;
-	for (size_t i = 0; i < call_nargs(call); i++)
+	for (size_t i = 0; call->args[i] != ARG_END; i++)
 		if (!read_arg(b, call->args[i], &args[i], arena))
 			return false;
 	return buf_end(b);

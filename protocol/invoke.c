@@ -81,7 +81,7 @@ check_arg(enum arg_kind kind, const struct arg *arg)
 CK_RV
 call_invoke(const struct call *call, CK_FUNCTION_LIST *fl, struct arg *args)
 {
-	for (size_t i = 0; i < call_nargs(call); i++) {
+	for (size_t i = 0; call->args[i] != ARG_END; i++) {
 		CK_RV rv = check_arg(call->args[i], &args[i]);
 
 		if (rv != CKR_OK)
