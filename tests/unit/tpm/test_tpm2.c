@@ -539,6 +539,14 @@ test_secret_is_not_on_the_bus(void **state)
 	buf_free(&b);
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED
+#endif
+#endif
+
 /* Copies of `needle` in writable memory, the mapping of the stack not counted. */
 static int
 copies_in_heap(const void *needle, size_t n)
@@ -574,7 +582,7 @@ test_no_copy_stays_in_memory(void **state)
 	int updated;
 
 	(void)state;
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef SANITIZED
 	print_message("SKIPPED: the sanitizer keeps what was freed\n");
 	skip();
 #endif
