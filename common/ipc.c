@@ -49,8 +49,9 @@ ipc_send(int fd, const struct buf *b, const int *fds, size_t nfds)
 	return n < 0 ? -1 : 0;
 }
 
-static void
-take_fds(struct msghdr *mh, int *fds, size_t *ret_nfds)
+/* The first `room` descriptors into fds; those beyond are closed.  How many were taken. */
+static size_t
+take_fds(struct msghdr *mh, int *fds, size_t room)
 {
 	size_t got = 0;
 
@@ -64,14 +65,13 @@ take_fds(struct msghdr *mh, int *fds, size_t *ret_nfds)
 			int one;
 
 			memcpy(&one, CMSG_DATA(cm) + i * sizeof(int), sizeof(int));
-			if (fds != NULL && got < IPC_MAX_FDS)
+			if (got < room)
 				fds[got++] = one;
 			else
 				close(one);
 		}
 	}
-	if (ret_nfds != NULL)
-		*ret_nfds = got;
+	return got;
 }
 
 int
@@ -80,8 +80,12 @@ ipc_recv(int fd, struct buf *b, int *fds, size_t *ret_nfds)
 	struct iovec iov;
 	struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1};
 	union control ctl;
+	bool whole;
+	size_t got;
 	ssize_t n;
 
+	if (ret_nfds != NULL)
+		*ret_nfds = 0;
 	buf_reset(b);
 	iov.iov_base = buf_reserve(b, IPC_MAX);
 	iov.iov_len = IPC_MAX;
@@ -98,15 +102,13 @@ ipc_recv(int fd, struct buf *b, int *fds, size_t *ret_nfds)
 		b->len = 0;
 		return -1;
 	}
-	take_fds(&mh, fds, ret_nfds);
+	/* What came with a message that is refused is closed. */
+	whole = n > 0 && (mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0;
+	got = take_fds(&mh, fds, whole && fds != NULL ? IPC_MAX_FDS : 0);
+	if (ret_nfds != NULL)
+		*ret_nfds = got;
 	b->len = (size_t)n;
-	if (n == 0) {
-		errno = ECONNRESET;
-		return -1;
-	}
-	if (mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
-		errno = EBADMSG;
-		return -1;
-	}
-	return 0;
+	if (!whole)
+		errno = n == 0 ? ECONNRESET : EBADMSG;
+	return whole ? 0 : -1;
 }

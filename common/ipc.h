@@ -28,7 +28,7 @@ int ipc_send(int fd, const struct buf *b, const int *fds, size_t nfds);
 /*
  * Receive one message into b (reset first; its bound must be IPC_MAX) and up to
  * IPC_MAX_FDS descriptors, which are the caller's from then on; *ret_nfds is
- * their number.  fds may be NULL when none are expected: any that come are closed.
+ * their number, 0 on failure.  fds may be NULL when none are expected: any that come are closed.
  * Blocks unless the pipe is non-blocking (then EAGAIN).
  */
 int ipc_recv(int fd, struct buf *b, int *fds, size_t *ret_nfds);

@@ -13,9 +13,12 @@ static size_t area_len;
 void
 proctitle_init(int argc, char **argv)
 {
-	char *end = argv[argc - 1] + strlen(argv[argc - 1]) + 1, **copy;
+	char *end, **copy;
 	size_t n = 0;
 
+	if (argc < 1)
+		return;
+	end = argv[argc - 1] + strlen(argv[argc - 1]) + 1;
 	/* The strings of argv and environ lie one behind the other. */
 	while (environ[n] != NULL) {
 		if (environ[n] == end)

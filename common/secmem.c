@@ -10,8 +10,8 @@
 
 /*
  * Each secret has a mapping of its own: guard page, data, guard page.  Secrets
- * are few and live long, so the cost of a mapping does not matter; an overrun
- * in either direction faults.  The size stands at the start of the data pages.
+ * are few and live long, so the cost of a mapping does not matter; what runs on
+ * past its pages faults.  The size stands at the start of the data pages.
  */
 struct head {
 	size_t mapped; /* whole mapping, guards included */
@@ -25,11 +25,7 @@ static atomic_bool unlocked;
 static size_t
 page(void)
 {
-	static size_t size;
-
-	if (size == 0)
-		size = (size_t)sysconf(_SC_PAGESIZE);
-	return size;
+	return (size_t)sysconf(_SC_PAGESIZE);
 }
 
 void *

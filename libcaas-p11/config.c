@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <ini.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,7 +58,15 @@ on_line(void *user, const char *section, const char *name, const char *value)
 int
 config_read(struct config *c, const char *path)
 {
-	return ini_parse(path, on_line, c);
+	/* Another thread of the program may be about to execute something. */
+	FILE *f = fopen(path, "re");
+	int line;
+
+	if (f == NULL)
+		return -1;
+	line = ini_parse_file(f, on_line, c);
+	(void)fclose(f);
+	return line;
 }
 
 bool

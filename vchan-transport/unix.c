@@ -138,11 +138,12 @@ unix_close(struct listener *l)
 	struct unix_listener *u = (struct unix_listener *)l;
 	struct stat st;
 
-	(void)close(l->fd);
-	/* Not in a forked child, and not what another process put there since. */
+	/* Not in a forked child, and not what another process put there.  While we listen,
+	 * nobody takes our place: after close(2) a successor's socket may get our inode. */
 	if (u->owner == getpid() && lstat(u->sa.sun_path, &st) == 0 &&
 	    st.st_dev == u->dev && st.st_ino == u->ino)
 		(void)unlink(u->sa.sun_path);
+	(void)close(l->fd);
 	free(u);
 }
 
