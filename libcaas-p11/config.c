@@ -11,16 +11,16 @@
 #include "common/log.h"
 #include "vchan-transport/transport.h"
 
-/* Milliseconds, at least one. */
+/* Milliseconds. */
 static bool
-parse_ms(const char *s, int *ret)
+parse_ms(const char *s, int least, int *ret)
 {
 	char *end;
 	long v;
 
 	errno = 0;
 	v = strtol(s, &end, 10);
-	if (errno != 0 || end == s || *end != '\0' || v < 1 || v > INT_MAX)
+	if (errno != 0 || end == s || *end != '\0' || v < least || v > INT_MAX)
 		return false;
 	*ret = (int)v;
 	return true;
@@ -47,11 +47,11 @@ on_line(void *user, const char *section, const char *name, const char *value)
 	if (strcmp(name, "address") == 0)
 		return parse_address(c, value);
 	if (strcmp(name, "silence") == 0)
-		return parse_ms(value, &c->silence);
+		return parse_ms(value, CONFIG_SILENCE_LEAST, &c->silence);
 	if (strcmp(name, "connect_timeout") == 0)
-		return parse_ms(value, &c->connect_timeout);
+		return parse_ms(value, 1, &c->connect_timeout);
 	if (strcmp(name, "reconnect") == 0)
-		return parse_ms(value, &c->reconnect);
+		return parse_ms(value, 1, &c->reconnect);
 	return 0;
 }
 
@@ -98,10 +98,10 @@ config_load(struct config *c)
 			    "libcaas-p11: CAAS_VSM_ADDRESS=%s: not an address", address);
 		return false;
 	}
-	if (silence != NULL && !parse_ms(silence, &c->silence)) {
+	if (silence != NULL && !parse_ms(silence, CONFIG_SILENCE_LEAST, &c->silence)) {
 		if (c->debug)
 			log_error("libcaas-p11: CAAS_VSM_SILENCE_MS=%s: not a number of "
-				  "milliseconds", silence);
+				  "milliseconds, %d at least", silence, CONFIG_SILENCE_LEAST);
 		return false;
 	}
 	return true;

@@ -13,6 +13,7 @@
 #define CONFIG_FILE "/etc/caas/libcaas-p11.conf"
 #define CONFIG_ADDRESS "unix:/run/caas/vsmd.sock"
 #define CONFIG_SILENCE 30000
+#define CONFIG_SILENCE_LEAST 300 /* a worker does not beat for less */
 #define CONFIG_CONNECT 5000
 #define CONFIG_RECONNECT 2000
 

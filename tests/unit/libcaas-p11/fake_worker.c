@@ -314,8 +314,13 @@ worker_serve(struct fake *f, struct channel *c, uint32_t slot, uint32_t max_fram
 	w.hsm = load_softhsm();
 	assert(w.hsm->C_GetSlotList(CK_TRUE, slots, &n) == CKR_OK);
 	for (CK_ULONG i = 0; i < n; i++) {
+		bool ours, made;
+
 		assert(w.hsm->C_GetTokenInfo(slots[i], &info) == CKR_OK);
-		if (((info.flags & CKF_TOKEN_INITIALIZED) != 0) == (slot == FAKE_SLOT))
+		ours = memcmp(info.label, "fake  ", 6) == 0;
+		made = (info.flags & CKF_TOKEN_INITIALIZED) != 0;
+		/* The other slot has a token once C_InitToken made it. */
+		if (ours == (slot == FAKE_SLOT) && (ours || made || w.slot == 0))
 			w.slot = slots[i];
 	}
 	for (int i = 1; i < THREADS; i++)

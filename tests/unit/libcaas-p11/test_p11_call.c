@@ -254,30 +254,87 @@ test_session_of_another_slot_does_not_see_the_object(void **state)
 	assert_int_equal(p11->C_GetObjectSize(s, o, &size), CKR_OK);
 }
 
+#define LARGE ((CK_ULONG)64 << 20)
+
 static void
 test_large_data_in_both_directions(void **state)
 {
 	CK_MECHANISM gen = {CKM_AES_KEY_GEN, NULL, 0}, ecb = {CKM_AES_ECB, NULL, 0};
-	CK_ULONG bytes = 16, len, back, size = 8u << 20;
+	CK_ULONG bytes = 16, len = LARGE, back = LARGE;
 	CK_ATTRIBUTE t[] = {{CKA_VALUE_LEN, &bytes, sizeof(bytes)}};
-	CK_BYTE *clear = calloc(1, size), *secret = malloc(size), *again = malloc(size);
+	CK_BYTE *clear = malloc(LARGE), *secret = malloc(LARGE);
 	CK_OBJECT_HANDLE key;
 
 	(void)state;
-	memset(clear, 'c', size);
+	memset(clear, 'c', LARGE);
 	assert_int_equal(p11->C_GenerateKey(s, &gen, t, 1, &key), CKR_OK);
 	assert_int_equal(p11->C_EncryptInit(s, &ecb, key), CKR_OK);
-	len = size;
-	assert_int_equal(p11->C_Encrypt(s, clear, size, secret, &len), CKR_OK);
-	assert_int_equal(len, size);
+	assert_int_equal(p11->C_Encrypt(s, clear, LARGE, secret, &len), CKR_OK);
+	assert_int_equal(len, LARGE);
+	memset(clear, 0, LARGE);
 	assert_int_equal(p11->C_DecryptInit(s, &ecb, key), CKR_OK);
-	back = size;
-	assert_int_equal(p11->C_Decrypt(s, secret, len, again, &back), CKR_OK);
-	assert_int_equal(back, size);
-	assert_memory_equal(clear, again, size);
+	assert_int_equal(p11->C_Decrypt(s, secret, len, clear, &back), CKR_OK);
+	assert_int_equal(back, LARGE);
+	for (CK_ULONG i = 0; i < LARGE; i += 4093)
+		assert_int_equal(clear[i], 'c');
 	free(clear);
 	free(secret);
-	free(again);
+}
+
+/* In one call and in parts it is the same; beyond a frame, the parts remain. */
+static void
+test_large_data_whole_and_in_parts(void **state)
+{
+	CK_MECHANISM m = {CKM_SHA256, NULL, 0};
+	CK_BYTE *data = malloc(LARGE), whole[32], parts[32];
+	CK_ULONG len = sizeof(whole);
+
+	(void)state;
+	for (CK_ULONG i = 0; i < LARGE; i++)
+		data[i] = (CK_BYTE)(i * 31 >> 5);
+	assert_int_equal(p11->C_DigestInit(s, &m), CKR_OK);
+	assert_int_equal(
+	    p11->C_Digest(s, data, (CK_ULONG)81 << 20, whole, &len), CKR_DATA_LEN_RANGE);
+	assert_int_equal(p11->C_Digest(s, data, LARGE, whole, &len), CKR_OK);
+	assert_int_equal(p11->C_DigestInit(s, &m), CKR_OK);
+	for (CK_ULONG at = 0; at < LARGE; at += LARGE / 4)
+		assert_int_equal(p11->C_DigestUpdate(s, data + at, LARGE / 4), CKR_OK);
+	len = sizeof(parts);
+	assert_int_equal(p11->C_DigestFinal(s, parts, &len), CKR_OK);
+	assert_memory_equal(whole, parts, sizeof(whole));
+	free(data);
+}
+
+/* A template within a template, there and back. */
+static void
+test_nested_template(void **state)
+{
+	CK_MECHANISM gen = {CKM_AES_KEY_GEN, NULL, 0};
+	CK_BBOOL yes = CK_TRUE, got_bool = 2;
+	CK_KEY_TYPE aes = CKK_AES, got_type = 77;
+	CK_ULONG bytes = 16;
+	CK_ATTRIBUTE inner[] = {{CKA_KEY_TYPE, &aes, sizeof(aes)},
+	    {CKA_EXTRACTABLE, &yes, sizeof(yes)}};
+	CK_ATTRIBUTE t[] = {{CKA_VALUE_LEN, &bytes, sizeof(bytes)},
+	    {CKA_WRAP, &yes, sizeof(yes)}, {CKA_WRAP_TEMPLATE, inner, sizeof(inner)}};
+	CK_ATTRIBUTE room[2] = {{0}}, query = {CKA_WRAP_TEMPLATE, NULL, 0};
+	CK_OBJECT_HANDLE key;
+
+	(void)state;
+	assert_int_equal(p11->C_GenerateKey(s, &gen, t, 3, &key), CKR_OK);
+	assert_int_equal(p11->C_GetAttributeValue(s, key, &query, 1), CKR_OK);
+	assert_int_equal(query.ulValueLen, sizeof(inner));
+	query.pValue = room;
+	assert_int_equal(p11->C_GetAttributeValue(s, key, &query, 1), CKR_OK);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(room[i].ulValueLen,
+		    room[i].type == CKA_KEY_TYPE ? sizeof(aes) : sizeof(yes));
+		room[i].pValue = room[i].type == CKA_KEY_TYPE ? (void *)&got_type
+							      : (void *)&got_bool;
+	}
+	assert_int_equal(p11->C_GetAttributeValue(s, key, &query, 1), CKR_OK);
+	assert_int_equal(got_type, CKK_AES);
+	assert_int_equal(got_bool, CK_TRUE);
 }
 
 static void
@@ -290,6 +347,32 @@ test_replies_may_trickle(void **state)
 	assert_int_equal(p11->C_GenerateRandom(s, random, sizeof(random)), CKR_OK);
 	assert_int_equal(p11->C_GenerateRandom(s, random, 16), CKR_OK);
 	fake->mode = FAKE_HONEST;
+}
+
+/* The last one: the slot is not empty any more. */
+static void
+test_init_token_on_the_empty_slot(void **state)
+{
+	CK_UTF8CHAR label[32], pin[] = "4321";
+	CK_SESSION_HANDLE t;
+	CK_TOKEN_INFO info;
+
+	(void)state;
+	memset(label, ' ', sizeof(label));
+	memcpy(label, "second", 6);
+	assert_int_equal(p11->C_InitToken(FAKE_EMPTY_SLOT, pin, 4, NULL), CKR_ARGUMENTS_BAD);
+	assert_int_equal(p11->C_InitToken(FAKE_EMPTY_SLOT, pin, 4, label), CKR_OK);
+	/* The same slot has it, and this application's other session goes on. */
+	assert_int_equal(p11->C_GetTokenInfo(FAKE_EMPTY_SLOT, &info), CKR_OK);
+	assert_memory_equal(info.label, label, sizeof(label));
+	assert_true(info.flags & CKF_TOKEN_INITIALIZED);
+	assert_int_equal(p11->C_OpenSession(FAKE_EMPTY_SLOT, RW, NULL, NULL, &t), CKR_OK);
+	assert_int_equal(p11->C_Login(t, CKU_SO, pin, 4), CKR_OK);
+	assert_int_equal(p11->C_InitPIN(t, (CK_UTF8CHAR_PTR)"5555", 4), CKR_OK);
+	assert_int_equal(p11->C_Logout(t), CKR_OK);
+	assert_int_equal(p11->C_Login(t, CKU_USER, (CK_UTF8CHAR_PTR)"5555", 4), CKR_OK);
+	assert_int_not_equal(client_data(t, "on the second", CK_TRUE), 0);
+	assert_int_not_equal(client_data(s, "on the first", CK_FALSE), 0);
 }
 
 static void
@@ -327,8 +410,11 @@ main(void)
 	    T(test_logout_voids_private_handles),
 	    T(test_session_of_another_slot_does_not_see_the_object),
 	    T(test_large_data_in_both_directions),
+	    T(test_large_data_whole_and_in_parts),
+	    T(test_nested_template),
 	    T(test_replies_may_trickle),
 	    T(test_unserved_is_said_honestly),
+	    T(test_init_token_on_the_empty_slot),
 	};
 	int failed;
 

@@ -46,18 +46,18 @@ test_file_then_environment(void **state)
 
 	(void)state;
 	assert_true(
-	    load("# a comment\naddress = unix:/x\nsilence=7\nconnect_timeout = 8\n"
+	    load("# a comment\naddress = unix:/x\nsilence=700\nconnect_timeout = 8\n"
 		 "reconnect = 9\n"));
 	assert_true(config_load(&c));
 	assert_string_equal(c.address, "unix:/x");
-	assert_int_equal(c.silence, 7);
+	assert_int_equal(c.silence, 700);
 	assert_int_equal(c.connect_timeout, 8);
 	assert_int_equal(c.reconnect, 9);
 	assert_int_equal(setenv("CAAS_VSM_ADDRESS", "unix:/y", 1), 0);
-	assert_int_equal(setenv("CAAS_VSM_SILENCE_MS", "11", 1), 0);
+	assert_int_equal(setenv("CAAS_VSM_SILENCE_MS", "1100", 1), 0);
 	assert_true(config_load(&c));
 	assert_string_equal(c.address, "unix:/y");
-	assert_int_equal(c.silence, 11);
+	assert_int_equal(c.silence, 1100);
 	assert_int_equal(setenv("CAAS_VSM_SILENCE_MS", "soon", 1), 0);
 	assert_false(config_load(&c));
 	assert_int_equal(unsetenv("CAAS_VSM_SILENCE_MS"), 0);
@@ -69,7 +69,7 @@ test_file_then_environment(void **state)
 static void
 test_refused(void **state)
 {
-	static const char *const bad[] = {"colour = blue\n", "silence = 0\n",
+	static const char *const bad[] = {"colour = blue\n", "silence = 0\n", "silence = 299\n",
 	    "silence = -1\n", "silence = 1x\n", "silence =\n", "silence = 99999999999\n",
 	    "address = /run/socket\n", "address =\n", "what\n"};
 	char long_one[600] = "address = unix:/";
