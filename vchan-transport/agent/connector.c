@@ -2,6 +2,7 @@
 #include "vchan-transport/agent/connector.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -26,6 +27,26 @@ struct connector {
 	struct request ring[];
 };
 
+/* The application left while it was waiting for its turn. */
+static bool
+left(const struct channel *local)
+{
+	struct pollfd p = {.fd = channel_poll_fd(local)};
+
+	return poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+static void
+try_request(const struct connector *c, struct request *r)
+{
+	r->upstream = NULL;
+	r->err = ECANCELED;
+	if (left(r->local))
+		return;
+	r->upstream = transport_connect(c->address, c->timeout);
+	r->err = r->upstream == NULL ? errno : 0;
+}
+
 static void *
 work(void *arg)
 {
@@ -40,8 +61,7 @@ work(void *arg)
 			continue;
 		}
 		(void)pthread_mutex_unlock(&c->lock);
-		r->upstream = transport_connect(c->address, c->timeout);
-		r->err = r->upstream == NULL ? errno : 0;
+		try_request(c, r);
 		(void)pthread_mutex_lock(&c->lock);
 		c->todo++;
 		(void)eventfd_write(c->fd, 1);

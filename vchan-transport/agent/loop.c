@@ -84,8 +84,11 @@ take_channels(struct loop *l)
 	while (connector_result(l->connector, &local, &upstream, &peer, &err)) {
 		l->connecting--;
 		if (upstream == NULL) {
-			log_warn("no channel for uid=%u pid=%u: %s", peer.id, peer.pid,
-			    transport_strerror(l->o->upstream, err));
+			if (err == ECANCELED)
+				log_debug("uid=%u pid=%u left before its turn", peer.id, peer.pid);
+			else
+				log_warn("no channel for uid=%u pid=%u: %s", peer.id, peer.pid,
+				    transport_strerror(l->o->upstream, err));
 			channel_close(local);
 			continue;
 		}

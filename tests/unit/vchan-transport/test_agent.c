@@ -388,6 +388,33 @@ test_connecting_holds_nobody_up(void **state)
 	end(w);
 }
 
+/* Applications that gave up do not keep others waiting. */
+static void
+test_who_left_is_passed_over(void **state)
+{
+	struct world *w = begin("--connect-timeout", "20");
+	struct channel *a[6], *s[3];
+
+	(void)state;
+	assert_int_equal(listen(listener_fd(w->server), 0), 0);
+	/* One fits in the queue, the next blocks the thread, the others wait for it. */
+	for (int i = 0; i < 6; i++)
+		a[i] = application();
+	for (int i = 2; i < 5; i++)
+		channel_close(a[i]);
+	a[2] = a[5];
+	for (int i = 0; i < 3; i++) {
+		s[i] = server_side(w);
+		say(a[i], s[i], "mine");
+	}
+	for (int i = 0; i < 3; i++) {
+		channel_close(a[i]);
+		channel_close(s[i]);
+	}
+	expect_idle(w);
+	end(w);
+}
+
 static void
 test_thousand_one_after_the_other(void **state)
 {
@@ -488,6 +515,7 @@ main(void)
 	    cmocka_unit_test(test_server_that_goes_and_comes),
 	    cmocka_unit_test(test_more_than_the_limit),
 	    cmocka_unit_test(test_connecting_holds_nobody_up),
+	    cmocka_unit_test(test_who_left_is_passed_over),
 	    cmocka_unit_test(test_thousand_one_after_the_other),
 	    cmocka_unit_test(test_stop_passes_on_what_it_holds),
 	    cmocka_unit_test(test_mistakes_on_the_command_line),
