@@ -24,8 +24,7 @@ int connector_fd(const struct connector *c);
 bool connector_submit(struct connector *c, struct channel *local,
     const struct peer *peer);
 /* False when no request is done.  *ret_upstream NULL: there was no channel (*ret_err,
- * ECANCELED when the application left);
- * *ret_local is the caller's again in any case. */
+ * ECANCELED when the application left); *ret_local is the caller's again in any case. */
 bool connector_result(struct connector *c, struct channel **ret_local,
     struct channel **ret_upstream, struct peer *ret_peer, int *ret_err);
 
