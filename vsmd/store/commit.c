@@ -6,9 +6,12 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "vsmd/store/clock.h"
 #include "vsmd/store/collect.h"
 #include "vsmd/store/dirwatch.h"
 #include "vsmd/store/worker_ask.h"
+
+#define GATE_PATIENCE 60000 /* ms */
 
 /* One slot's part in a commit. */
 struct part_of {
@@ -178,6 +181,25 @@ take_slot(struct round *r, struct part_of *p)
 	return collect(slot, &s->vault.map, &r->txn);
 }
 
+/* No call of SoftHSM2 holds a gate for long, and who waits for a commit holds none. */
+static void
+gate_taken(struct store *s, struct slot *slot)
+{
+	unsigned patience =
+	    s->config->gate_patience > 0 ? s->config->gate_patience : GATE_PATIENCE;
+	int64_t now = clock_ms();
+
+	if (slot->gate_since == 0)
+		slot->gate_since = now;
+	if (now - slot->gate_since < patience) {
+		s->gate_busy = true;
+		return;
+	}
+	slot->gate_since = 0;
+	refuse(s, slot, CKR_DEVICE_ERROR);
+	store_discard(s, slot, "a worker does not leave its gate");
+}
+
 static void
 take_slots(struct round *r)
 {
@@ -191,9 +213,10 @@ take_slots(struct round *r)
 		if (slot->discarding || !any_waits(s, slot))
 			continue;
 		if (!restore_enter(slot)) {
-			s->gate_busy = true;
+			gate_taken(s, slot);
 			continue;
 		}
+		slot->gate_since = 0;
 		*p = (struct part_of){.slot = slot, .mark = r->txn.n};
 		slot->growth = 0;
 		rv = take_slot(r, p);

@@ -33,6 +33,7 @@ struct slot {
 	char label[SLOT_LABEL], serial[SLOT_SERIAL], directory[SLOT_DIR];
 	uint64_t epoch;	  /* store sequence of its last change, shown in the gate file */
 	int gate;	  /* memory/gates/N, or -1 */
+	int64_t gate_since; /* ms: since when a commit waits for it; 0: none does */
 	int dir;	  /* the token's directory in memory, or -1 */
 	int watch;	  /* inotify descriptor of it, or -1 */
 	struct map dirty; /* names in it that changed since the last commit */

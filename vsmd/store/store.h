@@ -24,6 +24,7 @@ struct store_config {
 	const char *tpm;    /* address for tpm_open() */
 	struct tpm_policy policy;
 	const char *approvals; /* directory of approvals */
+	unsigned gate_patience; /* ms for which a gate may be held up; 0: a minute */
 	unsigned pin_tries;    /* 0: no lock-out (sandbox) */
 	bool sandbox; /* log less alarm about a local TPM's weakness, more elsewhere */
 };

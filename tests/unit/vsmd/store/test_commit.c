@@ -251,6 +251,31 @@ a_taken_gate_parks_one_slot(void **state)
 	close(other);
 }
 
+/* A worker that never leaves the gate must not hang its token's other applications. */
+static void
+a_gate_that_is_never_left(void **state)
+{
+	char gate[512];
+	int fd, lock;
+	RIG(r);
+
+	close(make_token(r, 0, "one"));
+	assert_int_equal(rig_stop(r), 0);
+	r->config.gate_patience = 100;
+	assert_true(rig_start(r));
+	fd = rig_attach(r, 0, false, "web", 0);
+	snprintf(gate, sizeof(gate), "%s/gates/0", r->memory);
+	lock = open(gate, O_RDWR | O_CLOEXEC);
+	assert_int_equal(flock(lock, LOCK_EX), 0);
+	assert_int_equal(rig_commit(fd, NULL, NULL, NULL), CKR_DEVICE_ERROR);
+	close(lock); /* killed by the supervisor */
+	assert_int_equal(rig_discard(r), 0);
+	close(fd);
+	fd = rig_attach(r, 0, false, "web", 0);
+	assert_int_equal(rig_commit(fd, NULL, NULL, NULL), CKR_OK);
+	close(fd);
+}
+
 static void
 the_epoch_is_in_the_gate_file(void **state)
 {
@@ -696,6 +721,7 @@ main(void)
 	    T(numbers_are_not_used_again),
 	    T(initializing_again_forgets_the_user_pin),
 	    T(a_taken_gate_parks_one_slot),
+	    T(a_gate_that_is_never_left),
 	    T(the_epoch_is_in_the_gate_file),
 	    T(a_writer_that_died),
 	    T(odd_files_are_not_stored),
