@@ -155,6 +155,7 @@ tick(struct super *s, int64_t now)
 	next = earliest(next, listen_tick(s, now));
 	next = earliest(next, greet_tick(s, now));
 	next = earliest(next, attach_tick(s, now));
+	next = earliest(next, slots_tick(s, now));
 	next = earliest(next, nurseries_tick(s, now));
 	next = earliest(next, store_tick(s, now));
 	next = earliest(next, tpm_tick(s, now));

@@ -7,6 +7,7 @@
 #include "vsmd/supervisor/super.h"
 
 #define DIRECTORY_MAX 1024
+#define LAST_WORDS 1000 /* ms in which a worker tells its guest that a commit failed */
 
 struct slot *
 slot_find(const struct super *s, uint32_t id)
@@ -164,10 +165,32 @@ slots_discard(struct super *s, struct buf *b)
 		return false;
 	log_warn("ending the applications of a token: %s slot=%u", why, id);
 	slot->state = SLOT_KILLING;
+	slot->kill_by = now_ms() + LAST_WORDS;
 	attach_refuse_all(s, slot, HELLO_BUSY);
-	nurseries_kill_slot(s, id);
-	slots_nursery_gone(s, id);
 	return true;
+}
+
+int64_t
+slots_tick(struct super *s, int64_t now)
+{
+	int64_t next = NEVER;
+
+	for (size_t i = 0; i < s->nslots; i++) {
+		struct slot *slot = s->slots[i];
+
+		if (slot->state != SLOT_KILLING || slot->kill_by == NEVER)
+			continue;
+		if (now < slot->kill_by && workers_of_slot(s, slot->id)) {
+			if (slot->kill_by < next)
+				next = slot->kill_by;
+			continue;
+		}
+		slot->kill_by = NEVER;
+		nurseries_kill_slot(s, slot->id);
+		slots_nursery_gone(s, slot->id);
+		return now; /* which may have changed the list */
+	}
+	return next;
 }
 
 void

@@ -99,6 +99,7 @@ struct slot {
 	char serial[GRANT_NAME];
 	char *directory;
 	enum slot_state state;
+	int64_t kill_by; /* SLOT_KILLING: when its processes get SIGKILL; NEVER: they did */
 	struct nursery *nursery; /* the one that takes new applications, or NULL */
 	struct attach *queue;
 	unsigned failures; /* nurseries in a row that ended before they were ready */
@@ -213,8 +214,12 @@ void greet_refuse(struct super *s, struct channel *channel, enum hello_status st
 struct slot *slot_find(const struct super *s, uint32_t id);
 /* M_T_SLOTS after its first byte.  False: malformed. */
 bool slots_update(struct super *s, struct buf *b);
-/* M_T_DISCARD after its first byte.  False: malformed. */
+/*
+ * M_T_DISCARD after its first byte.  False: malformed.  Workers whose commit failed tell
+ * their guests so, and end by themselves; a moment later the others are killed.
+ */
 bool slots_discard(struct super *s, struct buf *b);
+int64_t slots_tick(struct super *s, int64_t now);
 /* A process group of the slot is gone: go on with a discard. */
 void slots_nursery_gone(struct super *s, uint32_t id);
 /* The store is gone: nothing is rebuilt, everything is refused. */
@@ -249,6 +254,8 @@ bool workers_started(struct super *s, struct nursery *n, pid_t pid);
 bool workers_failed(struct super *s, struct nursery *n, const char *why);
 bool workers_exited(struct super *s, struct nursery *n, pid_t pid, int status);
 bool workers_of(const struct nursery *n, pid_t pid);
+/* Has or gets the slot any? */
+bool workers_of_slot(const struct super *s, uint32_t slot);
 void workers_forget_all(struct super *s, struct nursery *n);
 
 /* adminproc.c */

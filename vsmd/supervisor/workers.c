@@ -77,6 +77,15 @@ find(const struct nursery *n, pid_t pid)
 }
 
 bool
+workers_of_slot(const struct super *s, uint32_t slot)
+{
+	for (const struct nursery *n = s->nurseries; n != NULL; n = n->next)
+		if (n->slot == slot && n->workers.n + n->starting.n > 0)
+			return true;
+	return false;
+}
+
+bool
 workers_of(const struct nursery *n, pid_t pid)
 {
 	return find(n, pid) != NULL;
