@@ -173,15 +173,15 @@ do_decrypt(struct client *c, char *argv[])
 	return c->p11->C_Decrypt(c->session, in, sizeof(in), out, &len);
 }
 
-/* create LABEL VALUE: a data object on the token */
+/* create LABEL VALUE: a data object on the token, that is seen without a login too */
 CK_RV
 do_create(struct client *c, char *argv[])
 {
 	CK_OBJECT_CLASS class = CKO_DATA;
 	CK_OBJECT_HANDLE object;
 	CK_ATTRIBUTE t[] = {{CKA_CLASS, &class, sizeof(class)},
-	    {CKA_TOKEN, &yes, sizeof(yes)}, text(CKA_LABEL, argv[1]),
-	    text(CKA_VALUE, argv[2])};
+	    {CKA_TOKEN, &yes, sizeof(yes)}, {CKA_PRIVATE, &no, sizeof(no)},
+	    text(CKA_LABEL, argv[1]), text(CKA_VALUE, argv[2])};
 
 	return c->p11->C_CreateObject(c->session, t, COUNT(t), &object);
 }
@@ -202,11 +202,11 @@ do_get(struct client *c, char *argv[])
 	return CKR_OK;
 }
 
-/* set LABEL VALUE: another value for a data object */
+/* set LABEL NEW: another label for a data object */
 CK_RV
 do_set(struct client *c, char *argv[])
 {
-	CK_ATTRIBUTE t[] = {text(CKA_VALUE, argv[2])};
+	CK_ATTRIBUTE t[] = {text(CKA_LABEL, argv[2])};
 	CK_OBJECT_HANDLE object;
 	CK_RV rv;
 
