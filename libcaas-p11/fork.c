@@ -15,31 +15,31 @@ static union {
 	uint8_t page[PAGE];
 } watched __attribute__((aligned(PAGE)));
 
-static bool wiped; /* the kernel empties the page in a child */
-static pid_t owner;
+/* A child's threads may ask while one of them says that it is "we" now. */
+static atomic_bool wiped; /* the kernel empties the page in a child */
+static _Atomic pid_t owner;
 
 void
 fork_watch(void)
 {
-	owner = getpid();
-	wiped = sysconf(_SC_PAGESIZE) == PAGE &&
-	    madvise(&watched, sizeof(watched), MADV_WIPEONFORK) == 0;
+	atomic_store(&wiped, sysconf(_SC_PAGESIZE) == PAGE &&
+	    madvise(&watched, sizeof(watched), MADV_WIPEONFORK) == 0);
 	atomic_store(&watched.ours, true);
+	atomic_store(&owner, getpid());
 }
 
 void
 fork_unwatch(void)
 {
 	atomic_store(&watched.ours, false);
-	if (wiped)
+	if (atomic_exchange(&wiped, false))
 		(void)madvise(&watched, sizeof(watched), MADV_KEEPONFORK);
-	wiped = false;
 }
 
 bool
 fork_happened(void)
 {
-	if (wiped)
+	if (atomic_load_explicit(&wiped, memory_order_acquire))
 		return !atomic_load_explicit(&watched.ours, memory_order_acquire);
-	return getpid() != owner;
+	return getpid() != atomic_load_explicit(&owner, memory_order_acquire);
 }

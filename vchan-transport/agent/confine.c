@@ -30,8 +30,7 @@ confine_user(const char *user)
 		log_fatal("--user %s: the way back to root is open", user);
 }
 
-/* Sanitizers need calls that a relay does not. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if CONFINE_UNFILTERED
 static void
 filter(void)
 {

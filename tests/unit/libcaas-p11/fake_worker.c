@@ -217,7 +217,7 @@ beat(struct worker *w)
 static bool
 answer(struct worker *w, struct buf *out)
 {
-	switch (w->fake->mode) {
+	switch (atomic_load(&w->fake->mode)) {
 	case FAKE_MUTE:
 		return true;
 	case FAKE_BEATS:
