@@ -2,6 +2,7 @@
 #include "fake.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -174,8 +175,8 @@ fake_restart(struct fake *f)
 	spawn(f);
 }
 
-void
-fake_kill_workers(struct fake *f)
+static void
+for_each_worker(struct fake *f, void (*act)(pid_t pid))
 {
 	char path[64], buf[4096], *p, *end;
 	FILE *file;
@@ -191,16 +192,67 @@ fake_kill_workers(struct fake *f)
 
 		if (end == p)
 			break;
-		(void)kill((pid_t)pid, SIGKILL);
-		while (kill((pid_t)pid, 0) == 0)
+		act((pid_t)pid);
+	}
+}
+
+static void
+kill_worker(pid_t pid)
+{
+	(void)kill(pid, SIGKILL);
+	while (kill(pid, 0) == 0)
+		(void)usleep(1000);
+}
+
+void
+fake_kill_workers(struct fake *f)
+{
+	for_each_worker(f, kill_worker);
+}
+
+/* The thread stands still, or is gone. */
+static bool
+stands(const char *stat_path)
+{
+	char line[256], *state;
+	FILE *f = fopen(stat_path, "r");
+	bool yes = true;
+
+	if (f == NULL)
+		return true;
+	if (fgets(line, sizeof(line), f) != NULL && (state = strrchr(line, ')')) != NULL)
+		yes = strchr("TtZX", state[2]) != NULL;
+	(void)fclose(f);
+	return yes;
+}
+
+/* SIGSTOP takes its time, for each thread its own. */
+static void
+wait_until_it_stands(pid_t pid)
+{
+	char path[300];
+	struct dirent *e;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	if ((d = opendir(path)) == NULL)
+		return;
+	while ((e = readdir(d)) != NULL) {
+		if (e->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/task/%s/stat", (int)pid, e->d_name);
+		while (!stands(path))
 			(void)usleep(1000);
 	}
+	(void)closedir(d);
 }
 
 void
 fake_freeze(struct fake *f)
 {
 	assert(kill(-f->pid, SIGSTOP) == 0);
+	wait_until_it_stands(f->pid);
+	for_each_worker(f, wait_until_it_stands);
 }
 
 void

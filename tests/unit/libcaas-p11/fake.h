@@ -32,6 +32,7 @@ enum fake_mode {
 	FAKE_HUGE,	 /* a length beyond the maximum */
 	FAKE_FLAGS,	 /* flags in a header */
 	FAKE_OVERFLOW,	 /* more output than the caller has room for */
+	FAKE_AGAIN,	 /* says once that it serves no more, and ends; then honest */
 	FAKE_HALF,	 /* half a reply, then the end */
 	FAKE_TRICKLE	 /* the reply byte by byte */
 };

@@ -243,6 +243,13 @@ answer(struct worker *w, struct buf *out)
 	case FAKE_FLAGS:
 		buf_set_u32(out, 12, 1);
 		break;
+	case FAKE_AGAIN:
+		atomic_store(&w->fake->mode, FAKE_HONEST);
+		buf_truncate(out, FRAME_HEADER);
+		buf_set_u32(out, 0, 0);
+		buf_set_u32(out, 8, FRAME_AGAIN);
+		send_all(w, out->data, out->len);
+		return false;
 	case FAKE_HALF:
 		send_all(w, out->data, out->len / 2);
 		return false;

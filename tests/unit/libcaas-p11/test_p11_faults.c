@@ -136,7 +136,7 @@ test_hung(void **state)
 	CK_BYTE b[4];
 
 	(void)state;
-	restart_with_silence("300");
+	restart_with_silence("1000");
 	fake_freeze(fake);
 	assert_int_equal(p11->C_GenerateRandom(s, b, 4), CKR_DEVICE_ERROR);
 	/* Still hung, and no worse. */
@@ -263,6 +263,22 @@ test_breaches(void **state)
 	assert_int_equal(p11->C_GenerateRandom(s, b, 4), CKR_DEVICE_REMOVED);
 }
 
+/* A worker that cannot judge any more: the application does not notice. */
+static void
+test_asked_again(void **state)
+{
+	int channels = fake->channels;
+	CK_BYTE b[4];
+
+	(void)state;
+	assert_int_equal(client_sign(s, key), CKR_OK);
+	fake->mode = FAKE_AGAIN;
+	assert_int_equal(p11->C_GenerateRandom(s, b, sizeof(b)), CKR_OK);
+	assert_int_equal(fake->mode, FAKE_HONEST);
+	assert_int_equal(fake->channels, channels + 1);
+	assert_int_equal(client_sign(s, key), CKR_OK);
+}
+
 static void *
 random_until_it_ends(void *arg)
 {
@@ -317,6 +333,7 @@ main(void)
 	    T(test_what_a_restart_takes),
 	    T(test_killed_during_a_call),
 	    T(test_breaches),
+	    T(test_asked_again),
 	    T(test_finalize_wakes_calls),
 	};
 	char conf[128];
