@@ -33,6 +33,7 @@ struct link {
 	struct waiter *parked; /* of those the ones that sleep */
 
 	struct waiter *woken; /* the leader's: to be woken without the lock */
+	bool again;           /* the leader's: the worker serves no more */
 };
 
 /* Of a waiter.  It changes once; who sees that may go, and the waiter with it. */
@@ -243,7 +244,13 @@ deliver(void *arg, const struct frame *f, const uint8_t *body, uint8_t *big)
 		return f->id == 0 && f->length == 0;
 	lock_take(&l->lock);
 	p = find(l, f->id);
-	if ((w = *p) == NULL || w->call != f->call) {
+	if ((w = *p) != NULL && f->call == FRAME_AGAIN && f->length == 0) {
+		/* It is told when the link is broken, so that it asks on another one. */
+		w->again = l->again = true;
+		lock_give(&l->lock);
+		return true;
+	}
+	if (w == NULL || w->call != f->call) {
 		lock_give(&l->lock);
 		return false;
 	}
@@ -270,7 +277,7 @@ lead(struct link *l)
 	l->woken = NULL;
 	r = inbox_read(&l->inbox, l->channel, l->max_frame, l->silence, &sink, l);
 	wake_all(l->woken);
-	if (r == INBOX_GONE)
+	if (r == INBOX_GONE || (r == INBOX_OK && l->again))
 		link_break(l, CKR_DEVICE_REMOVED);
 	else if (r == INBOX_NO_MEMORY)
 		link_break(l, CKR_HOST_MEMORY);
@@ -367,7 +374,7 @@ link_call(struct link *l, struct buf *frame, uint32_t call, struct waiter *w)
 	w->why = CKR_GENERAL_ERROR;
 	w->body = NULL;
 	w->len = 0;
-	w->unsent = w->parked = w->leads = false;
+	w->unsent = w->again = w->parked = w->leads = false;
 	(void)sem_init(&w->wake, 0, 0);
 	if (serial)
 		lock_take(&l->serial);
@@ -375,7 +382,7 @@ link_call(struct link *l, struct buf *frame, uint32_t call, struct waiter *w)
 		sent = send_frame(l, frame, w->id);
 		wait_for(l, w);
 		/* Half a frame is never served. */
-		w->unsent = !sent;
+		w->unsent = !sent || w->again;
 	} else {
 		atomic_init(&w->state, FAILED);
 	}

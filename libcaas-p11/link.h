@@ -12,8 +12,8 @@
  *
  * With the application's locks (locks.h) one call at a time is let through.
  *
- * Threads: any, with cancellation disabled.  Ownership: counted; the last release closes the channel.  Fork: the
- * child calls link_forget() and nothing else.
+ * Threads: any, with cancellation disabled.  Ownership: counted; the last release closes
+ * the channel.  Fork: the child calls link_forget() and nothing else.
  */
 #ifndef CAAS_P11_LINK_H
 #define CAAS_P11_LINK_H
@@ -38,7 +38,8 @@ struct waiter {
 	CK_RV why;     /* it failed */
 	uint8_t *body; /* the reply; in `small` or of malloc() */
 	size_t len;
-	bool unsent; /* it failed, and the worker cannot have seen the call */
+	bool unsent; /* it failed, and the worker has not served the call */
+	bool again;  /* it said so (FRAME_AGAIN) */
 
 	/* link.c's alone */
 	atomic_int state;

@@ -21,6 +21,12 @@
 /* Worker to guest, id 0, no body: still at work.  Sent when nothing else was for a
  * third of the silence that the guest tolerates (hello). */
 #define FRAME_BEAT 0xffff0001u
+/*
+ * Worker to guest, with the id of a request, no body: that request was not served, and no
+ * later one will be; ask again on a fresh channel.  Sent when another application changed
+ * a PIN or made the token, which this worker's SoftHSM2 cannot learn any more.
+ */
+#define FRAME_AGAIN 0xffff0003u
 /* Guest to worker: resume an application on this fresh channel (resume.h). */
 #define FRAME_RESUME 0xffff0002u
 

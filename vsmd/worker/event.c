@@ -114,12 +114,12 @@ audit_refusal(struct request *r, struct event *e)
 		snprintf(n, sizeof(n), "%u", suppressed);
 		event_word(e, "unrecorded", n);
 	}
-	audit_use(r, e);
+	(void)audit_use(r, e); /* it is refused with or without a record */
 }
 
-void
+CK_RV
 audit_use(struct request *r, struct event *e)
 {
 	pool_promote(r->w, r->seat);
-	(void)store_audit(r->w, e);
+	return store_audit(r->w, e);
 }

@@ -43,6 +43,6 @@ void event_put(struct buf *b, const struct event *e);
 
 /* Tell the store now.  Refusals pass the rate limit, uses do not need to. */
 void audit_refusal(struct request *r, struct event *e);
-void audit_use(struct request *r, struct event *e);
+CK_RV audit_use(struct request *r, struct event *e);
 
 #endif

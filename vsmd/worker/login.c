@@ -103,19 +103,27 @@ fetch_pin(struct request *r, struct arg *pin, uint8_t *secret)
 	return CKR_OK;
 }
 
-/* SoftHSM2 accepted it: audit, ticket. */
-static void
+/* SoftHSM2 accepted it: audit, ticket.  A login without a record is none. */
+static CK_RV
 login_succeeded(struct request *r, CK_USER_TYPE user, const struct arg *pin)
 {
+	struct worker *w = r->w;
 	struct event *e = &r->event;
+	CK_RV rv;
 
 	r->reply.ticket_len = sizeof(r->ticket);
 	e->name = r->call->name;
 	e->rv = CKR_OK;
 	event_word(e, "user", user_name(user));
-	if (store_login_done(r->w, (uint8_t)user, true, pin->ptr, pin->len, e, r->ticket,
-		&r->reply.ticket_len) == CKR_OK)
+	rv = store_login_done(w, (uint8_t)user, true, pin->ptr, pin->len, e, r->ticket,
+	    &r->reply.ticket_len);
+	if (rv == CKR_OK) {
 		r->reply.ticket = r->ticket;
+		w->user = (int)user;
+	} else {
+		(void)w->fl->C_Logout(r->args[0].len);
+	}
+	return rv;
 }
 
 static CK_RV
@@ -140,8 +148,7 @@ login(struct request *r, CK_USER_TYPE user, struct arg *pin, uint8_t *secret)
 	rv = call_invoke(r->call, w->fl, r->args);
 	serve_leave(r);
 	if (rv == CKR_OK && user != CKU_CONTEXT_SPECIFIC) {
-		w->user = (int)user;
-		login_succeeded(r, user, pin);
+		rv = login_succeeded(r, user, pin);
 	} else if (rv == CKR_PIN_INCORRECT && judged && !channel) {
 		login_failed(r, who);
 	}

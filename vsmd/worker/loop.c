@@ -141,7 +141,7 @@ static bool
 finish(struct request *r, struct seat *seat)
 {
 	struct worker *w = r->w;
-	bool ok = true;
+	bool ok;
 
 	turn_done(&w->sessions, &r->turn);
 	if (seat->role != 0)
@@ -149,11 +149,10 @@ finish(struct request *r, struct seat *seat)
 	if (r->aside)
 		atomic_fetch_sub(&w->pool.aside, 1);
 	pool_forget(&w->pool, seat);
-	if (!r->silent)
-		ok = reply_send(r);
+	ok = reply_send(r);
 	clean(r);
 	if (!ok || r->last)
-		worker_end(w, r->silent ? 0 : 1);
+		worker_end(w, r->again ? 0 : 1);
 	return ok && !r->last;
 }
 

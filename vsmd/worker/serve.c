@@ -119,8 +119,8 @@ serve_call(struct request *r, enum call_gate mode)
 
 /*
  * SoftHSM2 reads the PINs, and whether there is a token, once per process: where another
- * worker has changed them, this one cannot judge any more.  It ends without an answer,
- * and the guest attaches anew.
+ * worker has changed them, this one cannot judge any more.  It says so and ends; the
+ * guest attaches anew and asks again (FRAME_AGAIN).
  */
 static bool
 outdated(const struct request *r)
@@ -169,7 +169,9 @@ serve(struct request *r)
 	/* Before the data are read: an older epoch never hides a change. */
 	reply->epoch = gate_epoch(&r->w->gate);
 	if (outdated(r)) {
-		r->silent = r->last = true;
+		buf_reset(&r->out);
+		frame_begin(&r->out, r->frame.id, FRAME_AGAIN);
+		r->again = r->last = true;
 		return;
 	}
 	if ((rv = check_slot(r)) == CKR_OK && (rv = policy_call(r)) == CKR_OK)

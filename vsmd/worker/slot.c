@@ -172,7 +172,10 @@ step_init_token(struct request *r)
 	}
 	r->event.name = r->call->name;
 	r->event.rv = rv;
-	event_bytes(&r->event, "label", r->args[2].ptr, r->args[2].ptr ? 32 : 0);
+	if (r->has_token)
+		event_bytes(&r->event, "label", r->token.label, strlen(r->token.label));
+	else
+		event_bytes(&r->event, "label", r->args[2].ptr, r->args[2].ptr ? 32 : 0);
 	if (rv == CKR_OK)
 		rv = store_pin_changed(w, CKU_SO, pin->ptr, pin->len);
 	else if (rv == CKR_PIN_INCORRECT && !w->blank)

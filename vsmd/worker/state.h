@@ -78,7 +78,7 @@ struct request {
 	bool refused;                /* event is a policy-refusal */
 	bool commit;                 /* the call changed the token's files */
 	bool last;                   /* end the worker after the reply */
-	bool silent;                 /* and send none */
+	bool again;                  /* not served: the guest asks on a fresh channel */
 };
 
 /* serve.c: everything between a decoded request and its reply. */

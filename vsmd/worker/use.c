@@ -72,7 +72,7 @@ step_use_end(struct request *r)
 	struct session *s = r->turn.session;
 	size_t out = serve_arg(r, ARG_OUT_BYTES, 0);
 	int use = use_of(r->call);
-	CK_RV rv = serve_call(r, r->call->gate);
+	CK_RV rv = serve_call(r, r->call->gate), audited;
 
 	/* A question for the length is no use yet. */
 	if ((r->w->grant->flags & GRANT_AUDIT_USE) == 0 || s == NULL || use < 0 ||
@@ -81,7 +81,9 @@ step_use_end(struct request *r)
 	r->event = *s->use[use];
 	r->event.name = r->call->name;
 	r->event.rv = rv;
-	audit_use(r, &r->event);
+	/* What cannot be recorded is not given out. */
+	if ((audited = audit_use(r, &r->event)) != CKR_OK && rv == CKR_OK)
+		rv = audited;
 	free(s->use[use]);
 	s->use[use] = NULL;
 	return rv;
@@ -112,6 +114,5 @@ step_wrap(struct request *r)
 	r->event.rv = rv;
 	event_object(&r->event, &key);
 	event_mech(&r->event, r->args[1].ptr);
-	audit_use(r, &r->event);
-	return rv;
+	return audit_use(r, &r->event);
 }

@@ -258,6 +258,11 @@ guest_call(struct guest *g, uint32_t number, const struct arg *args)
 	if (!guest_receive(g, &f))
 		return CKR_DEVICE_REMOVED;
 	assert_int_equal(f.id, id);
+	if (f.call == FRAME_AGAIN) {
+		assert_int_equal(f.length, 0);
+		g->again++;
+		return CKR_DEVICE_REMOVED;
+	}
 	assert_int_equal(f.call, number);
 	return guest_read_reply(g, number, args);
 }

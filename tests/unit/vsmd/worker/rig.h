@@ -60,6 +60,7 @@ struct guest {
 	struct hello_answer hello;
 	uint32_t next_id;
 	unsigned beats;
+	unsigned again; /* FRAME_AGAIN seen */
 	uint64_t epoch;
 	struct buf in;   /* the body of the last reply */
 	struct arena arena;

@@ -206,8 +206,9 @@ test_pin_change_elsewhere(void **state)
 	assert_int_equal(rig.store.commits, commits + 1);
 	assert_int_equal(rig.store.pins, pins + 1);
 	assert_string_equal(rig.store.user_pin, "99990000");
-	/* b cannot judge any more: its channel ends without an answer, in order. */
+	/* b cannot judge any more: it says so, and its channel ends, in order. */
 	assert_int_equal(guest_try_login(&b, CKU_USER, USER_PIN), CKR_DEVICE_REMOVED);
+	assert_int_equal(b.again, 1);
 	assert_int_equal(guest_wait_end(&b), 0);
 	guest_attach(&c, &rig, &grant, 0);
 	guest_open(&c);
