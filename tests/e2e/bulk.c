@@ -1,4 +1,5 @@
-/* bulk.c - commands on much data, in one call or in many, checked with OpenSSL; see client.h
+/* bulk.c - commands on much data, in one call or in many, checked with OpenSSL; see
+ *client.h
  *
  *	digest|hmac|aes SIZE [PART]
  */
@@ -83,8 +84,8 @@ go(struct client *c, const struct kind *k, struct bulk *b, const char *part)
 		rv = k->one(c->session, b->in, b->size, b->out, &b->len);
 	if (rv == CKR_OK)
 		say(c, b->len == b->want_len && memcmp(b->out, b->want, b->len) == 0
-			? " same"
-			: " DIFFERENT");
+			   ? " same"
+			   : " DIFFERENT");
 	return rv;
 }
 
@@ -135,8 +136,8 @@ do_hmac(struct client *c, char *argv[])
 	CK_RV rv = CKR_HOST_MEMORY;
 
 	if (bulk_begin(&b, argv[1]) &&
-	    HMAC(EVP_sha256(), key_value, sizeof(key_value), b.in, b.size, b.want, &len) !=
-		NULL &&
+	    HMAC(EVP_sha256(), key_value, sizeof(key_value), b.in, b.size, b.want,
+		&len) != NULL &&
 	    (rv = make_key(c, CKK_GENERIC_SECRET, &key)) == CKR_OK &&
 	    (rv = c->p11->C_SignInit(c->session, &m, key)) == CKR_OK) {
 		b.want_len = len;

@@ -15,15 +15,39 @@ static const struct {
 	const char *name;
 	command *run;
 } commands[] = {
-    {"init", do_init}, {"finalize", do_finalize}, {"slots", do_slots}, {"slot", do_slot},
-    {"token", do_token}, {"slotinfo", do_slotinfo}, {"tokeninfo", do_tokeninfo},
-    {"open", do_open}, {"close", do_close}, {"login", do_login}, {"logout", do_logout},
-    {"setpin", do_setpin}, {"initpin", do_initpin}, {"inittoken", do_inittoken},
-    {"mech", do_mech}, {"state", do_state}, {"genec", do_genec}, {"genrsa", do_genrsa},
-    {"genaes", do_genaes}, {"import", do_import}, {"find", do_find}, {"count", do_count},
-    {"sign", do_sign}, {"create", do_create}, {"get", do_get}, {"set", do_set},
-    {"destroy", do_destroy}, {"value", do_value}, {"wrap", do_wrap}, {"decrypt", do_decrypt},
-    {"digest", do_digest}, {"hmac", do_hmac}, {"aes", do_aes},
+    {"init", do_init},
+    {"finalize", do_finalize},
+    {"slots", do_slots},
+    {"slot", do_slot},
+    {"token", do_token},
+    {"slotinfo", do_slotinfo},
+    {"tokeninfo", do_tokeninfo},
+    {"open", do_open},
+    {"close", do_close},
+    {"login", do_login},
+    {"logout", do_logout},
+    {"setpin", do_setpin},
+    {"initpin", do_initpin},
+    {"inittoken", do_inittoken},
+    {"mech", do_mech},
+    {"state", do_state},
+    {"genec", do_genec},
+    {"genrsa", do_genrsa},
+    {"genaes", do_genaes},
+    {"import", do_import},
+    {"find", do_find},
+    {"count", do_count},
+    {"sign", do_sign},
+    {"create", do_create},
+    {"get", do_get},
+    {"set", do_set},
+    {"destroy", do_destroy},
+    {"value", do_value},
+    {"wrap", do_wrap},
+    {"decrypt", do_decrypt},
+    {"digest", do_digest},
+    {"hmac", do_hmac},
+    {"aes", do_aes},
 };
 
 struct job {
@@ -88,7 +112,8 @@ run(struct client *c, char *line, const char *prefix)
 			continue;
 		c->says[0] = '\0';
 		rv = commands[i].run(c, argv);
-		printf("%s%s ms=%ld%s\n", prefix, ck_rv_name(rv), now_ms() - begin, c->says);
+		printf(
+		    "%s%s ms=%ld%s\n", prefix, ck_rv_name(rv), now_ms() - begin, c->says);
 		fflush(stdout);
 		return;
 	}
@@ -117,8 +142,8 @@ begin_job(struct job *j, const struct client *c, const char *line)
 	j->client->session = session;
 	snprintf(j->line, sizeof(j->line), "%s", line);
 	if (session == CK_INVALID_HANDLE)
-		(void)c->p11->C_OpenSession(c->slot, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL,
-		    NULL, &j->client->session);
+		(void)c->p11->C_OpenSession(c->slot, CKF_SERIAL_SESSION | CKF_RW_SESSION,
+		    NULL, NULL, &j->client->session);
 	j->runs = pthread_create(&j->thread, NULL, background, j) == 0;
 	printf("CKR_OK ms=0\n");
 	fflush(stdout);

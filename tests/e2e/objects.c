@@ -17,14 +17,16 @@ text(CK_ATTRIBUTE_TYPE type, char *s)
 }
 
 CK_RV
-find_object(struct client *c, CK_OBJECT_CLASS class, const char *label, CK_OBJECT_HANDLE *ret)
+find_object(
+    struct client *c, CK_OBJECT_CLASS class, const char *label, CK_OBJECT_HANDLE *ret)
 {
-	CK_ATTRIBUTE t[] = {{CKA_CLASS, &class, sizeof(class)},
-	    text(CKA_LABEL, (char *)(size_t)label)};
+	CK_ATTRIBUTE t[] = {
+	    {CKA_CLASS, &class, sizeof(class)}, text(CKA_LABEL, (char *)(size_t)label)};
 	CK_ULONG n = 0;
 	CK_RV rv;
 
-	if ((rv = c->p11->C_FindObjectsInit(c->session, t, label != NULL ? 2 : 1)) != CKR_OK)
+	if ((rv = c->p11->C_FindObjectsInit(c->session, t, label != NULL ? 2 : 1)) !=
+	    CKR_OK)
 		return rv;
 	rv = c->p11->C_FindObjects(c->session, ret, 1, &n);
 	(void)c->p11->C_FindObjectsFinal(c->session);
@@ -45,11 +47,12 @@ generate_pair(struct client *c, CK_MECHANISM_TYPE type, CK_ATTRIBUTE *about, cha
 	CK_ULONG n = 4;
 
 	if (type == CKM_RSA_PKCS_KEY_PAIR_GEN) {
-		public[4] = (CK_ATTRIBUTE){CKA_PUBLIC_EXPONENT, exponent, sizeof(exponent)};
+		public[4] =
+		    (CK_ATTRIBUTE){CKA_PUBLIC_EXPONENT, exponent, sizeof(exponent)};
 		n = 5;
 	}
-	return c->p11->C_GenerateKeyPair(c->session, &m, public, n, private, COUNT(private),
-	    &c->public, &c->key);
+	return c->p11->C_GenerateKeyPair(
+	    c->session, &m, public, n, private, COUNT(private), &c->public, &c->key);
 }
 
 /* genec LABEL: a P-256 key on the token */
@@ -69,7 +72,8 @@ do_genrsa(struct client *c, char *argv[])
 	CK_ULONG bits = number(argv[1], 2048);
 	CK_ATTRIBUTE length = {CKA_MODULUS_BITS, &bits, sizeof(bits)};
 
-	return generate_pair(c, CKM_RSA_PKCS_KEY_PAIR_GEN, &length, argv[2], argv[2] != NULL);
+	return generate_pair(
+	    c, CKM_RSA_PKCS_KEY_PAIR_GEN, &length, argv[2], argv[2] != NULL);
 }
 
 /* genaes LABEL [extractable] */
@@ -78,9 +82,9 @@ do_genaes(struct client *c, char *argv[])
 {
 	CK_MECHANISM m = {CKM_AES_KEY_GEN, NULL, 0};
 	CK_ULONG len = 32;
-	CK_ATTRIBUTE t[] = {{CKA_TOKEN, &yes, sizeof(yes)}, {CKA_VALUE_LEN, &len, sizeof(len)},
-	    {CKA_ENCRYPT, &yes, sizeof(yes)}, {CKA_WRAP, &yes, sizeof(yes)},
-	    text(CKA_LABEL, argv[1]),
+	CK_ATTRIBUTE t[] = {{CKA_TOKEN, &yes, sizeof(yes)},
+	    {CKA_VALUE_LEN, &len, sizeof(len)}, {CKA_ENCRYPT, &yes, sizeof(yes)},
+	    {CKA_WRAP, &yes, sizeof(yes)}, text(CKA_LABEL, argv[1]),
 	    {CKA_EXTRACTABLE, argv[2] != NULL ? &yes : &no, sizeof(yes)}};
 
 	return c->p11->C_GenerateKey(c->session, &m, t, COUNT(t), &c->key);
@@ -127,7 +131,8 @@ do_count(struct client *c, char *argv[])
 	(void)argv;
 	if ((rv = c->p11->C_FindObjectsInit(c->session, t, 1)) != CKR_OK)
 		return rv;
-	while ((rv = c->p11->C_FindObjects(c->session, found, COUNT(found), &n)) == CKR_OK &&
+	while (
+	    (rv = c->p11->C_FindObjects(c->session, found, COUNT(found), &n)) == CKR_OK &&
 	    n > 0)
 		all += n;
 	(void)c->p11->C_FindObjectsFinal(c->session);
@@ -135,7 +140,8 @@ do_count(struct client *c, char *argv[])
 	return rv;
 }
 
-/* sign [TIMES [rsa|sha]]: ECDSA, RSA PKCS#1, or that with SHA-256; ends at the first failure */
+/* sign [TIMES [rsa|sha]]: ECDSA, RSA PKCS#1, or that with SHA-256; ends at the first
+ * failure */
 CK_RV
 do_sign(struct client *c, char *argv[])
 {

@@ -171,8 +171,7 @@ do_setpin(struct client *c, char *argv[])
 CK_RV
 do_initpin(struct client *c, char *argv[])
 {
-	return c->p11->C_InitPIN(
-	    c->session, (CK_UTF8CHAR_PTR)argv[1], length(argv[1]));
+	return c->p11->C_InitPIN(c->session, (CK_UTF8CHAR_PTR)argv[1], length(argv[1]));
 }
 
 /* inittoken SO-PIN LABEL: the token of the slot, or the slot that has none */
@@ -181,7 +180,8 @@ do_inittoken(struct client *c, char *argv[])
 {
 	CK_UTF8CHAR label[33];
 
-	snprintf((char *)label, sizeof(label), "%-32.32s", argv[2] != NULL ? argv[2] : "");
+	snprintf(
+	    (char *)label, sizeof(label), "%-32.32s", argv[2] != NULL ? argv[2] : "");
 	return c->p11->C_InitToken(
 	    c->slot, (CK_UTF8CHAR_PTR)argv[1], length(argv[1]), label);
 }
