@@ -172,6 +172,35 @@ test_beat_with_a_body(void **state)
 	expect_break(CKR_DEVICE_ERROR);
 }
 
+/* The worker did not serve it and serves no more: to be asked on another link. */
+static void
+test_again(void **state)
+{
+	struct waiter w;
+
+	(void)state;
+	reply(1, FRAME_AGAIN, 0, 0);
+	assert_int_equal(call(44, &w), CKR_DEVICE_REMOVED);
+	assert_true(w.unsent);
+	assert_true(link_broken(l));
+}
+
+static void
+test_again_with_a_body(void **state)
+{
+	(void)state;
+	reply(1, FRAME_AGAIN, 1, 9);
+	expect_break(CKR_DEVICE_ERROR);
+}
+
+static void
+test_again_for_nobody(void **state)
+{
+	(void)state;
+	reply(2, FRAME_AGAIN, 0, 0);
+	expect_break(CKR_DEVICE_ERROR);
+}
+
 static void
 test_too_long(void **state)
 {
@@ -303,6 +332,9 @@ main(void)
 	    T(test_other_call),
 	    T(test_large_for_nobody),
 	    T(test_beat_with_a_body),
+	    T(test_again),
+	    T(test_again_with_a_body),
+	    T(test_again_for_nobody),
 	    T(test_too_long),
 	    T(test_end_in_a_large_body),
 	    T(test_end),
