@@ -120,6 +120,7 @@ hung() { # PROCESS COMMAND CODES: the command of an application that was there b
 	ready "hung-$1-ready" || return
 	pids=$(vsmd_pids "$1")
 	kill -STOP $pids
+	stopped $pids
 	expect "hung-$1" "$3" "$2"
 	in_time "hung-$1"
 	[ "$1" = worker ] || fresh "$1"
@@ -127,6 +128,13 @@ hung() { # PROCESS COMMAND CODES: the command of an application that was there b
 	expect_again "hung-$1-after" "CKR_OK|CKR_SESSION_HANDLE_INVALID|CKR_USER_NOT_LOGGED_IN" sign
 	expect "hung-$1-finalize" CKR_OK finalize
 	ready "hung-$1-anew"
+}
+stopped() { # wait until every thread of these is
+	local i
+	for i in $(seq 100); do
+		ps -L -o stat= -p "$(tr ' ' ',' <<<"$*")" | grep -qv '^[Tt]' || return 0
+		sleep 0.02
+	done
 }
 fresh() { # an application that comes now
 	local t0=$SECONDS
