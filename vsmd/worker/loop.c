@@ -71,8 +71,10 @@ in_a_crowd(struct request *r)
 	return p->crowd > 0;
 }
 
+enum hand { HAND_KEEP, HAND_VACATE, HAND_PROMOTE };
+
 /* Let others read while this request is served? */
-static bool
+static enum hand
 hand_on(struct request *r, bool waits)
 {
 	struct pool *p = &r->w->pool;
@@ -82,20 +84,20 @@ hand_on(struct request *r, bool waits)
 	    r->frame.length > BIG) {
 		r->aside = true;
 		atomic_fetch_add(&p->aside, 1);
-		return true;
+		return HAND_PROMOTE;
 	}
-	if (cost_of(r) > POOL_DEAR)
-		return true;
 	/*
-	 * Every processor has a short request to compute: one more thread would only contend
-	 * for SoftHSM2's locks.  If one of them takes longer than a tick, the watch helps.
+	 * Every processor has a request to compute: another thread would only contend for
+	 * them and for SoftHSM2's locks.  If that lasts longer than a tick, the watch helps.
 	 */
 	if (atomic_load(&p->outstanding) - atomic_load(&p->aside) >= p->processors)
-		return false;
+		return cost_of(r) > POOL_DEAR ? HAND_VACATE : HAND_KEEP;
+	if (cost_of(r) > POOL_DEAR)
+		return HAND_PROMOTE;
 	/* A wake-up costs about as much as a cheap call. */
 	return crowd && (cost_of(r) > CHEAP ||
 	                    inbox_has_other(&r->w->inbox, r->args[0].len) ||
-	                    somebody_waits(r->w));
+	                    somebody_waits(r->w)) ? HAND_PROMOTE : HAND_KEEP;
 }
 
 /* Served in place: did another request come meanwhile?  Cheap calls look now and then. */
@@ -180,6 +182,7 @@ dispatch(struct request *r, struct seat *seat)
 {
 	struct worker *w = r->w;
 	bool first = !w->resumed, taken;
+	enum hand hand;
 	unsigned began;
 
 	w->resumed = true;
@@ -195,8 +198,11 @@ dispatch(struct request *r, struct seat *seat)
 		return breach(w, "malformed", &r->frame);
 	taken = r->call->where != WHERE_SESSION ||
 	    turn_take(&w->sessions, r->args[0].len, session_shares(r->call), &r->turn);
-	if (hand_on(r, !taken))
+	hand = hand_on(r, !taken);
+	if (hand == HAND_PROMOTE)
 		pool_promote(w, seat);
+	else if (hand == HAND_VACATE)
+		pool_vacate(w, seat);
 	pool_begin(w, seat);
 	if (!taken)
 		turn_wait(&w->sessions, &r->turn);

@@ -118,6 +118,24 @@ pool_promote(struct worker *w, struct seat *seat)
 	pthread_mutex_unlock(&p->lock);
 }
 
+void
+pool_vacate(struct worker *w, struct seat *seat)
+{
+	struct pool *p = &w->pool;
+	uint64_t mine = seat->role;
+
+	if (mine == 0)
+		return;
+	seat->role = 0;
+	if (!atomic_compare_exchange_strong(&p->role, &mine, 0))
+		return;
+	pthread_mutex_lock(&p->lock);
+	p->vacant = true;
+	if (atomic_load(&p->resting) != TICKING)
+		pthread_cond_signal(&p->watch);
+	pthread_mutex_unlock(&p->lock);
+}
+
 static void
 wake_watch(struct pool *p)
 {
@@ -210,6 +228,7 @@ wait_ms(struct pool *p, int64_t ms)
 struct watch {
 	uint64_t role;       /* seen at the last tick */
 	unsigned linger;
+	bool vacant;         /* seen at the last tick: nobody reads */
 	unsigned long sent;  /* seen last */
 	int64_t quiet_since; /* nothing was sent since then */
 };
@@ -246,7 +265,11 @@ watch(struct worker *w, struct watch *x)
 		vacate(w);
 		role = 0;
 	}
-	x->linger = role != x->role || (role & 1) ? LINGER : x->linger - (x->linger > 0);
+	/* Given up, and everybody still busy a tick later: one more has to read. */
+	if (p->vacant && x->vacant)
+		vacate(w);
+	x->vacant = p->vacant && !x->vacant;
+	x->linger = x->vacant || role != x->role || (role & 1) ? LINGER : x->linger - (x->linger > 0);
 	x->role = role;
 	if (x->linger > 0) {
 		wait_ms(p, due < POOL_TICK && due > 0 ? due : POOL_TICK);

@@ -24,7 +24,7 @@ struct worker;
 
 #define POOL_MAX 256
 #define POOL_TICK 3      /* ms until the role is taken from who serves */
-#define POOL_DEAR 2000000 /* ns: a call that takes longer hands the role on first */
+#define POOL_DEAR 60000  /* ns: a call that takes longer hands the role on first */
 
 struct pool {
 	pthread_mutex_t lock;
@@ -63,8 +63,13 @@ void pool_end(struct pool *p, int status);
 void loop(struct worker *w, struct seat *seat);
 /* Wait for the role. False: the pool has ended. */
 bool pool_lead(struct worker *w, struct seat *seat);
-/* Hand the role on, if this seat has it. */
+/* Hand the role on, if this seat has it: somebody is woken to read. */
 void pool_promote(struct worker *w, struct seat *seat);
+/*
+ * Give the role up, if this seat has it, and wake nobody: whoever is done first reads on.
+ * For when every processor is busy; should that last, the watch wakes somebody.
+ */
+void pool_vacate(struct worker *w, struct seat *seat);
 /* Around serving: note the request, and, when the role is kept, that it is idle. */
 void pool_begin(struct worker *w, struct seat *seat);
 /* True when the role is still ours: read the next frame at once. */
