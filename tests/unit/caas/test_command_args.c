@@ -131,7 +131,7 @@ numbers(void **state)
 	assert_int_equal(args_number(&a, OPT_COUNT, 7, 100, &n), CMD_OK);
 	assert_int_equal(n, 7);
 	a.value[OPT_COUNT] = text;
-	strcpy(text, "100");
+	snprintf(text, sizeof(text), "100");
 	assert_int_equal(args_number(&a, OPT_COUNT, 7, 100, &n), CMD_OK);
 	assert_int_equal(n, 100);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

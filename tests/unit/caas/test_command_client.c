@@ -77,7 +77,7 @@ take(struct server *s, const uint8_t *body, size_t len)
 	}
 	buf_get_bytes(&b, &s->blob_len);
 	if (!buf_end(&b))
-		strcpy(s->call, "malformed");
+		snprintf(s->call, sizeof(s->call), "malformed");
 }
 
 static void
@@ -133,7 +133,7 @@ setup(void **state)
 {
 	struct server *s = calloc(1, sizeof(*s));
 
-	strcpy(s->dir, "/tmp/caas-client-XXXXXX");
+	snprintf(s->dir, sizeof(s->dir), "/tmp/caas-client-XXXXXX");
 	assert_non_null(mkdtemp(s->dir));
 	snprintf(s->address, sizeof(s->address), "unix:%s/s", s->dir);
 	s->listener = transport_listen(s->address, 0600);

@@ -80,7 +80,7 @@ setup(void **state)
 
 	(void)state;
 	program[n > 0 ? n : 0] = '\0';
-	strcpy(base, "/tmp/caas-daemon-XXXXXX");
+	snprintf(base, sizeof(base), "/tmp/caas-daemon-XXXXXX");
 	assert_non_null(mkdtemp(base));
 	chmod(base, 0755);
 	return place_open(&place, base, true);

@@ -20,7 +20,7 @@ static int
 setup(void **state)
 {
 	(void)state;
-	strcpy(base, "/tmp/caas-place-XXXXXX");
+	snprintf(base, sizeof(base), "/tmp/caas-place-XXXXXX");
 	assert_non_null(mkdtemp(base));
 	return chmod(base, 0755);
 }

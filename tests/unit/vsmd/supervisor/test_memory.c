@@ -96,7 +96,8 @@ shared_memory(void)
 	snprintf(sub, sizeof(sub), "%s/slots", path);
 	assert_int_equal(mkdir(sub, 0700), 0);
 	put(sub, "token.object");
-	assert_int_equal(symlink("/", strcat(sub, "/link")), 0);
+	snprintf(sub, sizeof(sub), "%s/slots/link", path);
+	assert_int_equal(symlink("/", sub), 0);
 	free(p.s.memory.path);
 	free(p.s.memory.link);
 	assert_int_equal(memory_make(&p.s, getuid(), getgid()), 0);

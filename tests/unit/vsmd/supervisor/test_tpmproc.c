@@ -19,7 +19,7 @@ tpm_pid(struct vsmd *v, size_t from)
 	assert_int_equal(fseek(f, (long)from, SEEK_SET), 0);
 	while (pid == 0 && fgets(line, sizeof(line), f) != NULL)
 		if (strstr(line, "fake: tpm pid=") != NULL)
-			pid = atoi(strstr(line, "pid=") + 4);
+			pid = strtol(strstr(line, "pid=") + 4, NULL, 10);
 	fclose(f);
 	return (pid_t)pid;
 }
