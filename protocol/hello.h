@@ -19,7 +19,7 @@
  *
  * One channel per application and token: HELLO_TOKEN hands the channel to a worker.
  * HELLO_SLOTS is answered and closed.  HELLO_ADMIN is for principals with role admin
- * (caas/admin.def).
+ * (vsmd/admin/admin.def).
  */
 #ifndef CAAS_PROTOCOL_HELLO_H
 #define CAAS_PROTOCOL_HELLO_H

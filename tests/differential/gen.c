@@ -226,11 +226,12 @@ gen_query(struct world *w, struct step *s, size_t i)
 			t[k].ulValueLen = rooms[k];
 			t[k].pValue = null[k] ? NULL : arena_alloc(&w->arena, rooms[k] ? rooms[k] : 1);
 		}
-		s->args[side][i].ptr = count == 0 && side >= 0 && rooms[0] == 1 ? NULL : t;
+		s->args[side][i].ptr = t;
 		s->args[side][i].len = count;
 	}
-	if (count == 0)
-		both(s, i, s->args[0][i].ptr, 0);
+	/* An empty query, with and without an array. */
+	if (count == 0 && chance(w, 50))
+		both(s, i, NULL, 0);
 }
 
 static void

@@ -3,10 +3,12 @@
  *
  * The thread that has the reader role reads a frame and serves it itself.  While it
  * serves, nobody reads; so it first hands the role on when the call may take long, when
- * the call has to wait for something, or when requests were seen to arrive meanwhile.  A
- * guest with one thread so costs no wake-up at all.  Where the guess was wrong, the
- * watch (the main thread) takes the role away after a tick: no request ever waits for a
- * slow one to end.
+ * the call has to wait for something, or when requests were seen to arrive meanwhile.
+ * While every processor has a request to compute it wakes nobody: it keeps the role
+ * through a short call, and gives it up for a long one, to whoever is done first.  A guest
+ * with one thread and cheap calls so costs no wake-up at all.  Where the guess was wrong,
+ * the watch (the main thread) takes the role away, or wakes a reader, after a tick or two:
+ * no request ever waits for a slow one to end.
  *
  * The watch also sends the beats (frame.h).  It sleeps while nothing is being served.
  */
