@@ -1,5 +1,5 @@
 /*
- * bench.h - one measurement: how many signatures per second, and how long each took.
+ * bench.h - one measurement: how many operations per second, and how long each took.
  *
  * A contender gives each thread a signer; run.c drives them for a while and reports.
  */
@@ -10,14 +10,26 @@
 #include <stddef.h>
 
 enum bench_key {
-	BENCH_RSA1024, BENCH_RSA2048, BENCH_RSA3072, BENCH_P256, BENCH_P384, BENCH_ED25519,
-	BENCH_NONE /* no crypto at all: the smallest remote call */
+	BENCH_RSA1024,
+	BENCH_RSA2048,
+	BENCH_RSA3072,
+	BENCH_P256,
+	BENCH_P384,
+	BENCH_ED25519,
+	BENCH_AES,    /* AES-256-GCM of 16 KiB */
+	BENCH_FIND,   /* C_FindObjects by label */
+	BENCH_NONE,   /* no key: C_GetSessionInfo */
+	BENCH_RANDOM, /* no key: C_GenerateRandom of one byte, which nobody can know
+			 before */
+	BENCH_SEED    /* no key: C_SeedRandom of one byte */
 };
+
+#define BENCH_MESSAGE 16384 /* bytes that BENCH_AES encrypts */
 
 struct contender {
 	/* A signer for one thread, or NULL after a message on standard error. */
 	void *(*thread_start)(void *self);
-	/* One signature over 32 bytes.  false ends the run as failed. */
+	/* One operation; a signature is over 32 bytes.  false ends the run as failed. */
 	bool (*sign)(void *signer);
 	void (*thread_stop)(void *signer);
 	void *self;
@@ -25,21 +37,27 @@ struct contender {
 
 struct result {
 	double seconds, per_second, p50_us, p99_us;
+	double user_us, system_us; /* this process's processor time per operation */
 	unsigned long ops;
 	bool failed;
 };
 
 /* Run `threads` threads for about `seconds`. */
-void bench_run(const struct contender *c, unsigned threads, double seconds, struct result *ret);
+void bench_run(
+    const struct contender *c, unsigned threads, double seconds, struct result *ret);
 
 /* raw.c: OpenSSL itself; the key is made here. */
 bool raw_open(enum bench_key key, struct contender *ret);
-/* token.c: a PKCS#11 module; the key pair is made on the token when it is not there. */
-bool token_open(const char *module, const char *label, const char *pin, enum bench_key key,
-    struct contender *ret);
-/* Microseconds that the last token_open() took, from loading to a first signature. */
-double token_first_us(void);
-void token_close(struct contender *c);
+/* echo.c: no cryptography, no protocol: `ask` bytes over a unix socket to another
+ * process, `answer` bytes back. */
+bool echo_open(size_t ask, size_t answer, struct contender *ret);
+/* op.c: a PKCS#11 module.  The key, of that label or by default of the bench's own, is
+ * made on the token when it is not there. */
+bool op_open(const char *module, const char *token, const char *pin, enum bench_key key,
+    const char *label, struct contender *ret);
+/* Microseconds that op_open() took, from loading to the end of a first operation. */
+double op_first_us(void);
+void op_close(struct contender *c);
 
 /* "rsa2048" and so on; -1 when it is none. */
 int bench_key_parse(const char *name);

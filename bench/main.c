@@ -2,7 +2,8 @@
  * main.c - caas-bench: one measurement, one line of JSON.
  *
  *	caas-bench --key rsa2048 --threads 8 --seconds 1 [--processes N]
- *	           (--raw | --module FILE --token LABEL [--pin-env NAME])
+ *	           (--raw | --module FILE --token LABEL [--label LABEL] [--pin-env NAME])
+ *	caas-bench --echo ASK,ANSWER --seconds 1
  */
 #include <getopt.h>
 #include <stdint.h>
@@ -18,32 +19,43 @@
 #define MAX_PROCESSES 64
 
 struct options {
-	const char *module, *token, *pin;
+	const char *module, *token, *pin, *label;
 	int key;
 	unsigned threads, processes;
+	unsigned long ask, answer; /* of --echo */
 	double seconds;
 	bool raw;
 };
 
 static const char usage[] =
     "usage: caas-bench --key KEY --threads N --seconds S [--processes N]\n"
-    "                  (--raw | --module FILE --token LABEL [--pin-env NAME])\n"
-    "KEY: rsa1024 rsa2048 rsa3072 p256 p384 ed25519 none (C_GetSessionInfo)\n";
+    "                  (--raw | --module FILE --token LABEL [--label LABEL] [--pin-env "
+    "NAME])\n"
+    "       caas-bench --echo ASK,ANSWER --seconds S [--threads N]\n"
+    "KEY: rsa1024 rsa2048 rsa3072 p256 p384 ed25519 aes (16 KiB of AES-256-GCM)\n"
+    "     find (C_FindObjects by --label) none (C_GetSessionInfo)\n"
+    "     random (C_GenerateRandom, 1 byte) seed (C_SeedRandom, 1 byte)\n";
+
+static bool
+contend(const struct options *o, struct contender *c)
+{
+	if (o->ask > 0)
+		return echo_open(o->ask, o->answer, c);
+	if (o->raw)
+		return raw_open((enum bench_key)o->key, c);
+	return op_open(o->module, o->token, o->pin, (enum bench_key)o->key, o->label, c);
+}
 
 static int
 measure(const struct options *o, struct result *ret)
 {
 	struct contender c;
 
-	if (o->raw) {
-		if (!raw_open((enum bench_key)o->key, &c))
-			return 1;
-	} else if (!token_open(o->module, o->token, o->pin, (enum bench_key)o->key, &c)) {
+	if (!contend(o, &c))
 		return 1;
-	}
 	bench_run(&c, o->threads, o->seconds, ret);
-	if (!o->raw)
-		token_close(&c);
+	if (o->module != NULL)
+		op_close(&c);
 	return ret->failed ? 1 : 0;
 }
 
@@ -71,6 +83,8 @@ measure_all(const struct options *o, struct result *sum)
 	for (unsigned i = 0; i < o->processes; i++) {
 		sum->ops += shared[i].ops;
 		sum->per_second += shared[i].per_second;
+		sum->user_us += shared[i].user_us / o->processes;
+		sum->system_us += shared[i].system_us / o->processes;
 		if (shared[i].p50_us > sum->p50_us)
 			sum->p50_us = shared[i].p50_us;
 		if (shared[i].p99_us > sum->p99_us)
@@ -89,13 +103,19 @@ main(int argc, char **argv)
 	    {"seconds", required_argument, NULL, 's'},
 	    {"module", required_argument, NULL, 'm'},
 	    {"token", required_argument, NULL, 'l'},
+	    {"label", required_argument, NULL, 'o'},
+	    {"echo", required_argument, NULL, 'E'},
 	    {"pin-env", required_argument, NULL, 'e'},
 	    {"raw", no_argument, NULL, 'r'},
 	    {"help", no_argument, NULL, 'h'},
 	    {NULL, 0, NULL, 0},
 	};
-	struct options o = {.key = -1, .threads = 1, .processes = 1, .seconds = 1,
-	    .token = "bench", .pin = "123456"};
+	struct options o = {.key = -1,
+	    .threads = 1,
+	    .processes = 1,
+	    .seconds = 1,
+	    .token = "bench",
+	    .pin = "123456"};
 	struct result r;
 	int c, failed;
 
@@ -119,6 +139,13 @@ main(int argc, char **argv)
 		case 'l':
 			o.token = optarg;
 			break;
+		case 'o':
+			o.label = optarg;
+			break;
+		case 'E':
+			if (sscanf(optarg, "%lu,%lu", &o.ask, &o.answer) != 2)
+				o.ask = 0;
+			break;
 		case 'e':
 			o.pin = getenv(optarg);
 			break;
@@ -133,8 +160,10 @@ main(int argc, char **argv)
 			return 2;
 		}
 	}
-	if (o.key < 0 || o.pin == NULL || o.threads < 1 || o.threads > 4096 ||
-	    o.processes < 1 || o.processes > MAX_PROCESSES || (o.module == NULL) == !o.raw) {
+	if ((o.key < 0) == (o.ask == 0) || o.pin == NULL || o.threads < 1 ||
+	    o.threads > 4096 || o.processes < 1 || o.processes > MAX_PROCESSES ||
+	    o.ask > 1 << 20 || o.answer > 1 << 20 ||
+	    (o.raw ? 1 : 0) + (o.module != NULL) + (o.ask > 0) != 1) {
 		fputs(usage, stderr);
 		return 2;
 	}
@@ -142,7 +171,8 @@ main(int argc, char **argv)
 	if (failed)
 		return 1;
 	printf("{\"ops\": %lu, \"per_second\": %.1f, \"p50_us\": %.1f, \"p99_us\": %.1f, "
-	       "\"first_us\": %.0f}\n",
-	    r.ops, r.per_second, r.p50_us, r.p99_us, o.raw ? 0 : token_first_us());
+	       "\"user_us\": %.2f, \"system_us\": %.2f, \"first_us\": %.0f}\n",
+	    r.ops, r.per_second, r.p50_us, r.p99_us, r.user_us, r.system_us,
+	    o.module == NULL ? 0 : op_first_us());
 	return 0;
 }

@@ -15,6 +15,11 @@ struct raw_signer {
 	uint8_t out[512];
 };
 
+struct raw_cipher {
+	EVP_CIPHER_CTX *ctx;
+	uint8_t in[BENCH_MESSAGE], out[BENCH_MESSAGE + 16];
+};
+
 static EVP_PKEY *
 make_key(enum bench_key key)
 {
@@ -31,10 +36,9 @@ make_key(enum bench_key key)
 		return EVP_EC_gen("P-384");
 	case BENCH_ED25519:
 		return EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-	case BENCH_NONE:
-		break;
+	default:
+		return NULL;
 	}
-	return NULL;
 }
 
 static void *
@@ -53,7 +57,7 @@ raw_start(void *self)
 	s->ctx = EVP_PKEY_CTX_new(pkey, NULL);
 	if (s->ctx == NULL || EVP_PKEY_sign_init(s->ctx) != 1 ||
 	    (EVP_PKEY_get_id(pkey) == EVP_PKEY_RSA &&
-	        EVP_PKEY_CTX_set_rsa_padding(s->ctx, RSA_PKCS1_PADDING) != 1)) {
+		EVP_PKEY_CTX_set_rsa_padding(s->ctx, RSA_PKCS1_PADDING) != 1)) {
 		fprintf(stderr, "caas-bench: OpenSSL cannot sign with this key\n");
 		free(s);
 		return NULL;
@@ -72,7 +76,7 @@ raw_sign(void *signer)
 		return EVP_PKEY_sign(s->ctx, s->out, &len, data, sizeof(data)) == 1;
 	EVP_MD_CTX_reset(s->md);
 	return EVP_DigestSignInit(s->md, NULL, NULL, NULL, s->pkey) == 1 &&
-	    EVP_DigestSign(s->md, s->out, &len, data, sizeof(data)) == 1;
+	       EVP_DigestSign(s->md, s->out, &len, data, sizeof(data)) == 1;
 }
 
 static void
@@ -85,18 +89,57 @@ raw_stop(void *signer)
 	free(s);
 }
 
+static void *
+cipher_start(void *self)
+{
+	struct raw_cipher *c = calloc(1, sizeof(*c));
+
+	(void)self;
+	if (c != NULL && (c->ctx = EVP_CIPHER_CTX_new()) == NULL) {
+		free(c);
+		return NULL;
+	}
+	return c;
+}
+
+/* As C_EncryptInit and C_Encrypt do: the key is scheduled for each message. */
+static bool
+cipher_run(void *signer)
+{
+	static const uint8_t key[32] = {1}, iv[12] = {2};
+	struct raw_cipher *c = signer;
+	int n;
+
+	return EVP_EncryptInit_ex(c->ctx, EVP_aes_256_gcm(), NULL, key, iv) == 1 &&
+	       EVP_EncryptUpdate(c->ctx, c->out, &n, c->in, sizeof(c->in)) == 1 &&
+	       EVP_EncryptFinal_ex(c->ctx, c->out + n, &n) == 1 &&
+	       EVP_CIPHER_CTX_ctrl(
+		   c->ctx, EVP_CTRL_GCM_GET_TAG, 16, c->out + BENCH_MESSAGE) == 1;
+}
+
+static void
+cipher_stop(void *signer)
+{
+	struct raw_cipher *c = signer;
+
+	EVP_CIPHER_CTX_free(c->ctx);
+	free(c);
+}
+
 bool
 raw_open(enum bench_key key, struct contender *ret)
 {
-	EVP_PKEY *pkey = make_key(key);
+	EVP_PKEY *pkey;
 
+	if (key == BENCH_AES) {
+		*ret = (struct contender){cipher_start, cipher_run, cipher_stop, NULL};
+		return true;
+	}
+	pkey = make_key(key);
 	if (pkey == NULL) {
 		fprintf(stderr, "caas-bench: OpenSSL has no such key\n");
 		return false;
 	}
-	ret->thread_start = raw_start;
-	ret->sign = raw_sign;
-	ret->thread_stop = raw_stop;
-	ret->self = pkey;
+	*ret = (struct contender){raw_start, raw_sign, raw_stop, pkey};
 	return true;
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #define BUCKETS 4096 /* latency histogram: 64 per power of two of nanoseconds */
@@ -72,6 +73,12 @@ work(void *arg)
 }
 
 static double
+us_between(const struct timeval *a, const struct timeval *b)
+{
+	return (double)(b->tv_sec - a->tv_sec) * 1e6 + (double)(b->tv_usec - a->tv_usec);
+}
+
+static double
 percentile(const unsigned long *hist, unsigned long total, double p)
 {
 	unsigned long want = (unsigned long)((double)total * p), seen = 0;
@@ -88,10 +95,12 @@ void
 bench_run(const struct contender *c, unsigned threads, double seconds, struct result *ret)
 {
 	struct worker *workers = calloc(threads, sizeof(*workers));
-	struct timespec ts = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
+	struct timespec ts = {
+	    (time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
 	unsigned long *hist = calloc(BUCKETS, sizeof(*hist));
 	atomic_bool stop = false;
 	pthread_barrier_t ready;
+	struct rusage before, after;
 	uint64_t t0;
 
 	memset(ret, 0, sizeof(*ret));
@@ -106,12 +115,14 @@ bench_run(const struct contender *c, unsigned threads, double seconds, struct re
 			abort();
 	}
 	pthread_barrier_wait(&ready);
+	getrusage(RUSAGE_SELF, &before);
 	t0 = now_ns();
 	nanosleep(&ts, NULL);
 	atomic_store(&stop, true);
 	for (unsigned i = 0; i < threads; i++)
 		pthread_join(workers[i].thread, NULL);
 	ret->seconds = (double)(now_ns() - t0) / 1e9;
+	getrusage(RUSAGE_SELF, &after);
 	for (unsigned i = 0; i < threads; i++) {
 		ret->ops += workers[i].ops;
 		ret->failed |= workers[i].failed;
@@ -119,6 +130,12 @@ bench_run(const struct contender *c, unsigned threads, double seconds, struct re
 			hist[b] += workers[i].hist[b];
 	}
 	ret->per_second = (double)ret->ops / ret->seconds;
+	if (ret->ops > 0) {
+		ret->user_us =
+		    us_between(&before.ru_utime, &after.ru_utime) / (double)ret->ops;
+		ret->system_us =
+		    us_between(&before.ru_stime, &after.ru_stime) / (double)ret->ops;
+	}
 	ret->p50_us = percentile(hist, ret->ops, 0.50);
 	ret->p99_us = percentile(hist, ret->ops, 0.99);
 	pthread_barrier_destroy(&ready);
