@@ -18,6 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("CAAS_BUILD", ROOT / "build"))
 SOFTHSM = "/usr/lib/softhsm/libsofthsm2.so"
 PIN, SO_PIN, TOKEN = "123456", "12345678", "bench"
+WEB = "web"  # of its own: libp11 lists no key of a token on which there is an Ed25519 one
 NAMES = {
     "raw": "raw OpenSSL",
     "softhsm": "SoftHSM2 in-process",
@@ -81,6 +82,7 @@ class Lab:
     def softhsm(self):
         env = self.softhsm_conf(self.work / "softhsm", self.work / "softhsm" / "tokens")
         self.softhsm_token(env, TOKEN)
+        self.softhsm_token(env, WEB)
         return SOFTHSM, env
 
     @functools.cached_property
@@ -108,6 +110,8 @@ class Lab:
         for line in out.splitlines():
             name, value = line.removeprefix("export ").split("=", 1)
             env[name] = "".join(shlex.split(value))
+        subprocess.run([self.caas_bin, "token", "create", "--label", WEB, "--pin", PIN, "--so-pin",
+                        SO_PIN], env={**os.environ, **env}, check=True, stdout=subprocess.DEVNULL)
         return self.caas_module, env
 
     @property

@@ -23,8 +23,8 @@ def speed(lab, side, threads, each, env=None):
                         ("DIR", str(lab.work))):
         text = text.replace(f"@{name}@", value)
     conf.write_text(text)
-    r = subprocess.run(["ods-hsmspeed", "-c", str(conf), "-r", "caas", "-i", str(each), "-s", "1024",
-                        "-t", str(threads)], env={**os.environ, **where[1], **(env or {})},
+    r = subprocess.run(["ods-hsmspeed", "-c", str(conf), "-r", "caas", "-i", str(each), "-s",
+                        "1024", "-t", str(threads)], env={**os.environ, **where[1], **(env or {})},
                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     got = re.findall(r"([0-9.]+) sig/s", r.stdout)
     if not got:

@@ -44,10 +44,10 @@ def make_key(lab, side, key, env, crt):
         subprocess.run([*request, "-nodes", "-newkey", *kind, "-keyout", str(pem)], **quiet)
         return str(pem)
     env = {**os.environ, **env}
-    uri = f"pkcs11:token={lab_.TOKEN};object=tls-{key};type=private;pin-value={lab_.PIN}"
+    uri = f"pkcs11:token={lab_.WEB};object=tls-{key};type=private;pin-value={lab_.PIN}"
     if not crt.exists():
         subprocess.run(["pkcs11-tool", "--module", lab.side(side)[0], "--login", "--pin", lab_.PIN,
-                        "--token-label", lab_.TOKEN, "--keypairgen", "--key-type", KEYS[key],
+                        "--token-label", lab_.WEB, "--keypairgen", "--key-type", KEYS[key],
                         "--label", f"tls-{key}", "--id", key.encode().hex()], env=env, **quiet)
         subprocess.run([*request, "-engine", "pkcs11", "-keyform", "engine", "-key", uri],
                        env=env, **quiet)
