@@ -3,8 +3,7 @@
  *
  *	caas-bench-fill --module FILE --token LABEL --first I --count N [--key KEY]
  *
- * Their labels are key-00000 and so on, from I.  SoftHSM2 needs longer the more objects
- * lie on the token.
+ * Their labels are key-00000 and so on, from I.
  */
 #include <getopt.h>
 #include <stdint.h>

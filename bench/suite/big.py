@@ -1,10 +1,7 @@
 """A token with many EC key pairs, the same in SoftHSM2 and in vsmd.
 
-SoftHSM2 takes minutes for 5,000 pairs, for each new one reads all before it.  So copies of
-one empty token, which have its key, are filled with 100 each by SoftHSM2, and the files
-laid together; vsmd gets the same files as a backup that is restored.
+SoftHSM2 makes them; vsmd gets the same files as a backup that is restored.
 """
-import concurrent.futures
 import os
 import pathlib
 import shutil
@@ -12,7 +9,6 @@ import subprocess
 
 from . import lab as lab_
 
-PART = 100  # pairs
 LABEL = "big"
 PASSPHRASE = "bench"
 
@@ -20,7 +16,6 @@ PASSPHRASE = "bench"
 class Big:
     def __init__(self, lab):
         self.lab = lab
-        self.parts = []
         self.serial = None
         self.restored = None
 
@@ -38,49 +33,32 @@ class Big:
                                if "Serial" in x and len(x.split()) > 2)
         return next(tokens.iterdir()), env
 
-    def fill_part(self, n):
-        where = self.lab.memory / f"part{n}"
+    def once(self, objects):
+        """A token of SoftHSM2's, in memory, to be read only: the environment that finds it."""
+        where = self.lab.memory / f"whole{objects}"
+        if where.exists():
+            return {"SOFTHSM2_CONF": str(where / "softhsm2.conf")}
         base, _ = self.base()
         env = self.lab.softhsm_conf(where, where / "tokens")
-        token = where / "tokens" / base.name
-        shutil.copytree(base, token)
+        shutil.copytree(base, where / "tokens" / base.name)
+        if objects == 0:
+            return env
+        lab_.say(f"  making {objects:,} objects")
         if self.lab.run([lab_.tool("caas-bench-fill"), "--module", lab_.SOFTHSM, "--token", LABEL,
-                         "--first", n * PART, "--count", PART], env) is None:
+                         "--first", 0, "--count", objects // 2], env) is None:
             raise RuntimeError("SoftHSM2 could not be filled")
-        return token
+        return env
 
-    def grow(self, objects):
-        """Parts for that many objects."""
-        want = max(1, -(-objects // (2 * PART)))
-        self.base()
-        if want > len(self.parts):
-            lab_.say(f"  making {objects:,} objects")
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            self.parts += pool.map(self.fill_part, range(len(self.parts), want))
-        return self.parts[:want] if objects else []
+    def softhsm(self, objects, where):
+        """A copy of it below `where`, which may be changed."""
+        whole = pathlib.Path(self.once(objects)["SOFTHSM2_CONF"]).parent
+        env = self.lab.softhsm_conf(where, where / "tokens")
+        shutil.copytree(whole / "tokens", where / "tokens", dirs_exist_ok=True)
+        return env
 
     def label(self, objects):
         """Of a key in the middle."""
         return f"key-{objects // 4:05d}"
-
-    def softhsm(self, objects, where):
-        """A token directory of SoftHSM2's below `where`: the environment that finds it."""
-        base, _ = self.base()
-        env = self.lab.softhsm_conf(where, where / "tokens")
-        token = where / "tokens" / base.name
-        shutil.copytree(base, token)
-        for part in self.grow(objects):
-            for f in part.iterdir():
-                if not (token / f.name).exists():
-                    shutil.copy(f, token)
-        return env
-
-    def once(self, objects):
-        """The same, to be read only, in memory."""
-        where = self.lab.memory / f"whole{objects}"
-        if where.exists():
-            return {"SOFTHSM2_CONF": str(where / "softhsm2.conf")}
-        return self.softhsm(objects, where)
 
     def caas(self, objects, fresh=False):
         """The token in vsmd has that many objects."""
