@@ -15,6 +15,7 @@ TOKEN=e2e PIN=123456 SO_PIN=12345678
 LIMIT=${LIMIT:-60}
 top=$(mktemp -d "${TMPDIR:-/tmp}/caas-$NAME.XXXXXX")
 chmod 755 "$top"
+. "$root/tests/sanitizer.sh"
 declare -A result
 names=() side='' background=()
 
@@ -125,6 +126,7 @@ compare_sides() {
 			echo "skip $n: fails with SoftHSM2 too ($s)"
 		fi
 	done
+	sanitizer_silent "$top/vsm/vsmd.log" || failed=$((failed + 1))
 	[ $failed = 0 ] || tail -n 30 "$top/vsm/vsmd.log" 2>/dev/null | sed 's/^/# vsmd: /'
 	echo "$NAME: $passed passed, $failed failed, $skipped skipped"
 	[ $failed = 0 ]

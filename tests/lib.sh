@@ -18,6 +18,7 @@ LIMIT=${LIMIT:-60}
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/caas-$NAME.XXXXXX")
 chmod 755 "$WORK"
 DIR=$WORK/vsm
+. "$ROOT/tests/sanitizer.sh"
 _passed=0 _failed=0 _skipped=0
 
 _cleanup() {
@@ -104,6 +105,7 @@ waitport() {
 }
 
 finish() {
+	sanitizer_silent "$DIR/vsmd.log" || bad sanitizer "see above"
 	if [ $_failed != 0 ] && [ -f "$DIR/vsmd.log" ]; then
 		tail -n 30 "$DIR/vsmd.log" | sed 's/^/# vsmd: /'
 	fi

@@ -22,6 +22,7 @@ mkdir -p "$DIR" && chmod 755 "$DIR"
 export CAAS_VSM_ADDRESS=unix:$DIR/run/vsmd.sock
 export MODULE=${CAAS_P11_MODULE:-$BUILD/libcaas-p11/libcaas-p11.so}
 export CAAS_P11_MODULE=$MODULE
+CLIENT_MODULE=${CAAS_CLIENT_MODULE:-$MODULE}
 # Whom vsmd becomes when root starts it.
 VSMD_USER=$(id -un)
 [ "$(id -u)" != 0 ] || VSMD_USER=nobody
@@ -113,7 +114,7 @@ CLIENT=$BUILD/tests/e2e/caas-e2e-client
 HANG=${HANG:-60}
 app() {
 	app_end
-	coproc APP { exec "$@" "$CLIENT" "$MODULE" 2>&1; }
+	coproc APP { exec "$@" "$CLIENT" "$CLIENT_MODULE" 2>&1; }
 	app_pid=$APP_PID
 }
 app_end() {
@@ -157,4 +158,4 @@ expect_again() {
 	done
 	judge "$1" "$2"
 }
-calls() { printf '%s\n' "$@" | timeout -k 5 "$HANG" "$CLIENT" "$MODULE" >"$WORK/out" 2>&1; }
+calls() { printf '%s\n' "$@" | timeout -k 5 "$HANG" "$CLIENT" "$CLIENT_MODULE" >"$WORK/out" 2>&1; }

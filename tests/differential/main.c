@@ -2,6 +2,8 @@
  * main.c - caas-differential: random PKCS#11 on two modules, compared call by call.
  *
  *	caas-differential --judge SOFTHSM2 --module OURS [--steps N] [--seed N] [--verbose]
+ *	    [--until-term]                           as many steps as there are before SIGTERM
+ *	    [--label LABEL]                          of the token that is made
  *	    [--judge-conf FILE --module-conf FILE]   SOFTHSM2_CONF of each side: to try
  *	                                             the driver on two copies of SoftHSM2
  *
@@ -9,6 +11,8 @@
  * makes the same calls.
  */
 #include <getopt.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +24,16 @@
 
 static const char usage[] =
     "usage: caas-differential --judge FILE --module FILE [--steps N] [--seed N] [--verbose]\n"
-    "       [--judge-conf FILE --module-conf FILE]\n";
+    "       [--until-term] [--label LABEL] [--judge-conf FILE --module-conf FILE]\n";
+
+static volatile sig_atomic_t term;
+
+static void
+on_term(int sig)
+{
+	(void)sig;
+	term = 1;
+}
 
 static bool
 one_step(struct world *w)
@@ -45,7 +58,7 @@ one_step(struct world *w)
 static int
 run(struct world *w, unsigned long steps)
 {
-	for (w->steps = 1; w->steps <= steps; w->steps++) {
+	for (w->steps = 1; w->steps <= steps && !term; w->steps++) {
 		bool fine = w->steps % 2000 == 0 ? model_cycle(w) : one_step(w);
 
 		if (!fine)
@@ -64,6 +77,8 @@ main(int argc, char **argv)
 	    {"module-conf", required_argument, NULL, 'M'},
 	    {"steps", required_argument, NULL, 'n'},
 	    {"seed", required_argument, NULL, 's'},
+	    {"label", required_argument, NULL, 'l'},
+	    {"until-term", no_argument, NULL, 'u'},
 	    {"verbose", no_argument, NULL, 'v'},
 	    {"help", no_argument, NULL, 'h'},
 	    {NULL, 0, NULL, 0},
@@ -92,6 +107,13 @@ main(int argc, char **argv)
 			break;
 		case 's':
 			seed = strtoul(optarg, NULL, 10);
+			break;
+		case 'l':
+			w.label = optarg;
+			break;
+		case 'u':
+			steps = ULONG_MAX;
+			signal(SIGTERM, on_term);
 			break;
 		case 'v':
 			w.verbose = true;

@@ -83,7 +83,7 @@ check token-lim become daemon "$CAAS" token create --label lim --pin 123456 --so
 
 # Who sees what
 sees() { # NAME USER LABELS
-	printf '%s\n' init slots | become "$2" timeout 30 "$CLIENT" "$MODULE" >"$WORK/out"
+	printf '%s\n' init slots | become "$2" timeout 30 "$CLIENT" "$CLIENT_MODULE" >"$WORK/out"
 	if grep -qE "labels=$3,?\$" "$WORK/out"; then ok "$1"; else bad "$1" "$(tail -n 1 "$WORK/out"), not $3"; fi
 }
 sees sees-admin daemon 'web,zones,lim,'

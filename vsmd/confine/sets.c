@@ -38,7 +38,7 @@ const int confine_base[] = {
 #ifdef SANITIZED
 	SCMP_SYS(sigaltstack), SCMP_SYS(getrlimit),
 	SCMP_SYS(prlimit64), SCMP_SYS(readlink), SCMP_SYS(open), SCMP_SYS(openat),
-	SCMP_SYS(tgkill), SCMP_SYS(newfstatat),
+	SCMP_SYS(tgkill), SCMP_SYS(newfstatat), SCMP_SYS(ioctl), SCMP_SYS(stat),
 #endif
 };
 const size_t confine_base_count = sizeof(confine_base) / sizeof(confine_base[0]);

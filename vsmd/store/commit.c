@@ -89,7 +89,7 @@ take_pins(struct round *r, struct slot *slot, struct attach *a, bool initialized
 	}
 	if (initialized_token || a->new_pin[PIN_USER] || a->new_pin[PIN_SO]) {
 		pins_put_tries(&r->txn, a->slot, &tries);
-		login_epoch_next(&s->revoked, &r->txn, &s->vault.map, a->slot);
+		login_epoch_next(&r->txn, &s->vault.map, a->slot);
 	}
 	return ok;
 }

@@ -41,24 +41,12 @@ revoked_has(const struct revoked *r, const struct map *m, uint32_t slot,
 	return false;
 }
 
-static bool
-put_epoch(struct map *m, const char *key, uint64_t v)
-{
-	struct buf b;
-	bool ok;
-
-	buf_init(&b, 8);
-	buf_put_u64(&b, v);
-	ok = buf_ok(&b) && map_put(m, key, b.data, b.len);
-	buf_free(&b);
-	return ok;
-}
-
 bool
 revoked_add(struct revoked *r, const struct map *m, uint32_t slot,
     const uint8_t login[TICKET_LOGIN])
 {
-	char key[MAP_KEY_MAX], epoch[MAP_KEY_MAX];
+	const size_t most = (REVOKED_MAX - 1) * TICKET_LOGIN;
+	char key[MAP_KEY_MAX];
 	const uint8_t *p;
 	struct buf b;
 	size_t len = 0;
@@ -67,13 +55,12 @@ revoked_add(struct revoked *r, const struct map *m, uint32_t slot,
 	slot_key(key, slot, "revoked");
 	p = get(r, m, key, &len);
 	buf_init(&b, REVOKED_MAX * TICKET_LOGIN);
-	if (p != NULL && len < REVOKED_MAX * TICKET_LOGIN) {
-		buf_put_raw(&b, p, len);
-	} else if (p != NULL) {
-		slot_key(epoch, slot, "epoch");
-		if (!put_epoch(&r->later, epoch, login_epoch(r, NULL, m, slot) + 1))
-			return false;
+	if (p != NULL && len > most) {
+		p += len - most;
+		len = most;
 	}
+	if (p != NULL)
+		buf_put_raw(&b, p, len);
 	buf_put_raw(&b, login, TICKET_LOGIN);
 	ok = buf_ok(&b) && map_put(&r->later, key, b.data, b.len);
 	buf_free(&b);
@@ -100,25 +87,19 @@ revoked_done(struct revoked *r)
 }
 
 uint64_t
-login_epoch(
-    const struct revoked *r, const struct txn *t, const struct map *m, uint32_t slot)
+login_epoch(const struct txn *t, const struct map *m, uint32_t slot)
 {
 	char key[MAP_KEY_MAX];
-	size_t len;
 
 	slot_key(key, slot, "epoch");
-	if ((t != NULL && txn_get(t, &r->later, key, &len) != NULL) ||
-	    map_get(&r->later, key, &len) != NULL)
-		return slot_get_number(t, &r->later, key);
-	return slot_get_number(NULL, m, key);
+	return slot_get_number(t, m, key);
 }
 
 void
-login_epoch_next(
-    const struct revoked *r, struct txn *t, const struct map *m, uint32_t slot)
+login_epoch_next(struct txn *t, const struct map *m, uint32_t slot)
 {
 	char key[MAP_KEY_MAX];
 
 	slot_key(key, slot, "epoch");
-	slot_put_u64(t, key, login_epoch(r, t, m, slot) + 1);
+	slot_put_u64(t, key, login_epoch(t, m, slot) + 1);
 }

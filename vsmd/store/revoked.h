@@ -6,8 +6,9 @@
  *
  * A revocation is written with the next commit, not at once: a logout that no commit
  * followed before the power went leaves a ticket that opens until the PIN changes.  Of a
- * slot the REVOKED_MAX latest are kept; when one more comes, the slot's login epoch moves
- * on instead, which voids all tickets of the slot.
+ * slot the REVOKED_MAX latest are kept; an older one opens again until the PIN changes.
+ * (Voiding all tickets of the slot instead would take their logins from applications that
+ * never logged out, because others did.)
  *
  * Threads: one.
  */
@@ -34,11 +35,9 @@ bool revoked_add(struct revoked *r, const struct map *m, uint32_t slot,
 void revoked_take(const struct revoked *r, struct txn *t);
 void revoked_done(struct revoked *r);
 
-/* The login epoch of a slot: as t says, else what waits, else the map. */
-uint64_t login_epoch(
-    const struct revoked *r, const struct txn *t, const struct map *m, uint32_t slot);
+/* The login epoch of a slot: as t says, else the map. */
+uint64_t login_epoch(const struct txn *t, const struct map *m, uint32_t slot);
 /* Move it on: all tickets of the slot are void once t is committed. */
-void login_epoch_next(
-    const struct revoked *r, struct txn *t, const struct map *m, uint32_t slot);
+void login_epoch_next(struct txn *t, const struct map *m, uint32_t slot);
 
 #endif

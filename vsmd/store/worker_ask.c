@@ -185,7 +185,7 @@ make_ticket(struct store *s, struct attach *a, uint8_t type, const uint8_t *pin,
 	buf_init(&sealed, TICKET_MAX);
 	if (type != CKU_CONTEXT_SPECIFIC && len <= TICKET_PIN_MAX) {
 		memcpy(t.principal, a->principal, sizeof(t.principal));
-		t.epoch = login_epoch(&s->revoked, &s->group, &s->vault.map, a->slot);
+		t.epoch = login_epoch(&s->group, &s->vault.map, a->slot);
 		ok = crypt_random(t.login, sizeof(t.login)) &&
 		     ticket_seal(
 			 s->vault.keys, s->vault.journal.at.store, &t, pin, len, &sealed);
@@ -307,7 +307,7 @@ ask_ticket_open(struct store *s, struct attach *a)
 	buf_init(&out, TICKET_MAX);
 	ok = ticket_open(s->vault.keys, s->vault.journal.at.store, data, len, &t, &pin) &&
 	     strcmp(t.principal, a->principal) == 0 && t.slot == a->slot &&
-	     t.epoch == login_epoch(&s->revoked, &s->group, m, a->slot) &&
+	     t.epoch == login_epoch(&s->group, m, a->slot) &&
 	     !revoked_has(&s->revoked, m, a->slot, t.login);
 	if (ok) {
 		remember_login(a, &t);

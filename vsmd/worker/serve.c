@@ -129,6 +129,10 @@ outdated(const struct request *r)
 
 	if (gate_pins(&w->gate) == atomic_load(&w->pins))
 		return false;
+	/* A login that there is already is known here; a fresh worker could not resume it. */
+	if (r->call->number == CALL_C_Login && w->user >= 0 &&
+	    r->args[1].len != CKU_CONTEXT_SPECIFIC)
+		return false;
 	return w->blank || r->call->number == CALL_C_Login || r->call->class == CLASS_PIN ||
 	    r->call->class == CLASS_INIT;
 }

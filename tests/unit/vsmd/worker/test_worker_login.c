@@ -219,7 +219,33 @@ test_pin_change_elsewhere(void **state)
 	assert_int_equal(CALLX(&a, C_SetPIN, N(a.session), PL("99990000", 8),
 			     PL(USER_PIN, strlen(USER_PIN))), CKR_OK);
 	assert_int_equal(guest_leave(&a), 0);
-	/* c is logged in, and stays so. */
+	assert_int_equal(guest_leave(&c), 0);
+}
+
+/* Who is logged in already hears that, and stays so, whoever changed a PIN meanwhile. */
+static void
+test_login_again_after_a_change_elsewhere(void **state)
+{
+	struct grant grant = rig_grant();
+	CK_SESSION_INFO info;
+	struct guest a, c;
+
+	(void)state;
+	guest_attach(&a, &rig, &grant, 0);
+	guest_attach(&c, &rig, &grant, 0);
+	guest_open(&a);
+	guest_login(&c);
+	assert_int_equal(CALLX(&a, C_SetPIN, N(a.session), PL(USER_PIN, strlen(USER_PIN)),
+			     PL("99990000", 8)), CKR_OK);
+	assert_int_equal(guest_try_login(&c, CKU_USER, USER_PIN), CKR_USER_ALREADY_LOGGED_IN);
+	assert_int_equal(guest_try_login(&c, CKU_USER, "1111"), CKR_USER_ALREADY_LOGGED_IN);
+	assert_int_equal(guest_try_login(&c, CKU_SO, SO_PIN), CKR_USER_ANOTHER_ALREADY_LOGGED_IN);
+	assert_int_equal(CALLX(&c, C_GetSessionInfo, N(c.session), P(&info)), CKR_OK);
+	assert_int_equal(info.state, CKS_RW_USER_FUNCTIONS);
+	assert_int_equal(c.again, 0);
+	assert_int_equal(CALLX(&a, C_SetPIN, N(a.session), PL("99990000", 8),
+			     PL(USER_PIN, strlen(USER_PIN))), CKR_OK);
+	assert_int_equal(guest_leave(&a), 0);
 	assert_int_equal(CALLX(&c, C_Logout, N(c.session)), CKR_OK);
 	assert_int_equal(guest_leave(&c), 0);
 }
@@ -268,6 +294,7 @@ main(void)
 	    cmocka_unit_test(test_channel_login),
 	    cmocka_unit_test(test_channel_pin_change),
 	    cmocka_unit_test(test_pin_change_elsewhere),
+	    cmocka_unit_test(test_login_again_after_a_change_elsewhere),
 	    cmocka_unit_test(test_init_token_again),
 	};
 
