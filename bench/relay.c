@@ -146,7 +146,7 @@ watch(struct channel *c, int from, const uint8_t *p, size_t n)
 		} else {
 			struct frame f;
 
-			if (frame_parse(w->head, UINT32_MAX, &f)) {
+			if (frame_parse_request(w->head, UINT32_MAX, &f)) {
 				w->skip = f.length;
 				saw_frame(c, from, &f);
 			}

@@ -2,6 +2,7 @@
 #include "libcaas-p11/call.h"
 
 #include "libcaas-p11/effect.h"
+#include "libcaas-p11/hold.h"
 #include "libcaas-p11/module.h"
 #include "libcaas-p11/order.h"
 #include "protocol/frame.h"
@@ -24,21 +25,49 @@ enum outcome {
 static CK_RV
 write_frame(struct buf *b, const struct errand *e)
 {
-	CK_RV rv;
+	CK_RV rv = CKR_OK;
 
-	frame_begin(b, 0, e->call->number);
-	rv = ask_write(b, e->call, e->sent);
+	if (e->begin != NULL) {
+		frame_begin_fused(b, 0, e->call->number);
+		rv = ask_write(b, e->begin, e->begin_sent);
+	} else {
+		frame_begin(b, 0, e->call->number);
+	}
+	if (rv == CKR_OK)
+		rv = ask_write(b, e->call, e->sent);
 	frame_end(b);
 	return rv == CKR_OK && !buf_ok(b) ? CKR_HOST_MEMORY : rv;
+}
+
+/* What the reply says; false: nothing that a worker of ours would. */
+static bool
+read_reply(struct errand *e, const struct waiter *w, CK_RV *ret)
+{
+	CK_RV begun = CKR_OK;
+	struct reply reply;
+	struct buf body;
+	bool sound;
+
+	buf_view(&body, w->body, w->len);
+	sound = e->begin != NULL
+	    ? answer_read_fused(&body, e->call, e->sent, &begun, &reply, &e->arena)
+	    : answer_read(&body, e->call, e->sent, &reply, &e->arena);
+	if (!sound) {
+		*ret = CKR_DEVICE_ERROR;
+		return false;
+	}
+	*ret = begun == CKR_OK ? effect_apply(e, &reply) : hold_refused(begun);
+	if (e->call->where == WHERE_SESSION && e->slot->module->config.shortcuts)
+		hold_after(e, begun, *ret, reply.epoch);
+	return true;
 }
 
 /* One request, one reply; *ret is what the application gets. */
 static enum outcome
 run(struct errand *e, struct link *link, CK_RV *ret)
 {
-	struct buf ask, body;
+	struct buf ask;
 	struct waiter w;
-	struct reply reply;
 	bool sound;
 
 	effect_prepare(e);
@@ -51,9 +80,7 @@ run(struct errand *e, struct link *link, CK_RV *ret)
 	buf_free(&ask);
 	if (*ret != CKR_OK)
 		return w.unsent ? UNSENT : LOST;
-	buf_view(&body, w.body, w.len);
-	sound = answer_read(&body, e->call, e->sent, &reply, &e->arena);
-	*ret = sound ? effect_apply(e, &reply) : CKR_DEVICE_ERROR;
+	sound = read_reply(e, &w, ret);
 	waiter_free(&w);
 	if (sound)
 		return ANSWERED;
@@ -92,9 +119,16 @@ address_session(struct module *m, struct errand *e)
 {
 	CK_RV rv = handles_translate(&m->handles, e->call, e->args, e->sent, &e->arena,
 	    &e->slot, &e->generation);
+	uint64_t generation;
 
 	if (rv == CKR_SESSION_HANDLE_INVALID && order_pointers_bad(e->call, e->args))
 		return CKR_ARGUMENTS_BAD;
+	if (rv != CKR_OK || e->begin == NULL)
+		return rv;
+	rv = handles_translate(&m->handles, e->begin, e->begin_args, e->begin_sent,
+	    &e->arena, &e->slot, &generation);
+	if (generation != e->generation)
+		e->generation = 0; /* of no channel: they were moved in between */
 	return rv;
 }
 
@@ -136,23 +170,64 @@ attempt(struct module *m, struct errand *e, CK_RV *ret)
 }
 
 static CK_RV
+deliver(struct module *m, struct errand *e)
+{
+	enum outcome outcome = UNSENT;
+	CK_RV rv = CKR_OK;
+
+	for (int i = 0; i < TRIES && outcome == UNSENT; i++)
+		outcome = attempt(m, e, &rv);
+	if (outcome == NO_CHANNEL || outcome == UNSENT || outcome == LOST)
+		effect_lost(e);
+	else if (outcome == REFUSED && e->begin != NULL)
+		hold_again(m, e);
+	return rv;
+}
+
+/* A beginning that was held goes by itself; what comes of it is seen by the call that goes
+ * on with it. */
+static void
+deliver_first(struct module *m, struct errand *e)
+{
+	struct errand first = {.call = e->begin, .args = e->begin_args};
+
+	arena_init(&first.arena, ARENA_MAX);
+	(void)deliver(m, &first);
+	arena_free(&first.arena);
+	e->begin = NULL;
+}
+
+static CK_RV
+on_session(struct module *m, struct errand *e)
+{
+	enum hold hold = HOLD_SEND;
+
+	while (m->config.shortcuts && (hold = hold_before(m, e)) == HOLD_FIRST)
+		deliver_first(m, e);
+	return hold == HOLD_DONE ? CKR_OK : deliver(m, e);
+}
+
+static CK_RV
+on_slot(struct module *m, struct errand *e)
+{
+	CK_RV rv = address_slot(m, e);
+
+	if (rv != CKR_OK)
+		return rv;
+	rv = deliver(m, e);
+	slots_put(m, e->slot);
+	return rv;
+}
+
+static CK_RV
 carry(struct module *m, const struct call *call, const struct arg *args)
 {
 	struct errand e = {.call = call, .args = args};
-	enum outcome outcome = UNSENT;
-	bool slot = call->where == WHERE_SLOT;
-	CK_RV rv = CKR_OK;
+	CK_RV rv;
 
-	if (slot && (rv = address_slot(m, &e)) != CKR_OK)
-		return rv;
 	arena_init(&e.arena, ARENA_MAX);
-	for (int i = 0; i < TRIES && outcome == UNSENT; i++)
-		outcome = attempt(m, &e, &rv);
-	if (outcome == NO_CHANNEL || outcome == UNSENT || outcome == LOST)
-		effect_lost(&e);
+	rv = call->where == WHERE_SLOT ? on_slot(m, &e) : on_session(m, &e);
 	arena_free(&e.arena);
-	if (slot)
-		slots_put(m, e.slot);
 	return module_stopping() && rv != CKR_OK ? CKR_CRYPTOKI_NOT_INITIALIZED : rv;
 }
 

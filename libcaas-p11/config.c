@@ -38,6 +38,13 @@ parse_address(struct config *c, const char *s)
 	return true;
 }
 
+static bool
+parse_switch(const char *s, bool *ret)
+{
+	*ret = strcmp(s, "on") == 0;
+	return *ret || strcmp(s, "off") == 0;
+}
+
 static int
 on_line(void *user, const char *section, const char *name, const char *value)
 {
@@ -52,6 +59,8 @@ on_line(void *user, const char *section, const char *name, const char *value)
 		return parse_ms(value, 1, &c->connect_timeout);
 	if (strcmp(name, "reconnect") == 0)
 		return parse_ms(value, 1, &c->reconnect);
+	if (strcmp(name, "shortcuts") == 0)
+		return parse_switch(value, &c->shortcuts);
 	return 0;
 }
 
@@ -72,6 +81,7 @@ config_read(struct config *c, const char *path)
 bool
 config_load(struct config *c)
 {
+	const char *shortcuts = secure_getenv("CAAS_VSM_SHORTCUTS");
 	const char *file = secure_getenv("CAAS_P11_CONF");
 	const char *address = secure_getenv("CAAS_VSM_ADDRESS");
 	const char *silence = secure_getenv("CAAS_VSM_SILENCE_MS");
@@ -79,7 +89,8 @@ config_load(struct config *c)
 	int line;
 
 	*c = (struct config){.address = CONFIG_ADDRESS, .silence = CONFIG_SILENCE,
-	    .connect_timeout = CONFIG_CONNECT, .reconnect = CONFIG_RECONNECT};
+	    .connect_timeout = CONFIG_CONNECT, .reconnect = CONFIG_RECONNECT,
+	    .shortcuts = true};
 	c->debug = secure_getenv("CAAS_P11_DEBUG") != NULL;
 	line = config_read(c, path);
 	if (line > 0 || (line < 0 && file != NULL)) {
@@ -102,6 +113,12 @@ config_load(struct config *c)
 		if (c->debug)
 			log_error("libcaas-p11: CAAS_VSM_SILENCE_MS=%s: not a number of "
 				  "milliseconds, %d at least", silence, CONFIG_SILENCE_LEAST);
+		return false;
+	}
+	if (shortcuts != NULL && !parse_switch(shortcuts, &c->shortcuts)) {
+		if (c->debug)
+			log_error("libcaas-p11: CAAS_VSM_SHORTCUTS=%s: neither on nor off",
+			    shortcuts);
 		return false;
 	}
 	return true;

@@ -2,7 +2,7 @@
  * config.h - where vsmd is, and how long to wait for it.
  *
  * From /etc/caas/libcaas-p11.conf, or the file that $CAAS_P11_CONF names; then from
- * $CAAS_VSM_ADDRESS and $CAAS_VSM_SILENCE_MS.  A program that runs with more rights than
+ * $CAAS_VSM_ADDRESS, $CAAS_VSM_SILENCE_MS and $CAAS_VSM_SHORTCUTS.  A program that runs with more rights than
  * its caller (secure_getenv(3)) ignores the environment.
  */
 #ifndef CAAS_P11_CONFIG_H
@@ -23,6 +23,7 @@ struct config {
 	int silence;         /* of vsmd, after which it counts as dead */
 	int connect_timeout; /* for a connection to be made */
 	int reconnect;       /* how long to try, once a channel was lost */
+	bool shortcuts;      /* fewer round trips (hold.h) */
 	bool debug;          /* $CAAS_P11_DEBUG: say on standard error what goes wrong */
 };
 

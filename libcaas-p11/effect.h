@@ -18,6 +18,8 @@ struct errand {
 	const struct call *call;
 	const struct arg *args;
 	struct arg sent[ARGS_MAX];
+	const struct call *begin; /* hold.h: goes along in the same frame, or NULL */
+	struct arg begin_args[ARGS_MAX], begin_sent[ARGS_MAX]; /* likewise */
 	CK_ULONG out[ARGS_MAX];
 	struct slot *slot;
 	uint64_t generation;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libcaas-p11/hold.h"
 #include "libcaas-p11/table.h"
 #include "protocol/mech.h"
 #include "protocol/resume.h"
@@ -40,6 +41,8 @@ handles_renew(struct handles *h)
 void
 handles_free(struct handles *h)
 {
+	for_each_entry(e, h->table)
+		pending_free(e->pending);
 	free(h->table);
 	free(h->index);
 	h->table = NULL;

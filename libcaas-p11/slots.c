@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "libcaas-p11/hold.h"
 #include "libcaas-p11/module.h"
 #include "vchan-transport/deadline.h"
 
@@ -36,6 +37,7 @@ slot_free(struct slot *s)
 	if (s->link != NULL)
 		link_release(s->link);
 	ticket_drop(&s->ticket);
+	accepted_free(s->accepted);
 	lock_free(&s->joining);
 	lock_free(&s->lock);
 	free(s);

@@ -40,6 +40,7 @@ struct slot {
 	/* under the lock of the handles */
 	uint64_t generation; /* of the channel that the worker's handles are good on */
 	size_t nsessions;
+	struct accepted *accepted; /* hold.h */
 };
 
 /* The slot of this id, to be given back.  ATTACH_NO_SLOT for a number that none can have,

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libcaas-p11/hold.h"
+
 #define TABLE_FIRST 64
 
 bool
@@ -51,6 +53,7 @@ entry_put(struct handle_table *t, const struct entry *from, uint64_t virt)
 	e->slot = from->slot;
 	e->owner = from->owner;
 	e->flags = from->flags;
+	e->pending = from->pending;
 	memcpy(e->id, from->id, sizeof(e->id));
 	e->kind = from->kind;
 	atomic_store_explicit(&e->virt, virt, memory_order_release);
@@ -64,6 +67,8 @@ entry_kill(struct handle_table *t, struct entry *e)
 	if (e->kind == KIND_SESSION)
 		e->slot->nsessions--;
 	e->kind = KIND_DEAD;
+	pending_free(e->pending);
+	e->pending = NULL;
 	t->live--;
 }
 

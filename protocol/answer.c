@@ -342,3 +342,12 @@ answer_read(struct buf *b, const struct call *call, const struct arg *args,
 	}
 	return buf_end(b);
 }
+
+bool
+answer_read_fused(struct buf *b, const struct call *call, const struct arg *args,
+    CK_RV *ret_begun, struct reply *reply, struct arena *arena)
+{
+	*ret_begun = buf_get_u64(b);
+	return answer_read(b, call, args, reply, arena) &&
+	       (*ret_begun == CKR_OK || reply->rv == *ret_begun);
+}

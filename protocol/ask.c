@@ -327,8 +327,8 @@ read_arg(struct buf *b, enum arg_kind kind, struct arg *arg, struct arena *arena
 	}
 }
 
-bool
-ask_read(struct buf *b, const struct call *call, struct arg *args, struct arena *arena)
+static bool
+read_args(struct buf *b, const struct call *call, struct arg *args, struct arena *arena)
 {
 	memset(args, 0, ARGS_MAX * sizeof(*args));
 	if (!served(call))
@@ -336,5 +336,19 @@ ask_read(struct buf *b, const struct call *call, struct arg *args, struct arena 
 	for (size_t i = 0; call->args[i] != ARG_END; i++)
 		if (!read_arg(b, call->args[i], &args[i], arena))
 			return false;
-	return buf_end(b);
+	return buf_ok(b);
+}
+
+bool
+ask_read(struct buf *b, const struct call *call, struct arg *args, struct arena *arena)
+{
+	return read_args(b, call, args, arena) && buf_end(b);
+}
+
+bool
+ask_read_fused(struct buf *b, const struct call *begin, struct arg *begin_args,
+    const struct call *call, struct arg *args, struct arena *arena)
+{
+	return read_args(b, begin, begin_args, arena) && ask_read(b, call, args, arena) &&
+	       begin_args[0].len == args[0].len;
 }

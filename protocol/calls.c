@@ -8,10 +8,11 @@
 #define SLOW CALL_SLOW
 #define SECRET CALL_SECRET
 #define V3 CALL_V3
+#define AFTER(name) CALL_AFTER(name)
 #define KIND(i, kind) ARG_##kind
 #define CALL(number, name, where, class, gate, flags, args)                              \
-	{number, #name, WHERE_##where, CLASS_##class, GATE_##gate, flags,                \
-	    {LIST(KIND, args), ARG_END}},
+	{number, #name, WHERE_##where, CLASS_##class, GATE_##gate,                       \
+	    (flags) & 0xffff, CALL_AFTER_OF(flags), {LIST(KIND, args), ARG_END}},
 
 static const struct call table[] = {
 #include "protocol/calls.def"
@@ -44,6 +45,21 @@ call_table(size_t *ret_count)
 {
 	*ret_count = TABLE_LEN;
 	return table;
+}
+
+const struct call *
+call_beginning(const struct call *call)
+{
+	return call_by_number(call->after);
+}
+
+const struct call *
+call_of_beginning(const struct call *begin)
+{
+	/* It is the next row: test_calls.c holds calls.def to that. */
+	const struct call *call = call_by_number(begin->number + 1);
+
+	return call != NULL && call->after == begin->number ? call : NULL;
 }
 
 size_t

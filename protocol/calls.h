@@ -23,6 +23,9 @@ enum call_gate { GATE_NONE, GATE_SHARED, GATE_EXCLUSIVE };
 #define CALL_SLOW 0x1
 #define CALL_SECRET 0x2
 #define CALL_V3 0x4
+/* In the column of flags only: the number of the call that must have come before. */
+#define CALL_AFTER(name) (CALL_##name << 16)
+#define CALL_AFTER_OF(flags) ((uint32_t)(flags) >> 16)
 
 /* CALL_C_Sign and so on: the numbers on the wire. */
 enum call_number {
@@ -45,6 +48,7 @@ struct call {
 	enum call_class class;
 	enum call_gate gate;
 	unsigned flags; /* CALL_* */
+	uint32_t after; /* the call that begins what this one does and ends, or 0 */
 	enum arg_kind args[ARGS_MAX + 1]; /* ends with ARG_END */
 };
 
@@ -54,6 +58,10 @@ const struct call *call_by_number(uint32_t number);
 const struct call *call_by_name(const char *name);
 /* The rows in order; *ret_count is their number. */
 const struct call *call_table(size_t *ret_count);
+/* The call that begins what this one does and ends in one part; NULL for any other call. */
+const struct call *call_beginning(const struct call *call);
+/* The call that does in one part what this one begins, or NULL. */
+const struct call *call_of_beginning(const struct call *begin);
 /* How many arguments the row has. */
 size_t call_nargs(const struct call *call);
 /* "SESSION", "USE", "EXCLUSIVE", "OUT_BYTES": for documents and logs. */

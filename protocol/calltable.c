@@ -12,7 +12,7 @@
 #include "protocol/names.h"
 
 static void
-print_flags(unsigned flags)
+print_flags(const struct call *c)
 {
 	static const struct {
 		unsigned flag;
@@ -21,11 +21,13 @@ print_flags(unsigned flags)
 	const char *sep = "";
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if ((flags & names[i].flag) == 0)
+		if ((c->flags & names[i].flag) == 0)
 			continue;
 		printf("%s%s", sep, names[i].name);
 		sep = " ";
 	}
+	if (call_beginning(c) != NULL)
+		printf("%sAFTER(%s)", sep, call_beginning(c)->name);
 }
 
 static void
@@ -39,7 +41,7 @@ markdown(const struct call *calls, size_t n)
 		printf("| %u | `%s` | %s | %s | %s | ", c->number, c->name,
 		    call_where_name(c->where), call_class_name(c->class),
 		    call_gate_name(c->gate));
-		print_flags(c->flags);
+		print_flags(c);
 		printf(" | ");
 		for (size_t k = 0; k < call_nargs(c); k++)
 			printf("%s%s", k > 0 ? " " : "", arg_kind_name(c->args[k]));

@@ -10,13 +10,25 @@ le32(const uint8_t *p)
 	       (uint32_t)p[3] << 24;
 }
 
-void
-frame_begin(struct buf *b, uint32_t id, uint32_t call)
+static void
+begin(struct buf *b, uint32_t id, uint32_t call, uint32_t flags)
 {
 	buf_put_u32(b, OPEN);
 	buf_put_u32(b, id);
 	buf_put_u32(b, call);
-	buf_put_u32(b, 0);
+	buf_put_u32(b, flags);
+}
+
+void
+frame_begin(struct buf *b, uint32_t id, uint32_t call)
+{
+	begin(b, id, call, 0);
+}
+
+void
+frame_begin_fused(struct buf *b, uint32_t id, uint32_t call)
+{
+	begin(b, id, call, FRAME_FUSED);
 }
 
 void
@@ -43,12 +55,25 @@ frame_end(struct buf *b)
 	buf_fail(b);
 }
 
-bool
-frame_parse(const uint8_t header[FRAME_HEADER], uint32_t max_frame, struct frame *ret)
+static bool
+parse(const uint8_t *header, uint32_t max_frame, uint32_t known, struct frame *ret)
 {
 	ret->length = le32(header);
 	ret->id = le32(header + 4);
 	ret->call = le32(header + 8);
 	ret->flags = le32(header + 12);
-	return ret->length <= max_frame && ret->flags == 0;
+	return ret->length <= max_frame && (ret->flags & ~known) == 0;
+}
+
+bool
+frame_parse(const uint8_t header[FRAME_HEADER], uint32_t max_frame, struct frame *ret)
+{
+	return parse(header, max_frame, 0, ret);
+}
+
+bool
+frame_parse_request(
+    const uint8_t header[FRAME_HEADER], uint32_t max_frame, struct frame *ret)
+{
+	return parse(header, max_frame, FRAME_FUSED, ret);
 }

@@ -4,7 +4,7 @@
  *	u32 length   of the body that follows the header
  *	u32 id       chosen by the guest; a reply carries the request's
  *	u32 call     number from calls.def, or one of the FRAME_* below
- *	u32 flags    0 so far; anything else is a breach of protocol
+ *	u32 flags    FRAME_FUSED in a request, or 0; anything else is a breach of protocol
  *
  * Replies come in any order.  An id may be used again once its reply has arrived; a
  * request with an id still outstanding is a breach.
@@ -30,14 +30,26 @@
 /* Guest to worker: resume an application on this fresh channel (resume.h). */
 #define FRAME_RESUME 0xffff0002u
 
+/*
+ * Flag of a request whose call does in one part what another begins (AFTER in calls.def):
+ * the body holds the arguments of the beginning, then those of the call, on one session.
+ * The reply holds u64 what came of the beginning, then the call's reply, which carries the
+ * same code when the beginning failed.
+ */
+#define FRAME_FUSED 0x1u
+
 struct frame {
 	uint32_t length, id, call, flags;
 };
 
 /* Append a header; fill in the length with frame_end() once the body is written. */
 void frame_begin(struct buf *b, uint32_t id, uint32_t call);
+void frame_begin_fused(struct buf *b, uint32_t id, uint32_t call);
 void frame_end(struct buf *b);
 /* Read a header from FRAME_HEADER bytes.  false: length above max_frame, or flags. */
 bool frame_parse(const uint8_t header[FRAME_HEADER], uint32_t max_frame, struct frame *ret);
+/* The same of a request to a worker, which may have FRAME_FUSED. */
+bool frame_parse_request(
+    const uint8_t header[FRAME_HEADER], uint32_t max_frame, struct frame *ret);
 
 #endif

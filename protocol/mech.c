@@ -345,6 +345,91 @@ mech_read(struct buf *b, CK_MECHANISM **ret, struct arena *arena)
 	return m->pParameter != NULL && buf_ok(b);
 }
 
+static uint64_t
+mix(uint64_t h, const void *p, size_t len)
+{
+	const uint8_t *byte = p;
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ byte[i]) * 0x100000001b3u; /* FNV-1a */
+	return h;
+}
+
+static uint64_t
+mix_bytes(uint64_t h, const void *p, CK_ULONG len)
+{
+	uint8_t present = p != NULL;
+
+	return mix(mix(h, &present, 1), &len, sizeof(len));
+}
+
+static uint64_t
+shape_fields(uint64_t h, const struct layout *layout, const void *base)
+{
+	for (size_t i = 0; i < layout->nfields; i++) {
+		const struct field *f = &layout->fields[i];
+		const void *p;
+
+		switch (f->kind) {
+		case FIELD_RAW:
+			h = mix(h, (const char *)base + f->at, f->len);
+			break;
+		case FIELD_HANDLE:
+			h = mix(h, (const char *)base + f->at, sizeof(CK_ULONG));
+			break;
+		case FIELD_BYTES:
+		case FIELD_READ:
+		case FIELD_PBKD2LEN:
+			h = mix_bytes(h, get_ptr(base, f->at), get_num(base, f->len));
+			break;
+		case FIELD_INNER:
+			p = get_ptr(base, f->at);
+			h = mix_bytes(h, p, 0);
+			if (p != NULL)
+				h = shape_fields(h, f->inner(), p);
+			break;
+		}
+	}
+	return h;
+}
+
+/* Is the parameter, without pointers, an initialisation vector? */
+static bool
+iv_alone(CK_MECHANISM_TYPE mechanism)
+{
+	switch (mechanism) {
+	case CKM_DES_CBC:
+	case CKM_DES_CBC_PAD:
+	case CKM_DES3_CBC:
+	case CKM_DES3_CBC_PAD:
+	case CKM_AES_CBC:
+	case CKM_AES_CBC_PAD:
+		return true;
+	default:
+		return false;
+	}
+}
+
+uint64_t
+mech_shape(const CK_MECHANISM *m)
+{
+	uint64_t h = mix(0xcbf29ce484222325u, &m->mechanism, sizeof(m->mechanism));
+	const struct layout *layout;
+	bool plain;
+
+	h = mix_bytes(h, m->pParameter, m->ulParameterLen);
+	if (m->pParameter == NULL)
+		return h;
+	layout = find(m->mechanism, m->ulParameterLen, &plain);
+	if (layout != NULL)
+		return shape_fields(h, layout, m->pParameter);
+	if (!plain || iv_alone(m->mechanism))
+		return h;
+	if (m->mechanism == CKM_AES_CTR && m->ulParameterLen == sizeof(CK_AES_CTR_PARAMS))
+		return mix(h, m->pParameter, sizeof(CK_ULONG)); /* ulCounterBits */
+	return mix(h, m->pParameter, m->ulParameterLen);
+}
+
 const CK_MECHANISM *
 mech_map(const CK_MECHANISM *m, mech_map_fn *map, void *ctx, struct arena *arena)
 {

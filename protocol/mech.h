@@ -30,6 +30,12 @@ CK_RV mech_write(struct buf *b, const CK_MECHANISM *m);
 /* Worker. */
 bool mech_read(struct buf *b, CK_MECHANISM **ret, struct arena *arena);
 
+/*
+ * Guest: a number that is the same for two parameters of a mechanism when they differ only
+ * in what no token looks at before it computes: initialisation vectors, counters, data.
+ */
+uint64_t mech_shape(const CK_MECHANISM *m);
+
 /* How handles of objects in a parameter become others. */
 typedef CK_OBJECT_HANDLE mech_map_fn(void *ctx, CK_OBJECT_HANDLE handle);
 /* Guest: a copy of m in the arena with the handles in its parameter mapped; m itself when

@@ -6,7 +6,8 @@
  * row's kinds in order, so a new call needs a row in calls.def and nothing else.
  *
  * Body of a request: per argument, see docs/protocol.md.  Body of a reply:
- * u64 CK_RV, u64 store epoch, then per OUT argument.  Frames: frame.h.
+ * u64 CK_RV, u64 store epoch, then per OUT argument.  Frames, and what a fused one
+ * holds: frame.h.
  *
  * Bounds, checked before anything is allocated: MSG_MAX_ATTRS attributes in a
  * template, MSG_MAX_DEPTH templates one in the other (the outermost counted), every
@@ -67,6 +68,9 @@ CK_RV ask_write(struct buf *b, const struct call *call, const struct arg *args);
  * into b, so b must outlive args.  false: a breach of protocol, close the channel.
  */
 bool ask_read(struct buf *b, const struct call *call, struct arg *args, struct arena *arena);
+/* The same of a fused request: the beginning, then the call, on one session. */
+bool ask_read_fused(struct buf *b, const struct call *begin, struct arg *begin_args,
+    const struct call *call, struct arg *args, struct arena *arena);
 
 /*
  * answer.c: worker side.  Append the body.  args are those that ask_read() made, filled by
@@ -88,5 +92,8 @@ void answer_used(const struct call *call, const struct arg *args, CK_RV rv,
  */
 bool answer_read(struct buf *b, const struct call *call, const struct arg *args,
     struct reply *reply, struct arena *arena);
+/* The same of a fused request; *ret_begun is what came of the beginning. */
+bool answer_read_fused(struct buf *b, const struct call *call, const struct arg *args,
+    CK_RV *ret_begun, struct reply *reply, struct arena *arena);
 
 #endif

@@ -1,5 +1,6 @@
 #!/bin/bash
-# run.sh BUILD [STEPS] - caas-differential with a fresh SoftHSM2 and a fresh sandbox.
+# run.sh BUILD [STEPS] - caas-differential with a fresh SoftHSM2 and a fresh sandbox, the same
+# walk with the module's shortcuts and without.
 set -eu
 build=$(cd "$1" && pwd)
 steps=${2:-20000}
@@ -11,12 +12,19 @@ stop() {
 	rm -rf "$work"
 }
 trap stop EXIT
-mkdir "$work/tokens"
-printf 'directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n' \
-	"$work/tokens" >"$work/softhsm2.conf"
-export SOFTHSM2_CONF=$work/softhsm2.conf
-eval "$("$build/caas/caas" sandbox up --dir "$work/vsm")"
 # The driver is not built with sanitizers' preloads in mind: SoftHSM2 leaks by itself.
 export ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0
-"$build/tests/differential/caas-differential" --judge /usr/lib/softhsm/libsofthsm2.so \
-	--module "$build/libcaas-p11/libcaas-p11.so" --steps "$steps" --seed "$seed"
+
+walk() { # walk on|off: the module's shortcuts
+	local dir=$work/$1
+	mkdir -p "$dir/tokens"
+	printf 'directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n' \
+		"$dir/tokens" >"$dir/softhsm2.conf"
+	export SOFTHSM2_CONF=$dir/softhsm2.conf CAAS_VSM_SHORTCUTS=$1
+	eval "$("$build/caas/caas" sandbox up --dir "$work/vsm")"
+	"$build/tests/differential/caas-differential" --judge /usr/lib/softhsm/libsofthsm2.so \
+		--module "$build/libcaas-p11/libcaas-p11.so" --steps "$steps" --seed "$seed"
+	"$build/caas/caas" sandbox down --dir "$work/vsm" >/dev/null
+}
+walk on
+walk off

@@ -82,7 +82,7 @@ inbox_read(struct inbox *i, struct channel *c, struct frame *ret, struct buf *bo
 		errno = rc == 0 ? ECONNRESET : errno;
 		return INBOX_CUT;
 	}
-	if (!frame_parse(i->data + i->pos, i->max_frame, ret))
+	if (!frame_parse_request(i->data + i->pos, i->max_frame, ret))
 		return INBOX_BREACH;
 	taken(i, FRAME_HEADER);
 	return read_body(i, c, ret->length, body);
@@ -93,6 +93,7 @@ inbox_has_other(const struct inbox *i, uint64_t session)
 {
 	uint64_t other;
 
+	/* Of a fused request too, the session comes first. */
 	if (i->len - i->pos < FRAME_HEADER + sizeof(other))
 		return false;
 	memcpy(&other, i->data + i->pos + FRAME_HEADER, sizeof(other));

@@ -34,11 +34,16 @@ breach(struct worker *w, const char *what, const struct frame *f)
 	return false;
 }
 
+static atomic_uint *
+cost_at(const struct request *r)
+{
+	return &r->w->pool.cost[r->begin != NULL][r->call->number];
+}
+
 static unsigned
 cost_of(const struct request *r)
 {
-	return atomic_load_explicit(
-	    &r->w->pool.cost[r->call->number], memory_order_relaxed);
+	return atomic_load_explicit(cost_at(r), memory_order_relaxed);
 }
 
 /* Bytes of another request have arrived. */
@@ -112,13 +117,13 @@ look_around(struct request *r)
 
 /* The cost without the noise: it falls at once and rises slowly. */
 static void
-learn_cost(struct pool *p, uint32_t number, unsigned ns)
+learn_cost(const struct request *r, unsigned ns)
 {
-	unsigned old = atomic_load_explicit(&p->cost[number], memory_order_relaxed);
+	unsigned old = cost_of(r);
 
 	if (old != 0 && ns > old)
 		ns = old + (ns - old) / 64;
-	atomic_store_explicit(&p->cost[number], ns, memory_order_relaxed);
+	atomic_store_explicit(cost_at(r), ns, memory_order_relaxed);
 }
 
 static void
@@ -129,10 +134,10 @@ clean(struct request *r)
 		buf_free(&r->in);
 	if (r->out.size > KEEP)
 		buf_free(&r->out);
-	memset(r->args, 0, sizeof(r->args));
+	memset(r->args_of, 0, sizeof(r->args_of));
 	memset(&r->reply, 0, sizeof(r->reply));
 	memset(&r->token, 0, sizeof(r->token));
-	r->call = NULL;
+	r->call = r->begin = NULL;
 	r->event.name = NULL;
 	r->event.detail[0] = '\0';
 	r->refused = r->commit = r->has_token = r->aside = false;
@@ -178,6 +183,16 @@ resume(struct request *r, struct seat *seat, bool first)
 }
 
 static bool
+decode(struct request *r)
+{
+	if ((r->frame.flags & FRAME_FUSED) == 0)
+		return ask_read(&r->in, r->call, r->args, &r->arena);
+	r->begin = call_beginning(r->call);
+	return r->begin != NULL && ask_read_fused(&r->in, r->begin, r->args_of[1], r->call,
+	    r->args, &r->arena);
+}
+
+static bool
 dispatch(struct request *r, struct seat *seat)
 {
 	struct worker *w = r->w;
@@ -188,13 +203,13 @@ dispatch(struct request *r, struct seat *seat)
 	w->resumed = true;
 	buf_reset(&r->out);
 	frame_begin(&r->out, r->frame.id, r->frame.call);
-	if (r->frame.call == FRAME_RESUME)
+	if (r->frame.call == FRAME_RESUME && r->frame.flags == 0)
 		return resume(r, seat, first);
 	r->call = call_by_number(r->frame.call);
-	if (r->call == NULL || r->call->where == WHERE_LOCAL ||
-	    r->call->where == WHERE_UNSERVED)
+	if (r->frame.flags == 0 && (r->call == NULL || r->call->where == WHERE_LOCAL ||
+	    r->call->where == WHERE_UNSERVED))
 		return unknown(r, seat);
-	if (!ask_read(&r->in, r->call, r->args, &r->arena))
+	if (r->call == NULL || !decode(r))
 		return breach(w, "malformed", &r->frame);
 	taken = r->call->where != WHERE_SESSION ||
 	    turn_take(&w->sessions, r->args[0].len, session_shares(r->call), &r->turn);
@@ -208,7 +223,7 @@ dispatch(struct request *r, struct seat *seat)
 		turn_wait(&w->sessions, &r->turn);
 	began = now_ns();
 	serve(r);
-	learn_cost(&w->pool, r->call->number, now_ns() - began);
+	learn_cost(r, now_ns() - began);
 	return finish(r, seat);
 }
 
@@ -249,6 +264,7 @@ loop(struct worker *w, struct seat *seat)
 	}
 	r->w = w;
 	r->seat = seat;
+	r->args = r->args_of[0];
 	arena_init(&r->arena, ARENA_MAX);
 	buf_init(&r->in, w->max_frame);
 	buf_init(&r->out, (size_t)w->max_frame + FRAME_HEADER);

@@ -43,7 +43,7 @@ struct pool {
 	atomic_uint outstanding;
 	atomic_uint aside;     /* of these, calls that are slow or wait for something */
 	unsigned processors;   /* that this process may use */
-	atomic_uint cost[CALL_COUNT_]; /* ns */
+	atomic_uint cost[2][CALL_COUNT_]; /* ns; of fused requests */
 	/* The reader's: */
 	int crowd;             /* requests for which a crowd is expected */
 	unsigned sample;

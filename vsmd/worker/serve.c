@@ -164,11 +164,38 @@ commit(struct request *r)
 	return rv;
 }
 
+static CK_RV
+step(struct request *r)
+{
+	CK_RV rv;
+
+	if ((rv = check_slot(r)) != CKR_OK || (rv = policy_call(r)) != CKR_OK)
+		return rv;
+	return steps[r->call->number] != NULL ? steps[r->call->number](r)
+	                                      : serve_call(r, r->call->gate);
+}
+
+/* What comes before the call of a fused request. */
+static CK_RV
+step_begin(struct request *r)
+{
+	const struct call *call = r->call;
+	CK_RV rv;
+
+	r->call = r->begin;
+	r->args = r->args_of[1];
+	rv = step(r);
+	r->call = call;
+	r->args = r->args_of[0];
+	buf_put_u64(&r->out, rv);
+	return rv;
+}
+
 void
 serve(struct request *r)
 {
 	struct reply *reply = &r->reply;
-	CK_RV rv, committed = CKR_OK;
+	CK_RV rv = CKR_OK, committed = CKR_OK;
 
 	/* Before the data are read: an older epoch never hides a change. */
 	reply->epoch = gate_epoch(&r->w->gate);
@@ -178,9 +205,10 @@ serve(struct request *r)
 		r->again = r->last = true;
 		return;
 	}
-	if ((rv = check_slot(r)) == CKR_OK && (rv = policy_call(r)) == CKR_OK)
-		rv = steps[r->call->number] != NULL ? steps[r->call->number](r)
-		                                    : serve_call(r, r->call->gate);
+	if (r->begin != NULL)
+		rv = step_begin(r);
+	if (rv == CKR_OK)
+		rv = step(r);
 	if (r->refused)
 		audit_refusal(r, &r->event);
 	if (r->commit)

@@ -65,8 +65,10 @@ struct request {
 	struct frame frame;
 	struct buf in, out;
 	struct arena arena;
-	const struct call *call;
-	struct arg args[ARGS_MAX];
+	const struct call *call;     /* that is being served, with these arguments: */
+	struct arg *args;
+	const struct call *begin;    /* of a fused request: what comes before the call, */
+	struct arg args_of[2][ARGS_MAX]; /* arguments of the call, of the beginning */
 	struct turn turn;            /* in the session of args[0] */
 	struct reply reply;
 	struct object_ref refs[REQUEST_REFS]; /* for calls with at most two handles */

@@ -43,7 +43,7 @@ struct fake {
 	atomic_int hellos;
 	atomic_int channels; /* workers started */
 	atomic_int resumes;
-	atomic_int calls;
+	atomic_int calls, fused;
 	char dir[64], address[128];
 	int pid; /* of the listener, leader of the group */
 };

@@ -146,9 +146,11 @@ resume(struct worker *w, struct buf *in, struct buf *out)
 }
 
 static bool
-serve_call(struct worker *w, uint32_t number, struct buf *in, struct buf *out)
+serve_call(struct worker *w, const struct frame *f, struct buf *in, struct buf *out)
 {
-	const struct call *call = call_by_number(number);
+	const struct call *call = call_by_number(f->call), *begin = NULL;
+	uint32_t number = f->call;
+	struct arg begin_args[ARGS_MAX];
 	struct object_ref refs[1024];
 	struct reply reply = {.epoch = 1, .refs = refs};
 	struct arg args[ARGS_MAX];
@@ -158,11 +160,23 @@ serve_call(struct worker *w, uint32_t number, struct buf *in, struct buf *out)
 	if (call == NULL)
 		return false;
 	arena_init(&arena, ARENA_MAX);
-	if (!ask_read(in, call, args, &arena))
+	if (f->flags & FRAME_FUSED) {
+		w->fake->fused++;
+		begin = call_beginning(call);
+		if (begin == NULL ||
+		    !ask_read_fused(in, begin, begin_args, call, args, &arena))
+			return false;
+	} else if (!ask_read(in, call, args, &arena)) {
 		return false;
+	}
 	if (call->where == WHERE_SLOT)
 		args[0].len = w->slot;
-	reply.rv = call_invoke(call, w->hsm, args);
+	if (begin != NULL) {
+		reply.rv = call_invoke(begin, w->hsm, begin_args);
+		buf_put_u64(out, reply.rv);
+	}
+	if (reply.rv == CKR_OK)
+		reply.rv = call_invoke(call, w->hsm, args);
 	for (size_t i = 0; reply.rv == CKR_OK && i < call_nargs(call); i++) {
 		CK_OBJECT_HANDLE *o = args[i].ptr;
 		CK_ULONG n = call->args[i] == ARG_OUT_OBJECT && o ? 1 :
@@ -274,7 +288,7 @@ serve_one(struct worker *w)
 
 	pthread_mutex_lock(&w->reading);
 	if (channel_read_all(w->channel, header, sizeof(header), -1) != 0 ||
-	    !frame_parse(header, w->max_frame, &f)) {
+	    !frame_parse_request(header, w->max_frame, &f)) {
 		pthread_mutex_unlock(&w->reading);
 		return false;
 	}
@@ -290,7 +304,7 @@ serve_one(struct worker *w)
 	buf_init(&out, FRAME_HEADER + (size_t)w->max_frame);
 	frame_begin(&out, f.id, f.call);
 	ok = f.call == FRAME_RESUME ? resume(w, &in, &out)
-				    : serve_call(w, f.call, &in, &out);
+				    : serve_call(w, &f, &in, &out);
 	frame_end(&out);
 	ok = ok && answer(w, &out);
 	buf_free(&out);

@@ -1,0 +1,414 @@
+/* hold.c - see hold.h */
+#include "libcaas-p11/hold.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/secmem.h"
+#include "libcaas-p11/module.h"
+#include "libcaas-p11/table.h"
+#include "protocol/mech.h"
+
+#define ACCEPTED 256 /* places, each for any beginning whose hash falls on it */
+
+/* What a session has begun. */
+struct pending {
+	uint64_t key;        /* of the last beginning, as in struct accepted; 0: none */
+	atomic_bool busy;    /* in the worker, too, as far as is known here */
+	const struct call *_Atomic call; /* what is held, or NULL */
+	size_t len;
+	uint8_t ask[HOLD_MAX]; /* its arguments, with virtual handles (message.h) */
+};
+
+/* Beginnings that the worker accepted on a slot. */
+struct accepted {
+	uint64_t generation, epoch;
+	struct {
+		uint64_t key;
+		CK_ULONG length; /* of a signature, when it was asked for; 0: unknown */
+	} place[ACCEPTED];
+};
+
+void
+pending_free(struct pending *p)
+{
+	if (p != NULL)
+		sec_wipe(p, sizeof(*p));
+	free(p);
+}
+
+void
+accepted_free(struct accepted *a)
+{
+	free(a);
+}
+
+static uint64_t
+mix(uint64_t h, uint64_t v)
+{
+	h = (h ^ v) * 0x9e3779b97f4a7c15u;
+	return h ^ h >> 29;
+}
+
+/* The number by which a beginning is known: call, key, mechanism, and what in the
+ * mechanism's parameter could make a difference to the answer.  0: none of these. */
+static uint64_t
+key_of(const struct call *call, const struct arg *args)
+{
+	uint64_t h = mix(0x1234567, call->number);
+
+	if (call_of_beginning(call) == NULL || args[1].ptr == NULL)
+		return 0;
+	h = mix(h, mech_shape(args[1].ptr));
+	h = mix(h, call->args[2] == ARG_OBJECT ? args[2].len : 0);
+	return h != 0 ? h : 1;
+}
+
+/* What was accepted on the slot's present channel. Caller holds the lock. */
+static struct accepted *
+accepted_of(struct slot *slot)
+{
+	struct accepted *a = slot->accepted;
+
+	if (a != NULL && a->generation != slot->generation) {
+		memset(a, 0, sizeof(*a));
+		a->generation = slot->generation;
+	}
+	return a;
+}
+
+static bool
+was_accepted(struct slot *slot, uint64_t key)
+{
+	const struct accepted *a = accepted_of(slot);
+
+	return a != NULL && a->place[key % ACCEPTED].key == key;
+}
+
+static void
+accept(struct slot *slot, uint64_t key, uint64_t epoch)
+{
+	struct accepted *a;
+
+	if (slot->accepted == NULL) {
+		slot->accepted = calloc(1, sizeof(*slot->accepted));
+		if (slot->accepted != NULL) {
+			slot->accepted->generation = slot->generation;
+			slot->accepted->epoch = epoch;
+		}
+	}
+	/* Served before a change that is known already: worth nothing. */
+	if ((a = accepted_of(slot)) == NULL || epoch < a->epoch)
+		return;
+	if (a->place[key % ACCEPTED].key != key)
+		a->place[key % ACCEPTED].length = 0;
+	a->place[key % ACCEPTED].key = key;
+}
+
+static void
+forget_accepted(struct slot *slot)
+{
+	if (slot->accepted != NULL)
+		memset(slot->accepted->place, 0, sizeof(slot->accepted->place));
+}
+
+/* Does a call leave open whether something is held?  It neither changes what the answer to
+ * a beginning would be, nor sees whether there was one. */
+static bool
+indifferent(const struct call *call)
+{
+	switch (call->number) {
+	case CALL_C_GetSessionInfo:
+	case CALL_C_GetAttributeValue:
+	case CALL_C_GetObjectSize:
+	case CALL_C_SeedRandom:
+	case CALL_C_GenerateRandom:
+	case CALL_C_GetFunctionStatus:
+	case CALL_C_CancelFunction:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Could the call change the answer to beginnings on other sessions? */
+static bool
+changes_answers(const struct call *call)
+{
+	switch (call->class) {
+	case CLASS_LOGIN:
+	case CLASS_PIN:
+	case CLASS_INIT:
+	case CLASS_OBJECT:
+	case CLASS_DESTROY:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* With CKR_OK, is an operation over? */
+static bool
+ends(const struct call *call, const struct arg *args)
+{
+	switch (call->number) {
+	case CALL_C_FindObjectsFinal:
+	case CALL_C_Verify:
+	case CALL_C_VerifyFinal:
+		return true;
+	case CALL_C_EncryptFinal:
+	case CALL_C_DecryptFinal:
+	case CALL_C_DigestFinal:
+	case CALL_C_SignFinal:
+		return args[1].ptr != NULL;
+	case CALL_C_Encrypt:
+	case CALL_C_Decrypt:
+	case CALL_C_Digest:
+	case CALL_C_Sign:
+	case CALL_C_SignRecover:
+	case CALL_C_VerifyRecover:
+		return args[2].ptr != NULL;
+	default:
+		return false;
+	}
+}
+
+static bool
+begins(const struct call *call)
+{
+	return call->class == CLASS_USE || call->number == CALL_C_FindObjectsInit;
+}
+
+static struct pending *
+pending_of(struct entry *session)
+{
+	if (session->pending == NULL)
+		session->pending = calloc(1, sizeof(*session->pending));
+	return session->pending;
+}
+
+static bool
+put_ask(struct pending *p, const struct call *call, const struct arg *args)
+{
+	struct buf b;
+	bool ok;
+
+	buf_init(&b, HOLD_MAX);
+	ok = ask_write(&b, call, args) == CKR_OK && buf_ok(&b);
+	if (ok) {
+		memcpy(p->ask, b.data, b.len);
+		p->len = b.len;
+		/* Last: a child of fork() sees all of it, or nothing. */
+		atomic_store(&p->call, call);
+	}
+	buf_free(&b);
+	return ok;
+}
+
+/* The beginning leaves the session, for e. */
+static bool
+take_ask(struct pending *p, struct errand *e)
+{
+	void *copy = arena_alloc(&e->arena, p->len);
+	struct buf b;
+
+	if (copy == NULL)
+		return false;
+	e->begin = p->call;
+	atomic_store(&p->call, NULL);
+	atomic_store(&p->busy, true);
+	memcpy(copy, p->ask, p->len);
+	buf_view(&b, copy, p->len);
+	if (ask_read(&b, e->begin, e->begin_args, &e->arena))
+		return true;
+	e->begin = NULL;
+	return false;
+}
+
+/* Caller holds the lock. */
+static bool
+may_hold(const struct handles *h, const struct errand *e, struct entry *session)
+{
+	const struct entry *object;
+	struct pending *p;
+	uint64_t key = key_of(e->call, e->args);
+
+	if (key == 0 || !was_accepted(session->slot, key) ||
+	    (p = pending_of(session)) == NULL || p->busy)
+		return false;
+	if (e->call->args[2] == ARG_OBJECT) {
+		object = entry_find(h->table, e->args[2].len, KIND_OBJECT);
+		if (object == NULL || object->slot != session->slot)
+			return false;
+	}
+	if (!put_ask(p, e->call, e->args))
+		return false;
+	p->key = key;
+	return true;
+}
+
+/* A question for the length of a signature, which has been asked before. */
+static bool
+knows_length(const struct errand *e, const struct entry *session)
+{
+	const struct pending *p = session->pending;
+	const struct accepted *a = accepted_of(session->slot);
+
+	if (e->call->number != CALL_C_Sign || e->args[2].ptr != NULL ||
+	    e->args[2].plen == NULL || e->args[1].ptr == NULL || a == NULL ||
+	    a->place[p->key % ACCEPTED].key != p->key ||
+	    a->place[p->key % ACCEPTED].length == 0)
+		return false;
+	*e->args[2].plen = a->place[p->key % ACCEPTED].length;
+	return true;
+}
+
+/* What any session of the slot holds. */
+static bool
+take_any(struct handles *h, struct errand *e, const struct slot *slot)
+{
+	for_each_entry(s, h->table)
+		if (s->kind == KIND_SESSION && s->slot == slot && s->pending != NULL &&
+		    s->pending->call != NULL)
+			return take_ask(s->pending, e);
+	return false;
+}
+
+/* Caller holds the lock. */
+static enum hold
+before(struct handles *h, struct errand *e, struct entry *session)
+{
+	struct pending *p = session->pending;
+	bool holds = p != NULL && p->call != NULL;
+
+	if (e->call->number == CALL_C_CloseSession) {
+		/* What it holds goes with it; session objects do, and may be in use. */
+		if (holds)
+			atomic_store(&p->call, NULL);
+		return session->owner != 0 && take_any(h, e, session->slot) ? HOLD_FIRST
+		                                                            : HOLD_SEND;
+	}
+	if (changes_answers(e->call)) {
+		if (take_any(h, e, session->slot))
+			return HOLD_FIRST;
+		forget_accepted(session->slot);
+		return HOLD_SEND;
+	}
+	if (!holds)
+		return may_hold(h, e, session) ? HOLD_DONE : HOLD_SEND;
+	if (indifferent(e->call))
+		return HOLD_SEND;
+	if (call_beginning(e->call) != p->call)
+		return take_ask(p, e) ? HOLD_FIRST : HOLD_SEND;
+	if (knows_length(e, session))
+		return HOLD_DONE;
+	(void)take_ask(p, e);
+	return HOLD_SEND;
+}
+
+enum hold
+hold_before(struct module *m, struct errand *e)
+{
+	struct handles *h = &m->handles;
+	enum hold result = HOLD_SEND;
+	struct entry *session;
+
+	lock_take(&h->lock);
+	session = entry_find(h->table, e->args[0].len, KIND_SESSION);
+	if (session != NULL)
+		result = before(h, e, session);
+	lock_give(&h->lock);
+	return result;
+}
+
+void
+hold_again(struct module *m, struct errand *e)
+{
+	struct handles *h = &m->handles;
+	struct entry *session;
+
+	lock_take(&h->lock);
+	session = entry_find(h->table, e->begin_args[0].len, KIND_SESSION);
+	if (session != NULL && session->pending != NULL && session->pending->call == NULL) {
+		(void)put_ask(session->pending, e->begin, e->begin_args);
+		atomic_store(&session->pending->busy, false);
+	}
+	lock_give(&h->lock);
+}
+
+/* The epoch of a reply: a store that has changed may change any answer. */
+static void
+note_epoch(struct slot *slot, uint64_t epoch)
+{
+	struct accepted *a = accepted_of(slot);
+
+	if (a == NULL || epoch <= a->epoch)
+		return;
+	forget_accepted(slot);
+	a->epoch = epoch;
+}
+
+/* Caller holds the lock. */
+static void
+after(const struct errand *e, struct entry *session, CK_RV rv, uint64_t epoch)
+{
+	uint64_t key = rv == CKR_OK ? key_of(e->call, e->args) : 0;
+	struct pending *p = pending_of(session);
+	struct accepted *a;
+
+	if (p == NULL)
+		return;
+	if (rv == CKR_OK && begins(e->call))
+		atomic_store(&p->busy, true);
+	if (key != 0) {
+		p->key = key;
+		accept(session->slot, key, epoch);
+	}
+	if (rv == CKR_OK && ends(e->call, e->args)) {
+		atomic_store(&p->busy, false);
+	} else if (rv == CKR_OK && e->call->number == CALL_C_Sign && p->key != 0 &&
+	    e->args[2].plen != NULL) {
+		a = accepted_of(session->slot);
+		if (a != NULL && a->place[p->key % ACCEPTED].key == p->key)
+			a->place[p->key % ACCEPTED].length = *e->args[2].plen;
+	}
+}
+
+void
+hold_after(struct errand *e, CK_RV begun, CK_RV rv, uint64_t epoch)
+{
+	struct handles *h = &e->slot->module->handles;
+	struct entry *session;
+
+	if (!begins(e->call) && e->call->number != CALL_C_FindObjectsFinal)
+		return;
+	lock_take(&h->lock);
+	note_epoch(e->slot, epoch);
+	if (begun != CKR_OK)
+		forget_accepted(e->slot);
+	session = entry_find(h->table, e->args[0].len, KIND_SESSION);
+	if (session != NULL && session->slot == e->slot)
+		after(e, session, rv, epoch);
+	lock_give(&h->lock);
+}
+
+CK_RV
+hold_refused(CK_RV begun)
+{
+	switch (begun) {
+	case CKR_HOST_MEMORY:
+	case CKR_GENERAL_ERROR:
+	case CKR_FUNCTION_FAILED:
+	case CKR_FUNCTION_REJECTED:
+	case CKR_DEVICE_ERROR:
+	case CKR_DEVICE_MEMORY:
+	case CKR_DEVICE_REMOVED:
+	case CKR_SESSION_HANDLE_INVALID:
+	case CKR_SESSION_CLOSED:
+	case CKR_USER_NOT_LOGGED_IN:
+		return begun;
+	default:
+		/* Of the key or the mechanism: not what this call is asked about. */
+		return CKR_OPERATION_NOT_INITIALIZED;
+	}
+}

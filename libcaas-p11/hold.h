@@ -1,0 +1,53 @@
+/*
+ * hold.h - beginnings of operations that wait for the operation.
+ *
+ * Most of what applications do is C_SignInit, then C_Sign: two round trips for one
+ * signature.  A beginning that was accepted before, with the same key and the same
+ * mechanism, while nothing has happened that might change the answer, is answered CKR_OK
+ * here and held; the call that does the operation takes it along in one frame
+ * (FRAME_FUSED).  Any call in between that could tell the difference sends it first.
+ *
+ * Whether it is accepted is still the worker's to judge.  If it is not, since another
+ * application changed the key or the policy changed, the call that took it along says so.
+ *
+ * What was accepted is forgotten with the channel, when the token's store has changed
+ * (the epoch of replies), and before calls that log in or out, change or destroy.
+ *
+ * Threads: every function takes the lock of the handles.  Fork: the child has what was
+ * held; what was accepted is void there, since it gets a channel of its own.
+ */
+#ifndef CAAS_P11_HOLD_H
+#define CAAS_P11_HOLD_H
+
+#include "libcaas-p11/effect.h"
+
+#define HOLD_MAX 512 /* bytes of a beginning; a longer one is not held */
+
+struct pending; /* in a session's entry */
+struct accepted; /* in a slot */
+
+enum hold {
+	HOLD_SEND,  /* the call goes to the worker, with what e->begin holds */
+	HOLD_DONE,  /* answered here: CKR_OK */
+	HOLD_FIRST, /* send what e->begin holds by itself, and ask again */
+};
+
+/*
+ * Before a call on a session is sent.  With HOLD_SEND and e->begin not NULL the call takes
+ * its beginning along; with HOLD_FIRST, e->begin has to go before it, on the session of
+ * e->begin_args[0].  The arguments of the beginning lie in e->arena.
+ */
+enum hold hold_before(struct module *m, struct errand *e);
+/* The call was not sent after all: hold its beginning again. */
+void hold_again(struct module *m, struct errand *e);
+/* The call was answered: remember what was accepted, and whether the session has an
+ * operation now.  `begun` is what came of e->begin. */
+void hold_after(struct errand *e, CK_RV begun, CK_RV rv, uint64_t epoch);
+/* What the call gets whose beginning was refused: a code that it can have. */
+CK_RV hold_refused(CK_RV begun);
+
+/* For table.c and slots.c. */
+void pending_free(struct pending *p);
+void accepted_free(struct accepted *a);
+
+#endif
