@@ -8,7 +8,9 @@ seed=${CAAS_SEED:-$(date +%s)}
 work=$(mktemp -d)
 chmod 755 "$work"
 stop() {
-	"$build/caas/caas" sandbox down --dir "$work/vsm" >/dev/null 2>&1 || true
+	for dir in "$work"/*/vsm; do
+		"$build/caas/caas" sandbox down --dir "$dir" >/dev/null 2>&1 || true
+	done
 	rm -rf "$work"
 }
 trap stop EXIT
@@ -21,10 +23,10 @@ walk() { # walk on|off: the module's shortcuts
 	printf 'directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n' \
 		"$dir/tokens" >"$dir/softhsm2.conf"
 	export SOFTHSM2_CONF=$dir/softhsm2.conf CAAS_VSM_SHORTCUTS=$1
-	eval "$("$build/caas/caas" sandbox up --dir "$work/vsm")"
+	eval "$("$build/caas/caas" sandbox up --dir "$dir/vsm")"
 	"$build/tests/differential/caas-differential" --judge /usr/lib/softhsm/libsofthsm2.so \
 		--module "$build/libcaas-p11/libcaas-p11.so" --steps "$steps" --seed "$seed"
-	"$build/caas/caas" sandbox down --dir "$work/vsm" >/dev/null
+	"$build/caas/caas" sandbox down --dir "$dir/vsm" >/dev/null
 }
 walk on
 walk off
