@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "caas/ask.h"
-#include "caas/hex.h"
+#include "common/hex.h"
 
 #define REF_MAX 65 /* of struct tpm_policy, and a NUL */
 
@@ -89,7 +89,7 @@ cmd_tpm_approve(const struct args *args)
 		return rc;
 	if ((hex != NULL) == (address != NULL))
 		return cmd_usage("give --digest HEX or --tpm ADDRESS, and not both");
-	if (hex != NULL && !hex_read(hex, digest, sizeof(digest)))
+	if (hex != NULL && !hex_get_any(hex, digest, sizeof(digest)))
 		return cmd_usage("--digest: 64 hexadecimal digits");
 	if (address != NULL) {
 		rc = digest_of_tpm(address, &p, digest);

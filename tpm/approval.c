@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/hex.h"
 #include "common/log.h"
-#include "tpm/digest.h"
 
 /* What the authority signs: TPM2_VerifySignature takes the SHA-256 of it. */
 static size_t
@@ -75,9 +75,9 @@ from_json(json_t *o, struct approval *a)
 	memset(a, 0, sizeof(*a));
 	snprintf(a->ref, sizeof(a->ref), "%s", ref);
 	if (get_pcrs(pcrs, &a->pcrs) < 0 ||
-	    tpm_unhex(a->pcr_digest, sizeof(a->pcr_digest), digest) < 0 ||
-	    tpm_unhex(a->policy, sizeof(a->policy), policy) < 0 ||
-	    tpm_unhex(a->signature, sizeof(a->signature), signature) < 0)
+	    !hex_get(digest, a->pcr_digest, sizeof(a->pcr_digest)) ||
+	    !hex_get(policy, a->policy, sizeof(a->policy)) ||
+	    !hex_get(signature, a->signature, sizeof(a->signature)))
 		return -1;
 	policy_of(a, expected);
 	return memcmp(expected, a->policy, sizeof(expected)) == 0 ? 0 : -1;
@@ -154,9 +154,9 @@ to_json(const struct approval *a)
 		if (a->pcrs >> i & 1)
 			json_array_append_new(pcrs, json_integer(i));
 	return json_pack("{s:i, s:o, s:s, s:s, s:s, s:s}", "caas_approval", 1, "pcrs", pcrs,
-	    "pcr_digest", tpm_hex(digest, a->pcr_digest, POLICY_LEN), "ref", a->ref, "policy",
-	    tpm_hex(policy, a->policy, POLICY_LEN), "signature",
-	    tpm_hex(signature, a->signature, AUTHORITY_LEN));
+	    "pcr_digest", hex_put(digest, a->pcr_digest, POLICY_LEN), "ref", a->ref, "policy",
+	    hex_put(policy, a->policy, POLICY_LEN), "signature",
+	    hex_put(signature, a->signature, AUTHORITY_LEN));
 }
 
 static int

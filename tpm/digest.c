@@ -2,7 +2,6 @@
 #include "tpm/digest.h"
 
 #include <openssl/evp.h>
-#include <string.h>
 
 #include "common/log.h"
 
@@ -24,43 +23,4 @@ void
 tpm_sha1(const void *data, size_t len, uint8_t out[20])
 {
 	digest(EVP_sha1(), data, len, out);
-}
-
-char *
-tpm_hex(char *dst, const void *data, size_t len)
-{
-	static const char digits[] = "0123456789abcdef";
-	const uint8_t *p = data;
-
-	for (size_t i = 0; i < len; i++) {
-		dst[2 * i] = digits[p[i] >> 4];
-		dst[2 * i + 1] = digits[p[i] & 15];
-	}
-	dst[2 * len] = '\0';
-	return dst;
-}
-
-static int
-nibble(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
-
-int
-tpm_unhex(uint8_t *dst, size_t len, const char *hex)
-{
-	if (strlen(hex) != 2 * len)
-		return -1;
-	for (size_t i = 0; i < len; i++) {
-		int hi = nibble(hex[2 * i]), lo = nibble(hex[2 * i + 1]);
-
-		if (hi < 0 || lo < 0)
-			return -1;
-		dst[i] = (uint8_t)(hi << 4 | lo);
-	}
-	return 0;
 }

@@ -11,9 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/hex.h"
 #include "common/log.h"
 #include "common/secmem.h"
-#include "tpm/digest.h"
 
 #define KEY_LEN 32
 #define KEY	"state.key"
@@ -49,7 +49,7 @@ write_key(int fd)
 	int r = -1;
 
 	if (RAND_priv_bytes(key, sizeof(key)) == 1) {
-		tpm_hex(hex, key, sizeof(key));
+		hex_put(hex, key, sizeof(key));
 		if (write(fd, hex, 2 * KEY_LEN) == 2 * KEY_LEN)
 			r = fsync(fd);
 	}

@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/hex.h"
 #include "common/ipc.h"
 #include "common/secmem.h"
 #include "vsmd/msg.h"
 #include "vsmd/store/audit_verify.h"
 #include "vsmd/store/commit.h"
-#include "vsmd/store/hex.h"
 #include "vsmd/store/sealer.h"
 #include "vsmd/store/text.h"
 

@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/hex.h"
 #include "common/log.h"
 #include "vsmd/store/admin_ask.h"
 #include "vsmd/store/clock.h"
-#include "vsmd/store/hex.h"
 #include "vsmd/store/sealer.h"
 
 #define SHA1 20

@@ -12,10 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/hex.h"
 #include "common/log.h"
 #include "common/secmem.h"
 #include "vsmd/store/file.h"
-#include "vsmd/store/hex.h"
 #include "vsmd/store/text.h"
 
 #define HEAD_KEY "audit/head" /* u64 seq, u64 size, hash */

@@ -6,10 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/hex.h"
 #include "common/log.h"
 #include "common/secmem.h"
 #include "vsmd/store/file.h"
-#include "vsmd/store/hex.h"
 #include "vsmd/store/vault.h"
 
 int

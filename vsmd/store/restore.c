@@ -1,7 +1,6 @@
 /* restore.c - see restore.h */
 #include "vsmd/store/restore.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/tree.h"
 #include "vsmd/store/collect.h"
 #include "vsmd/store/crypt.h"
 #include "vsmd/store/file.h"
@@ -23,43 +23,6 @@
 #include "vsmd/worker/gate.h"
 
 #define DEPTH_MAX 8 /* a worker that was taken over may have nested directories */
-
-static int remove_all(int dir, const char *name, unsigned depth);
-
-/* Remove what is in the directory open at fd, which is closed. */
-static int
-remove_content(int fd, unsigned depth)
-{
-	DIR *d = fdopendir(fd);
-	struct dirent *e;
-	int r = 0;
-
-	if (d == NULL) {
-		close(fd);
-		return -1;
-	}
-	while ((e = readdir(d)) != NULL)
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
-		    remove_all(dirfd(d), e->d_name, depth) != 0)
-			r = -1;
-	closedir(d);
-	return r;
-}
-
-static int
-remove_all(int dir, const char *name, unsigned depth)
-{
-	int fd;
-
-	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
-		return 0;
-	if (errno != EISDIR || depth == 0)
-		return -1;
-	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 || remove_content(fd, depth - 1) != 0)
-		return -1;
-	return unlinkat(dir, name, AT_REMOVEDIR);
-}
 
 /* Make and open a directory below `dir`. */
 static int
@@ -79,7 +42,7 @@ make_empty_dir(int dir, const char *name)
 {
 	char aside[64];
 
-	if (remove_all(dir, name, DEPTH_MAX) != 0) {
+	if (tree_remove(dir, name, DEPTH_MAX) != 0) {
 		uint64_t r;
 
 		if (!crypt_random(&r, sizeof(r)))
@@ -323,7 +286,7 @@ restore_remove(const struct memory *m, struct slot *slot)
 	char name[16];
 
 	snprintf(name, sizeof(name), "%" PRIu32, slot->number);
-	if (remove_all(m->slots, name, DEPTH_MAX) != 0)
+	if (tree_remove(m->slots, name, DEPTH_MAX) != 0)
 		log_warn("slot %" PRIu32 ": its directory cannot be removed: %s",
 		    slot->number, strerror(errno));
 	(void)unlinkat(m->gates, name, 0);

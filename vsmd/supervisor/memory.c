@@ -6,7 +6,6 @@
  * directory in /dev/shm, named by a link in the runtime directory so that the next start
  * removes what a killed one left.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -20,43 +19,13 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/tree.h"
 #include "vsmd/supervisor/super.h"
 
 #define SHM "/dev/shm"
 #define PREFIX SHM "/vsmd-"
 #define SIZE "25%" /* of the machine's memory */
 #define DEPTH 8
-
-/* Remove what is in the directory, never following a link. */
-static void
-empty(int dir, int depth)
-{
-	const struct dirent *e;
-	DIR *d;
-	int fd;
-
-	if (depth == 0 || (fd = dup(dir)) < 0)
-		return;
-	if ((d = fdopendir(fd)) == NULL) {
-		close(fd);
-		return;
-	}
-	rewinddir(d);
-	while ((e = readdir(d)) != NULL) {
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
-			continue;
-		if (unlinkat(dir, e->d_name, 0) == 0)
-			continue;
-		fd = openat(
-		    dir, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		empty(fd, depth - 1);
-		close(fd);
-		(void)unlinkat(dir, e->d_name, AT_REMOVEDIR);
-	}
-	closedir(d);
-}
 
 static void
 empty_path(const char *path)
@@ -65,7 +34,7 @@ empty_path(const char *path)
 
 	if (fd < 0)
 		return;
-	empty(fd, DEPTH);
+	(void)tree_empty(fd, DEPTH);
 	close(fd);
 }
 

@@ -7,7 +7,6 @@
 #include <cmocka.h>
 
 #include "vsmd/store/crypt.h"
-#include "vsmd/store/hex.h"
 
 static void
 derive_is_hkdf(void **state)
@@ -81,22 +80,6 @@ boxes_open_as_sealed_only(void **state)
 	buf_free(&plain);
 }
 
-static void
-hexadecimal(void **state)
-{
-	uint8_t bytes[3] = {0, 0xab, 0xff}, back[3];
-	char text[7];
-
-	(void)state;
-	hex_put(text, bytes, 3);
-	assert_string_equal(text, "00abff");
-	assert_true(hex_get(text, back, 3));
-	assert_memory_equal(bytes, back, 3);
-	assert_false(hex_get("00abf", back, 3));
-	assert_false(hex_get("00abfg", back, 3));
-	assert_false(hex_get("00ABFF", back, 3));
-}
-
 int
 main(void)
 {
@@ -104,7 +87,6 @@ main(void)
 	    cmocka_unit_test(derive_is_hkdf),
 	    cmocka_unit_test(scrypt_is_deterministic_and_bounded),
 	    cmocka_unit_test(boxes_open_as_sealed_only),
-	    cmocka_unit_test(hexadecimal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,35 +1,50 @@
 /* hex.c - see hex.h */
-#include "vsmd/store/hex.h"
+#include "common/hex.h"
 
 #include <string.h>
 
-static const char digits[] = "0123456789abcdef";
+static const char lower[] = "0123456789abcdef", upper[] = "0123456789ABCDEF";
 
-void
+char *
 hex_put(char *dst, const uint8_t *src, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
-		*dst++ = digits[src[i] >> 4];
-		*dst++ = digits[src[i] & 15];
+		dst[2 * i] = lower[src[i] >> 4];
+		dst[2 * i + 1] = lower[src[i] & 15];
 	}
-	*dst = '\0';
+	dst[2 * len] = '\0';
+	return dst;
 }
 
-bool
-hex_get(const char *src, uint8_t *dst, size_t len)
+static bool
+get(const char *src, uint8_t *dst, size_t len, bool any)
 {
 	if (strlen(src) != 2 * len)
 		return false;
 	for (size_t i = 0; i < 2 * len; i++) {
-		const char *d = strchr(digits, src[i]);
+		const char *digits = lower, *d = strchr(lower, src[i]);
 		uint8_t v;
 
-		if (d == NULL || *d == '\0')
+		if (d == NULL && any)
+			d = strchr(digits = upper, src[i]);
+		if (d == NULL)
 			return false;
 		v = (uint8_t)(d - digits);
 		dst[i / 2] = i % 2 == 0 ? (uint8_t)(v << 4) : (uint8_t)(dst[i / 2] | v);
 	}
 	return true;
+}
+
+bool
+hex_get(const char *src, uint8_t *dst, size_t len)
+{
+	return get(src, dst, len, false);
+}
+
+bool
+hex_get_any(const char *src, uint8_t *dst, size_t len)
+{
+	return get(src, dst, len, true);
 }
 
 void
