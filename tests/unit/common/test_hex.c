@@ -30,7 +30,8 @@ there_and_back(void **state)
 static void
 nothing_else(void **state)
 {
-	static const char *const bad[] = {"", "00f", "00ff0", "00fg", "0x01", "00 f", "-001"};
+	static const char *const bad[] = {
+	    "", "00f", "00ff0", "00fg", "0x01", "00 f", "-001"};
 	uint8_t b[2];
 
 	(void)state;

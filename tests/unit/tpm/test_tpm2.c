@@ -1,5 +1,5 @@
 /* test_tpm2.c - the TPM 2.0 back end against real swtpms: seal, refuse, approve, survive. */
-#include "rig.h"
+#include "tpm2_group.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -8,113 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/secmem.h"
 #include "tpm/digest.h"
-
-#define REF "vsmd-use:0f3c"
-
-static const char secret[] = "0123456789abcdefSECRETKEYfedcba9"; /* 32 bytes and NUL */
-#define SECRET_LEN 32
-
-static struct rig tpm_a;
-static char work[64], priv[128], pub[128], evil_priv[128], evil_pub[128], approvals[128];
-
-static const struct tpm_policy pcrs_only = {.pcrs = {7, 13}, .npcrs = 2, .locality = -1};
-
-static struct tpm_policy
-with_authority(void)
-{
-	struct tpm_policy p = pcrs_only;
-
-	p.authority = pub;
-	p.ref = REF;
-	return p;
-}
-
-static struct tpm *
-must_open(const char *address)
-{
-	struct tpm *t = NULL;
-
-	assert_int_equal(tpm_open(address, &t), TPM_OK);
-	return t;
-}
-
-static void
-must_seal(struct tpm *t, const struct tpm_policy *p, struct buf *b)
-{
-	buf_init(b, TPM_BLOB_MAX);
-	if (tpm_seal(t, p, secret, SECRET_LEN, b) != TPM_OK)
-		fail_msg("seal: %s", tpm_error(t));
-}
-
-static enum tpm_result
-unseal(struct tpm *t, const struct buf *b, int *ret_updated)
-{
-	uint8_t *out = sec_alloc(TPM_KEY_MAX);
-	size_t len;
-	enum tpm_result r;
-
-	assert_non_null(out);
-	r = tpm_unseal(t, b->data, b->len, approvals, out, TPM_KEY_MAX, &len, ret_updated);
-	if (r == TPM_OK) {
-		assert_int_equal(len, SECRET_LEN);
-		assert_memory_equal(out, secret, SECRET_LEN);
-	} else {
-		assert_int_equal(len, 0);
-		assert_true(out[0] == 0 && out[TPM_KEY_MAX - 1] == 0);
-		assert_true(strlen(tpm_error(t)) > 20);
-	}
-	sec_free(out);
-	return r;
-}
-
-static void
-expect(struct tpm *t, const struct buf *b, enum tpm_result want)
-{
-	int updated;
-	enum tpm_result r = unseal(t, b, &updated);
-
-	if (r != want)
-		fail_msg("%d, not %d: %s", r, want, tpm_error(t));
-	assert_int_equal(updated, 0);
-}
-
-static int
-group_setup(void **state)
-{
-	(void)state;
-	rig_mkdir(work);
-	rig_authority(work, "good", priv, pub);
-	rig_authority(work, "evil", evil_priv, evil_pub);
-	return 0;
-}
-
-static int
-group_teardown(void **state)
-{
-	(void)state;
-	rig_rmdir(work);
-	return 0;
-}
-
-/* Each test has a fresh TPM and an empty directory of approvals. */
-static int
-setup(void **state)
-{
-	(void)state;
-	rig_start(&tpm_a);
-	snprintf(approvals, sizeof(approvals), "%s/approvals", tpm_a.dir);
-	return mkdir(approvals, 0700);
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	rig_free(&tpm_a);
-	return 0;
-}
 
 static void
 test_seal_unseal(void **state)
@@ -502,114 +396,10 @@ test_random_and_extend(void **state)
 	tpm_close(t);
 }
 
-static bool
-found_in(const char *file, const void *needle, size_t n)
-{
-	static char text[1 << 20];
-	size_t len = rig_read(file, text, sizeof(text));
-
-	assert_true(len > 1000); /* the trace is there */
-	return memmem(text, len, needle, n) != NULL;
-}
-
-static void
-test_secret_is_not_on_the_bus(void **state)
-{
-	char address[200], trace[128];
-	struct tpm_policy p = with_authority();
-	uint8_t d[32];
-	struct tpm *t;
-	struct buf b;
-
-	(void)state;
-	snprintf(trace, sizeof(trace), "%s/trace", tpm_a.dir);
-	snprintf(address, sizeof(address), "tpm2:pcap:swtpm:path=%s/s", tpm_a.dir);
-	setenv("TCTI_PCAP_FILE", trace, 1);
-	t = must_open(address);
-	must_seal(t, &p, &b);
-	expect(t, &b, TPM_OK);
-	/* The trace does see what goes in clear. */
-	assert_int_equal(tpm_extend(t, 13, "vsmd 2", 6), TPM_OK);
-	tpm_close(t);
-	unsetenv("TCTI_PCAP_FILE");
-	tpm_sha256("vsmd 2", 6, d);
-	assert_true(found_in(trace, d, sizeof(d)));
-	assert_false(found_in(trace, secret, 16));
-	assert_false(found_in(trace, secret + 16, 16));
-	buf_free(&b);
-}
-
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED
-#endif
-#endif
-
-/* Copies of `needle` in writable memory, the mapping of the stack not counted. */
-static int
-copies_in_heap(const void *needle, size_t n)
-{
-	FILE *f = fopen("/proc/self/maps", "re");
-	char line[512];
-	int copies = 0;
-
-	assert_non_null(f);
-	while (fgets(line, sizeof(line), f) != NULL) {
-		unsigned long from, to;
-		char mode[5];
-
-		if (sscanf(line, "%lx-%lx %4s", &from, &to, mode) != 3 || mode[0] != 'r' ||
-		    mode[1] != 'w' || strstr(line, "[stack]") != NULL)
-			continue;
-		for (const char *p = (const char *)from;
-		     (p = memmem(p, to - (unsigned long)p, needle, n)) != NULL; p++)
-			copies++;
-	}
-	fclose(f);
-	return copies;
-}
-
-static void
-test_no_copy_stays_in_memory(void **state)
-{
-	struct tpm_policy p = with_authority();
-	struct tpm *t;
-	uint8_t *key, *out;
-	struct buf b;
-	size_t len;
-	int updated;
-
-	(void)state;
-#ifdef SANITIZED
-	print_message("SKIPPED: the sanitizer keeps what was freed\n");
-	skip();
-#endif
-	t = must_open(tpm_a.address);
-	key = sec_alloc(SECRET_LEN);
-	out = sec_alloc(TPM_KEY_MAX);
-	/* `secret` itself is in memory that is not writable. */
-	assert_int_equal(copies_in_heap(secret, SECRET_LEN), 0);
-	memcpy(key, secret, SECRET_LEN);
-	assert_int_equal(copies_in_heap(secret, SECRET_LEN), 1);
-	buf_init(&b, TPM_BLOB_MAX);
-	assert_int_equal(tpm_seal(t, &p, key, SECRET_LEN, &b), TPM_OK);
-	sec_free(key);
-	assert_int_equal(copies_in_heap(secret, SECRET_LEN), 0);
-	assert_int_equal(tpm_unseal(t, b.data, b.len, NULL, out, TPM_KEY_MAX, &len, &updated),
-	    TPM_OK);
-	assert_int_equal(copies_in_heap(secret, SECRET_LEN), 1);
-	sec_free(out);
-	tpm_close(t);
-	assert_int_equal(copies_in_heap(secret, SECRET_LEN), 0);
-	buf_free(&b);
-}
-
 int
 main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, tpm2_setup, tpm2_teardown)
 	const struct CMUnitTest tests[] = {
 	    T(test_seal_unseal),
 	    T(test_every_kind_of_policy),
@@ -626,8 +416,6 @@ main(void)
 	    T(test_locality),
 	    T(test_stale_slots_are_freed),
 	    T(test_random_and_extend),
-	    T(test_secret_is_not_on_the_bus),
-	    T(test_no_copy_stays_in_memory),
 	};
-	return cmocka_run_group_tests(tests, group_setup, group_teardown);
+	return cmocka_run_group_tests(tests, tpm2_group_setup, tpm2_group_teardown);
 }

@@ -1,0 +1,19 @@
+/* group.h - what tests of the store process begin with: one of their own, and a token. */
+#ifndef STORE_TEST_GROUP_H
+#define STORE_TEST_GROUP_H
+
+#include "rig.h"
+
+/* A rig that is started; none, and the test is skipped, without a tmpfs at /dev/shm. */
+int group_setup(void **state);
+int group_teardown(void **state);
+
+#define RIG(r)                                                                           \
+	struct rig *r = *state;                                                          \
+	if (r == NULL)                                                                   \
+	skip()
+
+/* A token on the blank slot `number`, made and committed; the worker's pipe. */
+int group_token(struct rig *r, uint32_t number, const char *label);
+
+#endif
