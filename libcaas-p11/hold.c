@@ -147,38 +147,6 @@ changes_answers(const struct call *call)
 	}
 }
 
-/* With CKR_OK, is an operation over? */
-static bool
-ends(const struct call *call, const struct arg *args)
-{
-	switch (call->number) {
-	case CALL_C_FindObjectsFinal:
-	case CALL_C_Verify:
-	case CALL_C_VerifyFinal:
-		return true;
-	case CALL_C_EncryptFinal:
-	case CALL_C_DecryptFinal:
-	case CALL_C_DigestFinal:
-	case CALL_C_SignFinal:
-		return args[1].ptr != NULL;
-	case CALL_C_Encrypt:
-	case CALL_C_Decrypt:
-	case CALL_C_Digest:
-	case CALL_C_Sign:
-	case CALL_C_SignRecover:
-	case CALL_C_VerifyRecover:
-		return args[2].ptr != NULL;
-	default:
-		return false;
-	}
-}
-
-static bool
-begins(const struct call *call)
-{
-	return call->class == CLASS_USE || call->number == CALL_C_FindObjectsInit;
-}
-
 static struct pending *
 pending_of(struct entry *session)
 {
@@ -358,13 +326,13 @@ after(const struct errand *e, struct entry *session, CK_RV rv, uint64_t epoch)
 
 	if (p == NULL)
 		return;
-	if (rv == CKR_OK && begins(e->call))
+	if (rv == CKR_OK && call_begins(e->call))
 		atomic_store(&p->busy, true);
 	if (key != 0) {
 		p->key = key;
 		accept(session->slot, key, epoch);
 	}
-	if (rv == CKR_OK && ends(e->call, e->args)) {
+	if (rv == CKR_OK && call_ends(e->call, e->args)) {
 		atomic_store(&p->busy, false);
 	} else if (rv == CKR_OK && e->call->number == CALL_C_Sign && p->key != 0 &&
 	    e->args[2].plen != NULL) {
@@ -380,7 +348,7 @@ hold_after(struct errand *e, CK_RV begun, CK_RV rv, uint64_t epoch)
 	struct handles *h = &e->slot->module->handles;
 	struct entry *session;
 
-	if (!begins(e->call) && e->call->number != CALL_C_FindObjectsFinal)
+	if (!call_begins(e->call) && e->call->number != CALL_C_FindObjectsFinal)
 		return;
 	lock_take(&h->lock);
 	note_epoch(e->slot, epoch);

@@ -143,6 +143,7 @@ serve_input(struct worker *w, struct worker_config *config)
 	pthread_mutex_init(&w->login_lock, NULL);
 	sessions_init(&w->sessions, 8);
 	objects_init(&w->objects);
+	keycache_init(&w->keys);
 	store_init(&w->store, -1);
 	audit_init(&w->audit);
 	inbox_init(&w->inbox, w->max_frame);
@@ -154,6 +155,7 @@ serve_input(struct worker *w, struct worker_config *config)
 	loop(w, &seat);
 	sessions_free(&w->sessions);
 	objects_forget_all(&w->objects);
+	keycache_free(&w->keys);
 }
 
 int

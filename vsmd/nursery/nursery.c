@@ -20,6 +20,7 @@
 #include "vsmd/nursery/softhsm.h"
 #include "vsmd/worker/gate.h"
 #include "vsmd/worker/interpose.h"
+#include "vsmd/worker/learn.h"
 #include "vsmd/worker/worker.h"
 
 #define REFRESH 64 /* commits after which the objects are read anew before a fork */
@@ -255,7 +256,7 @@ nursery_main(int supervisor, const struct nursery_config *config)
 		log_error("slot %u: %s", config->slot, strerror(errno));
 		return 1;
 	}
-	if (interpose_init() != 0 || softhsm_warm() != 0 ||
+	if (interpose_init() != 0 || learn_init() != 0 || softhsm_warm() != 0 ||
 	    (n.fl = softhsm_load(config->library, config->directory)) == NULL ||
 	    start_softhsm(&n) != 0 || close_the_door(config) != 0)
 		return 1;

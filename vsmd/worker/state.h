@@ -20,6 +20,7 @@
 #include "vsmd/worker/event.h"
 #include "vsmd/worker/gate.h"
 #include "vsmd/worker/inbox.h"
+#include "vsmd/worker/keycache.h"
 #include "vsmd/worker/objects.h"
 #include "vsmd/worker/pool.h"
 #include "vsmd/worker/quota.h"
@@ -48,6 +49,7 @@ struct worker {
 	struct pool pool;
 	struct sessions sessions;
 	struct objects objects;
+	struct keycache keys;
 	struct store store;
 	struct audit audit;
 
@@ -70,6 +72,8 @@ struct request {
 	const struct call *begin;    /* of a fused request: what comes before the call, */
 	struct arg args_of[2][ARGS_MAX]; /* arguments of the call, of the beginning */
 	struct turn turn;            /* in the session of args[0] */
+	struct cached *cached;       /* the key of a fused request, or NULL */
+	unsigned drops;              /* of the cache, when it was begun to learn */
 	struct reply reply;
 	struct object_ref refs[REQUEST_REFS]; /* for calls with at most two handles */
 	uint8_t ticket[WORKER_TICKET_MAX];
