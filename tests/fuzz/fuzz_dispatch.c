@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "fakebackend.h"
 #include "vsmd/msg.h"
+#include "vsmd/worker/reply.h"
 #include "vsmd/worker/state.h"
 
 #define SLOT 1
@@ -139,7 +140,7 @@ serve_input(struct worker *w, struct worker_config *config)
 	w->user = -1;
 	w->max_frame = FRAME_MAX_DEFAULT;
 	w->pins = gate_pins(&w->gate);
-	pthread_mutex_init(&w->write_lock, NULL);
+	reply_init(w);
 	pthread_mutex_init(&w->login_lock, NULL);
 	sessions_init(&w->sessions, 8);
 	objects_init(&w->objects);

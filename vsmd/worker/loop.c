@@ -92,10 +92,12 @@ hand_on(struct request *r, bool waits)
 		return HAND_PROMOTE;
 	}
 	/*
-	 * Every processor has a request to compute: another thread would only contend for
-	 * them and for SoftHSM2's locks.  If that lasts longer than a tick, the watch helps.
+	 * Every processor has a request to compute, or will have in a moment: another thread
+	 * would only contend for them and for SoftHSM2's locks.  If that lasts longer than a
+	 * tick, the watch helps.
 	 */
-	if (atomic_load(&p->outstanding) - atomic_load(&p->aside) >= p->processors)
+	if (atomic_load(&p->outstanding) - atomic_load(&p->aside) >= p->processors ||
+	    pool_active(p) >= p->processors)
 		return cost_of(r) > POOL_DEAR ? HAND_VACATE : HAND_KEEP;
 	if (cost_of(r) > POOL_DEAR)
 		return HAND_PROMOTE;
@@ -156,7 +158,7 @@ finish(struct request *r, struct seat *seat)
 	if (r->aside)
 		atomic_fetch_sub(&w->pool.aside, 1);
 	pool_forget(&w->pool, seat);
-	ok = reply_send(r);
+	ok = reply_send(r, !r->last && seat->waiting >= w->pool.processors);
 	clean(r);
 	if (!ok || r->last)
 		worker_end(w, r->again ? 0 : 1);
@@ -178,7 +180,7 @@ resume(struct request *r, struct seat *seat, bool first)
 	if (!first)
 		return breach(r->w, "resume after other requests", &r->frame);
 	pool_promote(r->w, seat);
-	pool_begin(r->w, seat);
+	pool_begin(r->w, seat, 0);
 	return serve_resume(r) ? finish(r, seat) : breach(r->w, "malformed", &r->frame);
 }
 
@@ -197,6 +199,7 @@ dispatch(struct request *r, struct seat *seat)
 {
 	struct worker *w = r->w;
 	bool first = !w->resumed, taken;
+	unsigned waiting;
 	enum hand hand;
 	unsigned began;
 
@@ -214,11 +217,13 @@ dispatch(struct request *r, struct seat *seat)
 	taken = r->call->where != WHERE_SESSION ||
 	    turn_take(&w->sessions, r->args[0].len, session_shares(r->call), &r->turn);
 	hand = hand_on(r, !taken);
+	/* From here on the inbox may be somebody else's. */
+	waiting = hand != HAND_PROMOTE ? inbox_waiting(&w->inbox, w->pool.processors) : 0;
 	if (hand == HAND_PROMOTE)
 		pool_promote(w, seat);
 	else if (hand == HAND_VACATE)
 		pool_vacate(w, seat);
-	pool_begin(w, seat);
+	pool_begin(w, seat, waiting);
 	if (!taken)
 		turn_wait(&w->sessions, &r->turn);
 	began = now_ns();

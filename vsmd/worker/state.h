@@ -33,6 +33,16 @@
 #define WORKER_BREACH 2           /* exit status: the guest broke the protocol */
 #define WORKER_WRITE_DEADLINE 30000 /* ms without progress until a guest counts as gone */
 
+/* Replies that wait, for the next one or for who writes just now (reply.h). */
+struct deferred {
+	pthread_mutex_t lock;
+	bool writing;      /* somebody writes, and takes these when that is done */
+	unsigned count;
+	size_t len;
+	uint64_t since;
+	uint8_t data[16384];
+};
+
 struct worker {
 	const struct worker_config *config;
 	const struct grant *grant;
@@ -44,6 +54,7 @@ struct worker {
 	struct gate_file gate;
 	struct channel *channel;
 	pthread_mutex_t write_lock;
+	struct deferred deferred;
 	atomic_ulong sent;       /* replies and beats */
 	struct inbox inbox;      /* of whoever has the reader role */
 	struct pool pool;

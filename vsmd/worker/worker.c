@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/proctitle.h"
 #include "vsmd/confine/confine.h"
+#include "vsmd/worker/reply.h"
 #include "vsmd/worker/serve.h"
 
 #define DRAIN 30000       /* ms that a write to the token may still take at the end */
@@ -129,7 +130,7 @@ open_worker(struct worker *w, const struct worker_config *config)
 	w->fl = config->backend;
 	w->user = -1;
 	atomic_store(&w->pins, config->pins);
-	pthread_mutex_init(&w->write_lock, NULL);
+	reply_init(w);
 	pthread_mutex_init(&w->login_lock, NULL);
 	sessions_init(&w->sessions, config->nursery->max_sessions);
 	objects_init(&w->objects);
@@ -165,6 +166,8 @@ worker_main(const struct worker_config *config)
 		return 1;
 	inbox_init(&w->inbox, w->max_frame);
 	status = pool_run(w, config->nursery->threads);
+	if (reply_waits(w))
+		(void)reply_flush(w);
 	/* Threads may still run, so nothing is freed; the caller ends the process. */
 	if (!gate_drain(&w->gate, DRAIN))
 		log_error("ended while a call was writing to the token");
