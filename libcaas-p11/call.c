@@ -7,6 +7,8 @@
 #include "libcaas-p11/order.h"
 #include "protocol/frame.h"
 
+#include <time.h>
+
 /* The channel may be lost, and found again, between looking up the handles and using
  * them; more often than this is not bad luck. */
 #define TRIES 4
@@ -119,7 +121,7 @@ address_session(struct module *m, struct errand *e)
 {
 	CK_RV rv = handles_translate(&m->handles, e->call, e->args, e->sent, &e->arena,
 	    &e->slot, &e->generation);
-	uint64_t generation;
+	uint64_t generation = 0;
 
 	if (rv == CKR_SESSION_HANDLE_INVALID && order_pointers_bad(e->call, e->args))
 		return CKR_ARGUMENTS_BAD;
@@ -194,17 +196,36 @@ deliver_first(struct module *m, struct errand *e)
 	arena_init(&first.arena, ARENA_MAX);
 	(void)deliver(m, &first);
 	arena_free(&first.arena);
-	e->begin = NULL;
+	hold_sent(m, e);
+}
+
+/* A round trip of another thread is under way. */
+static void
+pause_shortly(void)
+{
+	const struct timespec t = {.tv_nsec = 50000};
+
+	(void)nanosleep(&t, NULL);
 }
 
 static CK_RV
 on_session(struct module *m, struct errand *e)
 {
-	enum hold hold = HOLD_SEND;
+	enum hold hold;
+	CK_RV rv;
 
-	while (m->config.shortcuts && (hold = hold_before(m, e)) == HOLD_FIRST)
-		deliver_first(m, e);
-	return hold == HOLD_DONE ? CKR_OK : deliver(m, e);
+	if (!m->config.shortcuts)
+		return deliver(m, e);
+	while ((hold = hold_before(m, e)) == HOLD_FIRST || hold == HOLD_WAIT)
+		if (hold == HOLD_FIRST)
+			deliver_first(m, e);
+		else
+			pause_shortly();
+	if (hold == HOLD_DONE)
+		return CKR_OK;
+	rv = deliver(m, e);
+	hold_over(m, e);
+	return rv;
 }
 
 static CK_RV

@@ -9,6 +9,7 @@
 #include "libcaas-p11/table.h"
 #include "protocol/mech.h"
 
+#define LARGE 65536  /* bytes of data that leave no room for a beginning beside them */
 #define ACCEPTED 256 /* places, each for any beginning whose hash falls on it */
 
 /* What a session has begun. */
@@ -16,6 +17,7 @@ struct pending {
 	uint64_t key;        /* of the last beginning, as in struct accepted; 0: none */
 	atomic_bool busy;    /* in the worker, too, as far as is known here */
 	const struct call *_Atomic call; /* what is held, or NULL */
+	atomic_bool moving;  /* a call is sending it by itself */
 	size_t len;
 	uint8_t ask[HOLD_MAX]; /* its arguments, with virtual handles (message.h) */
 };
@@ -38,6 +40,14 @@ pending_free(struct pending *p)
 }
 
 void
+pending_renew(struct pending *p)
+{
+	/* The thread that sent it is the parent's, and so is the channel. */
+	if (p != NULL)
+		atomic_store(&p->moving, false);
+}
+
+void
 accepted_free(struct accepted *a)
 {
 	free(a);
@@ -51,15 +61,17 @@ mix(uint64_t h, uint64_t v)
 }
 
 /* The number by which a beginning is known: call, key, mechanism, and what in the
- * mechanism's parameter could make a difference to the answer.  0: none of these. */
+ * mechanism's parameter could make a difference to the answer.  0: none of these, or a
+ * parameter too long to be held, whose length may be nonsense. */
 static uint64_t
 key_of(const struct call *call, const struct arg *args)
 {
 	uint64_t h = mix(0x1234567, call->number);
+	const CK_MECHANISM *m = args[1].ptr;
 
-	if (call_of_beginning(call) == NULL || args[1].ptr == NULL)
+	if (call_of_beginning(call) == NULL || m == NULL || m->ulParameterLen > HOLD_MAX)
 		return 0;
-	h = mix(h, mech_shape(args[1].ptr));
+	h = mix(h, mech_shape(m));
 	h = mix(h, call->args[2] == ARG_OBJECT ? args[2].len : 0);
 	return h != 0 ? h : 1;
 }
@@ -173,24 +185,42 @@ put_ask(struct pending *p, const struct call *call, const struct arg *args)
 	return ok;
 }
 
-/* The beginning leaves the session, for e. */
 static bool
-take_ask(struct pending *p, struct errand *e)
+copy_ask(const struct pending *p, struct errand *e)
 {
 	void *copy = arena_alloc(&e->arena, p->len);
 	struct buf b;
 
 	if (copy == NULL)
 		return false;
-	e->begin = p->call;
-	atomic_store(&p->call, NULL);
-	atomic_store(&p->busy, true);
 	memcpy(copy, p->ask, p->len);
 	buf_view(&b, copy, p->len);
-	if (ask_read(&b, e->begin, e->begin_args, &e->arena))
-		return true;
-	e->begin = NULL;
-	return false;
+	if (!ask_read(&b, p->call, e->begin_args, &e->arena))
+		return false;
+	e->begin = p->call;
+	return true;
+}
+
+/* The beginning leaves the session, and goes along with e. */
+static bool
+take_ask(struct pending *p, struct errand *e)
+{
+	if (!copy_ask(p, e))
+		return false;
+	atomic_store(&p->call, NULL);
+	atomic_store(&p->busy, true);
+	return true;
+}
+
+/* The beginning goes before e.  It stays until it was sent: for who comes meanwhile, and
+ * for a child of fork(). */
+static enum hold
+send_first(struct pending *p, struct errand *e)
+{
+	if (!copy_ask(p, e))
+		return HOLD_SEND;
+	atomic_store(&p->moving, true);
+	return HOLD_FIRST;
 }
 
 /* Caller holds the lock. */
@@ -231,14 +261,39 @@ knows_length(const struct errand *e, const struct entry *session)
 	return true;
 }
 
-/* What any session of the slot holds. */
-static bool
-take_any(struct handles *h, struct errand *e, const struct slot *slot)
+/* What any session of the slot holds goes before e. */
+static enum hold
+send_any_first(struct handles *h, struct errand *e, const struct slot *slot)
 {
-	for_each_entry(s, h->table)
-		if (s->kind == KIND_SESSION && s->slot == slot && s->pending != NULL &&
-		    s->pending->call != NULL)
-			return take_ask(s->pending, e);
+	enum hold result = HOLD_SEND;
+
+	for_each_entry(s, h->table) {
+		if (s->kind != KIND_SESSION || s->slot != slot || s->pending == NULL ||
+		    s->pending->call == NULL)
+			continue;
+		if (!s->pending->moving)
+			return send_first(s->pending, e);
+		result = HOLD_WAIT;
+	}
+	return result;
+}
+
+/* Until hold_over(), no answer on this slot is remembered. */
+static void
+begin_change(struct errand *e, struct slot *slot)
+{
+	forget_accepted(slot);
+	slot->changes++;
+	slot->changing++;
+	e->changing = slot;
+}
+
+static bool
+has_large_data(const struct errand *e)
+{
+	for (size_t i = 0; e->call->args[i] != ARG_END; i++)
+		if (e->call->args[i] == ARG_BYTES && e->args[i].len > LARGE)
+			return true;
 	return false;
 }
 
@@ -248,26 +303,29 @@ before(struct handles *h, struct errand *e, struct entry *session)
 {
 	struct pending *p = session->pending;
 	bool holds = p != NULL && p->call != NULL;
+	struct slot *slot = session->slot;
+	enum hold result;
 
+	e->changes = slot->changing == 0 ? slot->changes + 1 : 0;
+	if (indifferent(e->call))
+		return HOLD_SEND;
+	if (holds && p->moving)
+		return HOLD_WAIT;
 	if (e->call->number == CALL_C_CloseSession) {
 		/* What it holds goes with it; session objects do, and may be in use. */
 		if (holds)
 			atomic_store(&p->call, NULL);
-		return session->owner != 0 && take_any(h, e, session->slot) ? HOLD_FIRST
-		                                                            : HOLD_SEND;
+		return session->owner != 0 ? send_any_first(h, e, slot) : HOLD_SEND;
 	}
 	if (changes_answers(e->call)) {
-		if (take_any(h, e, session->slot))
-			return HOLD_FIRST;
-		forget_accepted(session->slot);
-		return HOLD_SEND;
+		if ((result = send_any_first(h, e, slot)) == HOLD_SEND)
+			begin_change(e, slot);
+		return result;
 	}
 	if (!holds)
 		return may_hold(h, e, session) ? HOLD_DONE : HOLD_SEND;
-	if (indifferent(e->call))
-		return HOLD_SEND;
-	if (call_beginning(e->call) != p->call)
-		return take_ask(p, e) ? HOLD_FIRST : HOLD_SEND;
+	if (call_beginning(e->call) != p->call || has_large_data(e))
+		return send_first(p, e);
 	if (knows_length(e, session))
 		return HOLD_DONE;
 	(void)take_ask(p, e);
@@ -287,6 +345,35 @@ hold_before(struct module *m, struct errand *e)
 		result = before(h, e, session);
 	lock_give(&h->lock);
 	return result;
+}
+
+void
+hold_sent(struct module *m, struct errand *e)
+{
+	struct handles *h = &m->handles;
+	struct entry *session;
+
+	lock_take(&h->lock);
+	session = entry_find(h->table, e->begin_args[0].len, KIND_SESSION);
+	if (session != NULL && session->pending != NULL) {
+		atomic_store(&session->pending->busy, true);
+		atomic_store(&session->pending->call, NULL);
+		atomic_store(&session->pending->moving, false);
+	}
+	lock_give(&h->lock);
+	e->begin = NULL;
+}
+
+void
+hold_over(struct module *m, const struct errand *e)
+{
+	struct handles *h = &m->handles;
+
+	if (e->changing == NULL)
+		return;
+	lock_take(&h->lock);
+	e->changing->changing--;
+	lock_give(&h->lock);
 }
 
 void
@@ -320,6 +407,7 @@ note_epoch(struct slot *slot, uint64_t epoch)
 static void
 after(const struct errand *e, struct entry *session, CK_RV rv, uint64_t epoch)
 {
+	bool beginning = call_of_beginning(e->call) != NULL;
 	uint64_t key = rv == CKR_OK ? key_of(e->call, e->args) : 0;
 	struct pending *p = pending_of(session);
 	struct accepted *a;
@@ -328,10 +416,10 @@ after(const struct errand *e, struct entry *session, CK_RV rv, uint64_t epoch)
 		return;
 	if (rv == CKR_OK && call_begins(e->call))
 		atomic_store(&p->busy, true);
-	if (key != 0) {
+	if (rv == CKR_OK && beginning)
 		p->key = key;
+	if (key != 0 && e->changes == session->slot->changes + 1)
 		accept(session->slot, key, epoch);
-	}
 	if (rv == CKR_OK && call_ends(e->call, e->args)) {
 		atomic_store(&p->busy, false);
 	} else if (rv == CKR_OK && e->call->number == CALL_C_Sign && p->key != 0 &&
@@ -340,6 +428,13 @@ after(const struct errand *e, struct entry *session, CK_RV rv, uint64_t epoch)
 		if (a != NULL && a->place[p->key % ACCEPTED].key == p->key)
 			a->place[p->key % ACCEPTED].length = *e->args[2].plen;
 	}
+}
+
+/* A beginning that was, for what it says of key and mechanism. */
+static bool
+was_refused(const struct call *call, CK_RV rv)
+{
+	return call_of_beginning(call) != NULL && rv != CKR_OK && rv != CKR_OPERATION_ACTIVE;
 }
 
 void
@@ -351,8 +446,13 @@ hold_after(struct errand *e, CK_RV begun, CK_RV rv, uint64_t epoch)
 	if (!call_begins(e->call) && e->call->number != CALL_C_FindObjectsFinal)
 		return;
 	lock_take(&h->lock);
+	/* Of a channel that is no more: its worker's word on nothing that there is. */
+	if (e->generation != e->slot->generation) {
+		lock_give(&h->lock);
+		return;
+	}
 	note_epoch(e->slot, epoch);
-	if (begun != CKR_OK)
+	if (begun != CKR_OK || was_refused(e->call, rv))
 		forget_accepted(e->slot);
 	session = entry_find(h->table, e->args[0].len, KIND_SESSION);
 	if (session != NULL && session->slot == e->slot)

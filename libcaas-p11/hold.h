@@ -11,7 +11,8 @@
  * application changed the key or the policy changed, the call that took it along says so.
  *
  * What was accepted is forgotten with the channel, when the token's store has changed
- * (the epoch of replies), and before calls that log in or out, change or destroy.
+ * (the epoch of replies), and before calls that log in or out, change or destroy; an
+ * answer that was on its way during such a call is not remembered.
  *
  * Threads: every function takes the lock of the handles.  Fork: the child has what was
  * held; what was accepted is void there, since it gets a channel of its own.
@@ -29,7 +30,8 @@ struct accepted; /* in a slot */
 enum hold {
 	HOLD_SEND,  /* the call goes to the worker, with what e->begin holds */
 	HOLD_DONE,  /* answered here: CKR_OK */
-	HOLD_FIRST, /* send what e->begin holds by itself, and ask again */
+	HOLD_FIRST, /* send what e->begin holds by itself, hold_sent(), and ask again */
+	HOLD_WAIT,  /* another thread is sending what has to go first: ask again soon */
 };
 
 /*
@@ -38,6 +40,10 @@ enum hold {
  * e->begin_args[0].  The arguments of the beginning lie in e->arena.
  */
 enum hold hold_before(struct module *m, struct errand *e);
+/* e->begin, of HOLD_FIRST, was sent, whatever came of it. */
+void hold_sent(struct module *m, struct errand *e);
+/* The call is over, however it ended, for which hold_before() said HOLD_SEND. */
+void hold_over(struct module *m, const struct errand *e);
 /* The call was not sent after all: hold its beginning again. */
 void hold_again(struct module *m, struct errand *e);
 /* The call was answered: remember what was accepted, and whether the session has an
@@ -46,7 +52,8 @@ void hold_after(struct errand *e, CK_RV begun, CK_RV rv, uint64_t epoch);
 /* What the call gets whose beginning was refused: a code that it can have. */
 CK_RV hold_refused(CK_RV begun);
 
-/* For table.c and slots.c. */
+/* For table.c, handles.c and slots.c.  pending_renew(): in the child of a fork. */
+void pending_renew(struct pending *p);
 void pending_free(struct pending *p);
 void accepted_free(struct accepted *a);
 

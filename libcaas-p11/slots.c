@@ -110,6 +110,7 @@ slots_renew(struct module *m)
 		s->ready = false;
 		s->try_until = 0;
 		s->users = 0;
+		s->changing = 0;
 		s->nsessions = 0; /* counted anew by handles_renew() */
 	}
 	return rv;

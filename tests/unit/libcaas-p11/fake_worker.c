@@ -145,6 +145,13 @@ resume(struct worker *w, struct buf *in, struct buf *out)
 	return true;
 }
 
+static void
+late(int which, uint32_t call)
+{
+	if (which == (int)call)
+		(void)usleep(FAKE_LATE_MS * 1000);
+}
+
 static bool
 serve_call(struct worker *w, const struct frame *f, struct buf *in, struct buf *out)
 {
@@ -152,7 +159,7 @@ serve_call(struct worker *w, const struct frame *f, struct buf *in, struct buf *
 	uint32_t number = f->call;
 	struct arg begin_args[ARGS_MAX];
 	struct object_ref refs[1024];
-	struct reply reply = {.epoch = 1, .refs = refs};
+	struct reply reply = {.epoch = (uint64_t)w->fake->epoch, .refs = refs};
 	struct arg args[ARGS_MAX];
 	struct arena arena;
 	uint8_t ticket[64] = "T";
@@ -171,6 +178,7 @@ serve_call(struct worker *w, const struct frame *f, struct buf *in, struct buf *
 	}
 	if (call->where == WHERE_SLOT)
 		args[0].len = w->slot;
+	late(w->fake->late_before, number);
 	if (begin != NULL) {
 		reply.rv = call_invoke(begin, w->hsm, begin_args);
 		buf_put_u64(out, reply.rv);
@@ -195,6 +203,7 @@ serve_call(struct worker *w, const struct frame *f, struct buf *in, struct buf *
 	}
 	if (w->fake->mode == FAKE_OVERFLOW && number == CALL_C_GenerateRandom)
 		args[1].len++;
+	late(w->fake->late_after, number);
 	answer_write(out, call, args, &reply);
 	arena_free(&arena);
 	return true;
@@ -229,7 +238,7 @@ beat(struct worker *w)
 
 /* Send the reply, or what a hostile vsmd makes of it. */
 static bool
-answer(struct worker *w, struct buf *out)
+answer(struct worker *w, struct buf *out, bool fused)
 {
 	switch (atomic_load(&w->fake->mode)) {
 	case FAKE_MUTE:
@@ -264,6 +273,10 @@ answer(struct worker *w, struct buf *out)
 		buf_set_u32(out, 8, FRAME_AGAIN);
 		send_all(w, out->data, out->len);
 		return false;
+	case FAKE_FUSED_LIE:
+		if (fused)
+			buf_set_u32(out, FRAME_HEADER, CKR_KEY_HANDLE_INVALID);
+		break;
 	case FAKE_HALF:
 		send_all(w, out->data, out->len / 2);
 		return false;
@@ -306,7 +319,7 @@ serve_one(struct worker *w)
 	ok = f.call == FRAME_RESUME ? resume(w, &in, &out)
 				    : serve_call(w, &f, &in, &out);
 	frame_end(&out);
-	ok = ok && answer(w, &out);
+	ok = ok && answer(w, &out, f.flags & FRAME_FUSED);
 	buf_free(&out);
 	free(body);
 	return ok;
