@@ -9,15 +9,14 @@
 #include "vsmd/worker/learn.h"
 #include "vsmd/worker/state.h"
 
-#define LOCKS 16
 #define UNPROVEN_MAX 16 /* keys in a row that were not what SoftHSM2 used */
 
 void
 keycache_init(struct keycache *c)
 {
 	memset(c, 0, sizeof(*c));
-	for (size_t i = 0; i < LOCKS; i++)
-		pthread_mutex_init(&c->lock[i], NULL);
+	for (size_t i = 0; i < KEYCACHE_SETS; i++)
+		pthread_mutex_init(&c->set[i].lock, NULL);
 }
 
 void
@@ -32,16 +31,17 @@ keycache_put(struct cached *entry)
 static void
 drop(struct keycache *c, bool objects_only)
 {
-	for (size_t i = 0; i < KEYCACHE_MAX; i++) {
-		struct cached *old = NULL;
+	for (struct keycache_set *s = c->set; s < c->set + KEYCACHE_SETS; s++) {
+		pthread_mutex_lock(&s->lock);
+		for (size_t i = 0; i < KEYCACHE_WAYS; i++) {
+			struct cached *e = s->way[i];
 
-		pthread_mutex_lock(&c->lock[i % LOCKS]);
-		if (c->place[i] != NULL && !(objects_only && c->place[i]->object.token)) {
-			old = c->place[i];
-			c->place[i] = NULL;
+			if (e == NULL || (objects_only && e->object.token))
+				continue;
+			s->way[i] = NULL;
+			keycache_put(e);
 		}
-		pthread_mutex_unlock(&c->lock[i % LOCKS]);
-		keycache_put(old);
+		pthread_mutex_unlock(&s->lock);
 	}
 }
 
@@ -64,8 +64,8 @@ void
 keycache_free(struct keycache *c)
 {
 	drop(c, false);
-	for (size_t i = 0; i < LOCKS; i++)
-		pthread_mutex_destroy(&c->lock[i]);
+	for (size_t i = 0; i < KEYCACHE_SETS; i++)
+		pthread_mutex_destroy(&c->set[i].lock);
 }
 
 static const CK_MECHANISM *
@@ -89,21 +89,28 @@ kind_of(const struct request *r)
 	return m != NULL ? key_kind_for(r->call->number, m) : KEY_NONE;
 }
 
-static size_t
-place_of(uint32_t number, CK_OBJECT_HANDLE handle, uint64_t shape)
+static struct keycache_set *
+set_of(struct keycache *c, uint32_t number, CK_OBJECT_HANDLE handle, uint64_t shape)
 {
-	uint64_t h = (shape ^ handle ^ (uint64_t)number << 48) * 0x9e3779b97f4a7c15u;
+	uint64_t h = shape ^ handle * 0x9e3779b97f4a7c15u;
 
-	return (h >> 40) % KEYCACHE_MAX;
+	h = (h ^ h >> 31 ^ number) * 0xbf58476d1ce4e5b9u;
+	return &c->set[(h ^ h >> 29) % KEYCACHE_SETS];
+}
+
+static bool
+same(const struct cached *e, uint32_t number, CK_OBJECT_HANDLE handle, uint64_t shape)
+{
+	return e->number == number && e->handle == handle && e->shape == shape;
 }
 
 struct cached *
 keycache_get(struct request *r)
 {
 	struct keycache *c = &r->w->keys;
-	struct cached *entry;
+	struct cached *entry = NULL;
 	uint64_t shape, epoch = r->reply.epoch;
-	size_t at;
+	struct keycache_set *set;
 
 	if (atomic_load(&c->off) || r->turn.session == NULL || r->turn.session->busy ||
 	    kind_of(r) == KEY_NONE)
@@ -115,16 +122,18 @@ keycache_get(struct request *r)
 		return NULL;
 	}
 	shape = mech_shape(mech_of(r));
-	at = place_of(r->call->number, handle_of(r), shape);
-	pthread_mutex_lock(&c->lock[at % LOCKS]);
-	entry = c->place[at];
-	if (entry != NULL && entry->number == r->call->number &&
-	    entry->handle == handle_of(r) && entry->shape == shape &&
-	    entry->epoch == epoch && entry->drops == atomic_load(&c->drops))
+	set = set_of(c, r->call->number, handle_of(r), shape);
+	pthread_mutex_lock(&set->lock);
+	for (size_t i = 0; i < KEYCACHE_WAYS && entry == NULL; i++) {
+		struct cached *e = set->way[i];
+
+		if (e != NULL && same(e, r->call->number, handle_of(r), shape) &&
+		    e->epoch == epoch && e->drops == atomic_load(&c->drops))
+			entry = e;
+	}
+	if (entry != NULL)
 		atomic_fetch_add(&entry->users, 1);
-	else
-		entry = NULL;
-	pthread_mutex_unlock(&c->lock[at % LOCKS]);
+	pthread_mutex_unlock(&set->lock);
 	return entry;
 }
 
@@ -181,22 +190,39 @@ entry_of(struct request *r, struct key *key)
 	return NULL;
 }
 
+/* The place of what is the same, or is none, or else of one that has to go. */
+static struct cached **
+way_for(struct keycache_set *set, const struct cached *entry)
+{
+	struct cached **free_way = NULL;
+
+	for (size_t i = 0; i < KEYCACHE_WAYS; i++) {
+		struct cached **e = &set->way[i];
+
+		if (*e == NULL)
+			free_way = e;
+		else if (same(*e, entry->number, entry->handle, entry->shape))
+			return e;
+	}
+	return free_way != NULL ? free_way : &set->way[set->victim++ % KEYCACHE_WAYS];
+}
+
 static void
 enter(struct keycache *c, struct cached *entry)
 {
-	size_t at = place_of(entry->number, entry->handle, entry->shape);
-	struct cached *old;
+	struct keycache_set *set = set_of(c, entry->number, entry->handle, entry->shape);
+	struct cached **way;
 
-	pthread_mutex_lock(&c->lock[at % LOCKS]);
-	old = c->place[at];
-	c->place[at] = entry;
+	pthread_mutex_lock(&set->lock);
 	/* It may have been dropped while it was learnt. */
-	if (entry->drops != atomic_load(&c->drops)) {
-		c->place[at] = NULL;
+	if (entry->drops == atomic_load(&c->drops)) {
+		way = way_for(set, entry);
+		keycache_put(*way);
+		*way = entry;
+	} else {
 		keycache_put(entry);
 	}
-	pthread_mutex_unlock(&c->lock[at % LOCKS]);
-	keycache_put(old);
+	pthread_mutex_unlock(&set->lock);
 }
 
 void

@@ -13,8 +13,8 @@
  *	a session with session objects was closed                  keycache_drop_objects()
  *	the session has an operation already                       struct session
  *
- * Keys with CKA_ALWAYS_AUTHENTICATE are never entered.  At most KEYCACHE_MAX are, one in
- * each place of a hash; a new one takes the place of the old.
+ * Keys with CKA_ALWAYS_AUTHENTICATE are never entered.  At most KEYCACHE_MAX are, in sets
+ * of KEYCACHE_WAYS by a hash; in a full set a new one takes the place of another.
  *
  * Threads: any.  An entry that is being used outlives its place.
  */
@@ -28,9 +28,11 @@
 #include "vsmd/worker/objects.h"
 
 #define KEYCACHE_MAX 512
+#define KEYCACHE_WAYS 4
+#define KEYCACHE_SETS (KEYCACHE_MAX / KEYCACHE_WAYS)
 
 struct cached {
-	atomic_uint users;    /* the place is one */
+	atomic_uint users;    /* its place is one */
 	uint64_t epoch;
 	unsigned drops;
 	uint32_t number;      /* of the call that does it */
@@ -41,12 +43,15 @@ struct cached {
 };
 
 struct keycache {
-	pthread_mutex_t lock[16]; /* of the places with that number modulo 16 */
+	struct keycache_set {
+		pthread_mutex_t lock;
+		unsigned victim; /* the next to go */
+		struct cached *way[KEYCACHE_WAYS];
+	} set[KEYCACHE_SETS];
 	atomic_uint drops;
 	_Atomic uint64_t epoch;   /* of what is in it */
 	atomic_bool off;          /* SoftHSM2 does not do what learn.c expects */
 	atomic_uint unproven;
-	struct cached *place[KEYCACHE_MAX];
 };
 
 struct request;
