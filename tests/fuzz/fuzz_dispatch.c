@@ -151,7 +151,8 @@ serve_input(struct worker *w, struct worker_config *config)
 	pthread_mutex_init(&w->pool.lock, NULL);
 	pthread_cond_init(&w->pool.follow, NULL);
 	pthread_cond_init(&w->pool.watch, NULL);
-	w->pool.max = w->pool.total = 1;
+	w->pool.max = 1;
+	w->pool.total = 1;
 	w->pool.vacant = true;
 	loop(w, &seat);
 	sessions_free(&w->sessions);
