@@ -616,6 +616,39 @@ test_refused_by_itself_forgets(void **state)
 	    p11->C_SignInit(other, &hash_rsa, doomed), CKR_OBJECT_HANDLE_INVALID);
 }
 
+/* A key that wants the PIN again for each use: what is held goes before C_Login. */
+static void
+test_login_for_the_operation(void **state)
+{
+	CK_MECHANISM m = {CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, 0};
+	CK_ULONG bits = 1024;
+	CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
+	CK_ATTRIBUTE public[] = {{CKA_MODULUS_BITS, &bits, sizeof(bits)}, {CKA_TOKEN, &no, 1}};
+	CK_ATTRIBUTE private[] = {{CKA_TOKEN, &no, 1}, {CKA_SIGN, &yes, 1},
+	    {CKA_PRIVATE, &yes, 1}, {CKA_ALWAYS_AUTHENTICATE, &yes, 1}};
+
+	(void)state;
+	assert_int_equal(p11->C_GenerateKeyPair(
+			     s, &m, public, 2, private, 4, &public_key, &key), CKR_OK);
+	assert_int_equal(p11->C_SignInit(s, &rsa, key), CKR_OK);
+	assert_int_equal(sign(s), CKR_USER_NOT_LOGGED_IN);
+	count();
+	hold(other, &rsa, key);
+	assert_int_equal(
+	    p11->C_Login(other, CKU_CONTEXT_SPECIFIC, (CK_UTF8CHAR_PTR)FAKE_PIN, 4), CKR_OK);
+	COST(2, 0);
+	assert_int_equal(sign(other), CKR_OK);
+	assert_int_equal(p11->C_SignInit(other, &rsa, key), CKR_OK);
+	COST(2, 0);
+	assert_int_equal(sign(other), CKR_USER_NOT_LOGGED_IN);
+	other = open_session();
+	count();
+	hold(other, &rsa, key);
+	assert_int_equal(sign(other), CKR_USER_NOT_LOGGED_IN);
+	COST(1, 1);
+	assert_int_equal(sign(other), CKR_OPERATION_NOT_INITIALIZED);
+}
+
 static void
 restart(const CK_C_INITIALIZE_ARGS *args)
 {
@@ -891,6 +924,7 @@ main(void)
 	    T(test_hostile_replies),
 	    T(test_key_destroyed_by_another_application),
 	    T(test_refused_by_itself_forgets),
+	    T(test_login_for_the_operation),
 	    T(test_off),
 	    T(test_with_the_applications_mutexes),
 	    T(test_large_data_go_alone),

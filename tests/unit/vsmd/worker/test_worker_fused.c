@@ -357,8 +357,8 @@ assert_breach(struct guest *g)
 static void
 test_breaches(void **state)
 {
-	static const uint32_t alone[] = {CALL_C_GetSessionInfo, CALL_C_SignInit, CALL_C_SignFinal,
-	    CALL_C_Logout, CALL_C_SignUpdate};
+	static const uint32_t alone[] = {CALL_C_GetSessionInfo, CALL_C_SignInit,
+	    CALL_C_SignFinal, CALL_C_Logout, CALL_C_SignUpdate};
 	struct grant grant = rig_grant();
 	CK_SESSION_INFO info;
 	struct arg args[ARGS_MAX], begin[ARGS_MAX];
