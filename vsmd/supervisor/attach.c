@@ -126,6 +126,10 @@ hand_over(struct super *s, struct slot *slot, struct attach *a)
 			store_wait_room(s);
 			return false;
 		}
+		/* It is dying, and its exit not yet seen: then who waits is told to ask
+		 * again, and the next one takes it. */
+		if (errno == ECONNRESET)
+			return false;
 		log_error("cannot tell the store of an application: %s", strerror(errno));
 		attach_end(s, slot, a, HELLO_FAILED);
 		return true;
