@@ -133,6 +133,7 @@ open_worker(struct worker *w, const struct worker_config *config)
 	pthread_mutex_init(&w->login_lock, NULL);
 	sessions_init(&w->sessions, config->nursery->max_sessions);
 	objects_init(&w->objects);
+	lookup_init(&w->lookup);
 	store_init(&w->store, config->store);
 	store_patience(&w->store, config->hello.silence);
 	audit_init(&w->audit);
