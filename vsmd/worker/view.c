@@ -27,9 +27,9 @@ static struct {
 	uint8_t (*names)[VIEW_NAME];
 	size_t size, used;
 	uint64_t generation;
-	/* SoftHSM2 knows the number in the file, which it wrote: it would think that
-	 * nothing changed when it is asked to see everything. */
-	atomic_bool knows, hide;
+	/* The view is whole and SoftHSM2 has not listed it yet.  When it knows the number
+	 * in the file, having written it, it would think that nothing changed. */
+	atomic_bool unlisted, knows;
 } view = {.whole = true, .lock = PTHREAD_MUTEX_INITIALIZER};
 
 static _Thread_local struct {
@@ -217,7 +217,7 @@ view_start(const char *directory, bool whole)
 	atomic_store(&view.whole, whole);
 	atomic_store(&view.asked, false);
 	atomic_store(&view.knows, false);
-	atomic_store(&view.hide, false);
+	atomic_store(&view.unlisted, false);
 	/* Far from any number in a file: SoftHSM2 will think it changed. */
 	view.generation = UINT64_C(1) << 62;
 }
@@ -258,8 +258,7 @@ view_whole(void)
 {
 	if (atomic_exchange(&view.whole, true))
 		return;
-	if (atomic_load(&view.knows))
-		atomic_store(&view.hide, true);
+	atomic_store(&view.unlisted, true);
 }
 
 static void
@@ -390,7 +389,7 @@ pass_generation(int flags)
 		atomic_store(&view.knows, true);
 		return true;
 	}
-	if (view_is_whole() && !atomic_exchange(&view.hide, false))
+	if (view_is_whole() && !(atomic_load(&view.unlisted) && atomic_load(&view.knows)))
 		return true;
 	atomic_store(&view.knows, false);
 	return false;
@@ -471,8 +470,12 @@ in_opendir(const char *path)
 	const char *at;
 
 	ready();
-	if (view_is_whole() || (at = inside(path)) == NULL || strchr(at, '/') != NULL)
+	if ((at = inside(path)) == NULL || strchr(at, '/') != NULL)
 		return real.opendir(path);
+	if (view_is_whole()) {
+		atomic_store(&view.unlisted, false);
+		return real.opendir(path);
+	}
 	atomic_store(&view.asked, true);
 	return list_view();
 }
