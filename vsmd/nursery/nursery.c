@@ -292,7 +292,7 @@ nursery_main(int supervisor, const struct nursery_config *config)
 		log_warn("slot %u: no index of objects: %s", config->slot, strerror(errno));
 	if (interpose_init() != 0 || softhsm_warm() != 0 ||
 	    (n.fl = softhsm_load(config->library, config->directory)) == NULL ||
-	    start_softhsm(&n) != 0 || close_the_door(config) != 0)
+	    start_softhsm(&n) != 0 || worker_prepare() != 0 || close_the_door(config) != 0)
 		return 1;
 	return serve(&n);
 }

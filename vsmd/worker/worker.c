@@ -58,12 +58,28 @@ limit_memory(void)
 #endif
 }
 
+static struct confine_filter filter; /* inherited */
+
+static struct confine
+confinement(void)
+{
+	return (struct confine){.role = "vsmd-worker", .syscalls = confine_files,
+	    .nsyscalls = confine_files_count,
+	    .flags = CONFINE_THREADS | CONFINE_FILTER_ONLY, .filter = &filter};
+}
+
+int
+worker_prepare(void)
+{
+	struct confine c = confinement();
+
+	return confine_filter_make(&c, &filter);
+}
+
 static int
 confine_worker(void)
 {
-	struct confine c = {.role = "vsmd-worker", .syscalls = confine_files,
-	    .nsyscalls = confine_files_count,
-	    .flags = CONFINE_THREADS | CONFINE_FILTER_ONLY};
+	struct confine c = confinement();
 
 	return confine(&c);
 }

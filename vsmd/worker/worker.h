@@ -23,6 +23,8 @@ struct worker_config {
 	uint32_t pins; /* generation of the PINs that SoftHSM2 has read (gate.h) */
 };
 
+/* Before the fork: what all workers need alike. 0, or -1 after logging. */
+int worker_prepare(void);
 /* Serve; returns the exit status. */
 int worker_main(const struct worker_config *config);
 
