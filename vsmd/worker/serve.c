@@ -30,6 +30,7 @@ static CK_RV (*const steps[CALL_COUNT_])(struct request *r) = {
     [CALL_C_DestroyObject] = step_destroy,
     [CALL_C_SetAttributeValue] = step_set_attributes,
     [CALL_C_GetAttributeValue] = step_get_attributes,
+    [CALL_C_FindObjectsInit] = step_find_objects_init,
     [CALL_C_FindObjects] = step_find_objects,
     [CALL_C_EncryptInit] = step_use_init,
     [CALL_C_DecryptInit] = step_use_init,
@@ -87,6 +88,8 @@ serve_enter(struct request *r, enum call_gate mode)
 void
 serve_leave(struct request *r)
 {
+	if (r->gate.held == GATE_EXCLUSIVE)
+		lookup_changed(r->w);
 	gate_leave(&r->gate);
 }
 

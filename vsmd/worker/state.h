@@ -3,7 +3,7 @@
  *
  * One struct worker per process; one struct request per serving thread.  Order of locks:
  * a session's turn, then the gate, then one of the short mutexes (sessions, objects,
- * login, store), never two of these at once.
+ * lookup, login, store), never two of these at once.
  */
 #ifndef CAAS_VSMD_WORKER_STATE_H
 #define CAAS_VSMD_WORKER_STATE_H
@@ -21,6 +21,7 @@
 #include "vsmd/worker/gate.h"
 #include "vsmd/worker/inbox.h"
 #include "vsmd/worker/keycache.h"
+#include "vsmd/worker/lookup.h"
 #include "vsmd/worker/objects.h"
 #include "vsmd/worker/pool.h"
 #include "vsmd/worker/quota.h"
@@ -61,6 +62,7 @@ struct worker {
 	struct sessions sessions;
 	struct objects objects;
 	struct keycache keys;
+	struct lookup lookup;
 	struct store store;
 	struct audit audit;
 

@@ -59,12 +59,28 @@ limit_memory(void)
 #endif
 }
 
+static struct confine_filter filter; /* inherited */
+
+static struct confine
+confinement(void)
+{
+	return (struct confine){.role = "vsmd-worker", .syscalls = confine_files,
+	    .nsyscalls = confine_files_count,
+	    .flags = CONFINE_THREADS | CONFINE_FILTER_ONLY, .filter = &filter};
+}
+
+int
+worker_prepare(void)
+{
+	struct confine c = confinement();
+
+	return confine_filter_make(&c, &filter);
+}
+
 static int
 confine_worker(void)
 {
-	struct confine c = {.role = "vsmd-worker", .syscalls = confine_files,
-	    .nsyscalls = confine_files_count,
-	    .flags = CONFINE_THREADS | CONFINE_FILTER_ONLY};
+	struct confine c = confinement();
 
 	return confine(&c);
 }
@@ -135,6 +151,7 @@ open_worker(struct worker *w, const struct worker_config *config)
 	sessions_init(&w->sessions, config->nursery->max_sessions);
 	objects_init(&w->objects);
 	keycache_init(&w->keys);
+	lookup_init(&w->lookup);
 	store_init(&w->store, config->store);
 	store_patience(&w->store, config->hello.silence);
 	audit_init(&w->audit);
