@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/secmem.h"
+#include "libcaas-p11/known.h"
 #include "libcaas-p11/module.h"
 #include "libcaas-p11/table.h"
 #include "protocol/mech.h"
@@ -20,6 +21,11 @@ struct pending {
 	atomic_bool moving;  /* a call is sending it by itself */
 	size_t len;
 	uint8_t ask[HOLD_MAX]; /* its arguments, with virtual handles (message.h) */
+
+	/* A search that was fetched: */
+	CK_OBJECT_HANDLE *found; /* NULL: there is none */
+	size_t nfound, given;
+	bool more; /* the worker has more, and the search is active there */
 };
 
 /* Beginnings that the worker accepted on a slot. */
@@ -34,8 +40,10 @@ struct accepted {
 void
 pending_free(struct pending *p)
 {
-	if (p != NULL)
-		sec_wipe(p, sizeof(*p));
+	if (p == NULL)
+		return;
+	free(p->found);
+	sec_wipe(p, sizeof(*p));
 	free(p);
 }
 
@@ -261,6 +269,106 @@ knows_length(const struct errand *e, const struct entry *session)
 	return true;
 }
 
+/* C_FindObjectsInit whose search may be fetched: the session has nothing active, and the
+ * template is one that can be held. */
+static bool
+may_fetch(const struct errand *e, struct entry *session)
+{
+	const CK_ATTRIBUTE *t = e->args[1].ptr;
+	struct pending *p;
+	size_t len = 0;
+
+	if (e->call->number != CALL_C_FindObjectsInit || (t == NULL && e->args[1].len > 0) ||
+	    e->args[1].len > HOLD_MAX / 17)
+		return false;
+	for (CK_ULONG i = 0; i < e->args[1].len; i++) {
+		if ((t[i].type & CKF_ARRAY_ATTRIBUTE) || t[i].ulValueLen > HOLD_MAX)
+			return false;
+		len += 17 + t[i].ulValueLen;
+	}
+	return len + 32 <= HOLD_MAX && (p = pending_of(session)) != NULL && !p->busy &&
+	    p->found == NULL;
+}
+
+static void
+forget_search(struct pending *p)
+{
+	free(p->found);
+	p->found = NULL;
+	p->nfound = p->given = 0;
+	p->more = false;
+}
+
+/* The session has a search that was fetched, and the call is about searches. */
+static enum hold
+go_on_searching(struct errand *e, struct pending *p, CK_RV *ret)
+{
+	bool here = p->call != NULL; /* the worker does not know of it */
+	CK_OBJECT_HANDLE *list = e->args[1].ptr;
+	size_t n = p->nfound - p->given;
+
+	*ret = CKR_OK;
+	if (e->call->number == CALL_C_FindObjectsFinal) {
+		forget_search(p);
+		if (here)
+			atomic_store(&p->call, NULL);
+		return here ? HOLD_DONE : HOLD_SEND;
+	}
+	if (list == NULL || e->args[1].plen == NULL || e->args[1].len == 0)
+		return here ? send_first(p, e) : HOLD_SEND;
+	if (n == 0 && p->more)
+		return HOLD_SEND;
+	if (n > e->args[1].len)
+		n = e->args[1].len;
+	if (n > 0)
+		memcpy(list, p->found + p->given, n * sizeof(*list));
+	p->given += n;
+	*e->args[1].plen = n;
+	return HOLD_DONE;
+}
+
+/* The epoch of a reply: a store that has changed may change any answer. */
+static void
+note_epoch(struct slot *slot, uint64_t epoch)
+{
+	struct accepted *a = accepted_of(slot);
+
+	known_epoch(slot->known, epoch);
+	if (a == NULL || epoch <= a->epoch)
+		return;
+	forget_accepted(slot);
+	a->epoch = epoch;
+}
+
+CK_RV
+hold_found(struct errand *e, const struct fetched *f, CK_OBJECT_HANDLE *handles)
+{
+	struct handles *h = &e->slot->module->handles;
+	struct entry *session;
+	struct pending *p = NULL;
+	bool ok = false;
+
+	lock_take(&h->lock);
+	session = entry_find(h->table, e->args[0].len, KIND_SESSION);
+	if (session != NULL && session->slot == e->slot && (p = pending_of(session)) != NULL) {
+		forget_search(p);
+		ok = f->more || put_ask(p, e->call, e->args);
+	}
+	if (ok) {
+		atomic_store(&p->busy, f->more);
+		p->found = handles;
+		p->nfound = f->count;
+		p->more = f->more;
+	}
+	note_epoch(e->slot, f->epoch);
+	if (ok && e->changes == e->slot->changes + 1 && e->slot->changing == 0)
+		known_add(&e->slot->known, e->generation, f, handles);
+	lock_give(&h->lock);
+	if (!ok)
+		free(handles);
+	return ok ? CKR_OK : CKR_HOST_MEMORY;
+}
+
 /* What any session of the slot holds goes before e. */
 static enum hold
 send_any_first(struct handles *h, struct errand *e, const struct slot *slot)
@@ -283,6 +391,7 @@ static void
 begin_change(struct errand *e, struct slot *slot)
 {
 	forget_accepted(slot);
+	known_forget(slot->known);
 	slot->changes++;
 	slot->changing++;
 	e->changing = slot;
@@ -299,7 +408,7 @@ has_large_data(const struct errand *e)
 
 /* Caller holds the lock. */
 static enum hold
-before(struct handles *h, struct errand *e, struct entry *session)
+before(struct handles *h, struct errand *e, struct entry *session, CK_RV *ret)
 {
 	struct pending *p = session->pending;
 	bool holds = p != NULL && p->call != NULL;
@@ -307,10 +416,16 @@ before(struct handles *h, struct errand *e, struct entry *session)
 	enum hold result;
 
 	e->changes = slot->changing == 0 ? slot->changes + 1 : 0;
+	if (e->call->number == CALL_C_GetAttributeValue && known_answer(slot->known,
+	    slot->generation, e->args[1].len, e->args[2].ptr, e->args[2].len, ret))
+		return HOLD_DONE;
 	if (indifferent(e->call))
 		return HOLD_SEND;
 	if (holds && p->moving)
 		return HOLD_WAIT;
+	if (p != NULL && p->found != NULL && (e->call->number == CALL_C_FindObjects ||
+	    e->call->number == CALL_C_FindObjectsFinal))
+		return go_on_searching(e, p, ret);
 	if (e->call->number == CALL_C_CloseSession) {
 		/* What it holds goes with it; session objects do, and may be in use. */
 		if (holds)
@@ -321,6 +436,10 @@ before(struct handles *h, struct errand *e, struct entry *session)
 		if ((result = send_any_first(h, e, slot)) == HOLD_SEND)
 			begin_change(e, slot);
 		return result;
+	}
+	if (!holds && may_fetch(e, session)) {
+		e->fetch = true;
+		return HOLD_SEND;
 	}
 	if (!holds)
 		return may_hold(h, e, session) ? HOLD_DONE : HOLD_SEND;
@@ -333,7 +452,7 @@ before(struct handles *h, struct errand *e, struct entry *session)
 }
 
 enum hold
-hold_before(struct module *m, struct errand *e)
+hold_before(struct module *m, struct errand *e, CK_RV *ret)
 {
 	struct handles *h = &m->handles;
 	enum hold result = HOLD_SEND;
@@ -341,8 +460,9 @@ hold_before(struct module *m, struct errand *e)
 
 	lock_take(&h->lock);
 	session = entry_find(h->table, e->args[0].len, KIND_SESSION);
+	*ret = CKR_OK;
 	if (session != NULL)
-		result = before(h, e, session);
+		result = before(h, e, session, ret);
 	lock_give(&h->lock);
 	return result;
 }
@@ -389,18 +509,6 @@ hold_again(struct module *m, struct errand *e)
 		atomic_store(&session->pending->busy, false);
 	}
 	lock_give(&h->lock);
-}
-
-/* The epoch of a reply: a store that has changed may change any answer. */
-static void
-note_epoch(struct slot *slot, uint64_t epoch)
-{
-	struct accepted *a = accepted_of(slot);
-
-	if (a == NULL || epoch <= a->epoch)
-		return;
-	forget_accepted(slot);
-	a->epoch = epoch;
 }
 
 /* Caller holds the lock. */

@@ -37,7 +37,9 @@ breach(struct worker *w, const char *what, const struct frame *f)
 static atomic_uint *
 cost_at(const struct request *r)
 {
-	return &r->w->pool.cost[r->begin != NULL][r->call->number];
+	unsigned how = r->fetch ? 2 : r->begin != NULL ? 1 : 0;
+
+	return &r->w->pool.cost[how][r->call->number];
 }
 
 static unsigned
@@ -85,7 +87,7 @@ hand_on(struct request *r, bool waits)
 	struct pool *p = &r->w->pool;
 	bool crowd = in_a_crowd(r);
 
-	if (waits || (r->call->flags & CALL_SLOW) || r->call->gate == GATE_EXCLUSIVE ||
+	if (waits || r->fetch || (r->call->flags & CALL_SLOW) || r->call->gate == GATE_EXCLUSIVE ||
 	    r->frame.length > BIG) {
 		r->aside = true;
 		atomic_fetch_add(&p->aside, 1);
@@ -140,6 +142,7 @@ clean(struct request *r)
 	memset(&r->reply, 0, sizeof(r->reply));
 	memset(&r->token, 0, sizeof(r->token));
 	r->call = r->begin = NULL;
+	r->fetch = false;
 	r->event.name = NULL;
 	r->event.detail[0] = '\0';
 	r->refused = r->commit = r->has_token = r->aside = false;
@@ -208,7 +211,8 @@ dispatch(struct request *r, struct seat *seat)
 	frame_begin(&r->out, r->frame.id, r->frame.call);
 	if (r->frame.call == FRAME_RESUME && r->frame.flags == 0)
 		return resume(r, seat, first);
-	r->call = call_by_number(r->frame.call);
+	r->fetch = r->frame.call == FRAME_FETCH;
+	r->call = call_by_number(r->fetch ? CALL_C_FindObjectsInit : r->frame.call);
 	if (r->frame.flags == 0 && (r->call == NULL || r->call->where == WHERE_LOCAL ||
 	    r->call->where == WHERE_UNSERVED))
 		return unknown(r, seat);

@@ -47,7 +47,7 @@ struct pool {
 	atomic_uint aside;     /* of these, calls that are slow or wait for something */
 	atomic_uint waiting;   /* whole frames in the inbox, when the reader began to serve */
 	unsigned processors;   /* that this process may use */
-	atomic_uint cost[2][CALL_COUNT_]; /* ns; of fused requests */
+	atomic_uint cost[3][CALL_COUNT_]; /* ns; of fused requests; of FRAME_FETCH */
 	/* The reader's: */
 	int crowd;             /* requests for which a crowd is expected */
 	unsigned sample;

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "protocol/fetch.h"
 #include "protocol/invoke.h"
+#include "vsmd/worker/fetch.h"
 #include "vsmd/worker/policy.h"
 
 static CK_RV (*const steps[CALL_COUNT_])(struct request *r) = {
@@ -214,6 +216,52 @@ step_fused(struct request *r)
 	return rv;
 }
 
+/* Another call of the same request. */
+static CK_RV
+step_as(struct request *r, uint32_t number)
+{
+	r->call = call_by_number(number);
+	return step(r);
+}
+
+/* C_FindObjectsInit, C_FindObjects, and C_FindObjectsFinal unless there may be more. */
+static void
+serve_fetch(struct request *r)
+{
+	size_t start = r->out.len;
+	const struct call *call = r->call;
+	CK_OBJECT_HANDLE *handles = arena_array(&r->arena, FETCH_MAX, sizeof(*handles));
+	CK_RV rv = handles != NULL ? step(r) : CKR_HOST_MEMORY;
+	bool more = false, begun = rv == CKR_OK;
+	CK_ULONG n = 0;
+
+	buf_put_u64(&r->out, rv);
+	buf_put_u64(&r->out, r->reply.epoch);
+	if (begun) {
+		r->args[1] = (struct arg){.ptr = handles, .len = FETCH_MAX, .plen = &n};
+		rv = step_as(r, CALL_C_FindObjects);
+		more = rv == CKR_OK && n == FETCH_MAX;
+		if (!more)
+			(void)step_as(r, CALL_C_FindObjectsFinal);
+		if (r->turn.session != NULL)
+			r->turn.session->busy = more;
+	}
+	if (rv == CKR_OK)
+		rv = fetch_write(r, handles, n, more);
+	if ((rv != CKR_OK || !buf_ok(&r->out)) && more) {
+		(void)step_as(r, CALL_C_FindObjectsFinal);
+		if (r->turn.session != NULL)
+			r->turn.session->busy = false;
+	}
+	r->call = call;
+	if (rv == CKR_OK && buf_ok(&r->out))
+		return;
+	r->out.failed = false;
+	buf_truncate(&r->out, start);
+	buf_put_u64(&r->out, rv != CKR_OK ? rv : CKR_DEVICE_MEMORY);
+	buf_put_u64(&r->out, r->reply.epoch);
+}
+
 /* What the call means for keys that were learnt: it is done, and not yet answered. */
 static void
 forget_keys(struct request *r)
@@ -266,6 +314,12 @@ serve(struct request *r)
 		buf_reset(&r->out);
 		frame_begin(&r->out, r->frame.id, FRAME_AGAIN);
 		r->again = r->last = true;
+		return;
+	}
+	if (r->fetch) {
+		serve_fetch(r);
+		if (r->refused)
+			audit_refusal(r, &r->event);
 		return;
 	}
 	rv = r->begin != NULL ? step_fused(r) : step(r);

@@ -82,6 +82,7 @@ struct request {
 	struct arena arena;
 	const struct call *call;     /* that is being served, with these arguments: */
 	struct arg *args;
+	bool fetch;                  /* FRAME_FETCH: the call is C_FindObjectsInit */
 	const struct call *begin;    /* of a fused request: what comes before the call, */
 	struct arg args_of[2][ARGS_MAX]; /* arguments of the call, of the beginning */
 	struct turn turn;            /* in the session of args[0] */

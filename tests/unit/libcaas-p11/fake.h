@@ -45,7 +45,7 @@ struct fake {
 	atomic_int hellos;
 	atomic_int channels; /* workers started */
 	atomic_int resumes;
-	atomic_int calls, fused;
+	atomic_int calls, fused, fetches;
 	atomic_int epoch;       /* in replies */
 	atomic_int late_before; /* call that is served FAKE_LATE_MS after it was read */
 	atomic_int late_after;  /* call that is answered so late after it was served */

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "protocol/fetch.h"
 #include "protocol/frame.h"
 #include "protocol/invoke.h"
 #include "protocol/message.h"
@@ -150,6 +151,55 @@ late(int which, uint32_t call)
 {
 	if (which == (int)call)
 		(void)usleep(FAKE_LATE_MS * 1000);
+}
+
+/* As FRAME_FETCH asks for; with class, label and id of each object. */
+static bool
+fetch(struct worker *w, struct buf *in, struct buf *out)
+{
+	static const CK_ATTRIBUTE_TYPE types[] = {CKA_CLASS, CKA_LABEL, CKA_ID};
+	const struct call *call = call_by_number(CALL_C_FindObjectsInit);
+	CK_OBJECT_HANDLE found[FETCH_MAX];
+	struct arg args[ARGS_MAX];
+	struct arena arena;
+	CK_ULONG n = 0;
+	CK_RV rv;
+
+	arena_init(&arena, ARENA_MAX);
+	w->fake->fetches++;
+	if (!ask_read(in, call, args, &arena))
+		return false;
+	rv = call_invoke(call, w->hsm, args);
+	if (rv == CKR_OK && w->hsm->C_FindObjects(args[0].len, found, FETCH_MAX, &n) == CKR_OK &&
+	    n < FETCH_MAX)
+		(void)w->hsm->C_FindObjectsFinal(args[0].len);
+	buf_put_u64(out, rv);
+	buf_put_u64(out, w->fake->epoch);
+	if (rv == CKR_OK) {
+		buf_put_u8(out, n == FETCH_MAX);
+		buf_put_u32(out, (uint32_t)n);
+	}
+	for (CK_ULONG i = 0; i < n; i++) {
+		uint8_t id[MSG_ID_LEN], value[256];
+		struct buf attrs;
+
+		identify(w, args[0].len, found[i], id);
+		buf_put_u64(out, found[i]);
+		buf_put_raw(out, id, sizeof(id));
+		buf_init(&attrs, 4096);
+		for (size_t k = 0; k < sizeof(types) / sizeof(types[0]); k++) {
+			CK_ATTRIBUTE a = {types[k], value, sizeof(value)};
+
+			if (w->hsm->C_GetAttributeValue(args[0].len, found[i], &a, 1) != CKR_OK)
+				continue;
+			buf_put_u64(&attrs, a.type);
+			buf_put_bytes(&attrs, a.pValue, a.ulValueLen);
+		}
+		buf_put_bytes(out, attrs.data, attrs.len);
+		buf_free(&attrs);
+	}
+	arena_free(&arena);
+	return true;
 }
 
 static bool
@@ -316,7 +366,8 @@ serve_one(struct worker *w)
 	buf_view(&in, body, f.length);
 	buf_init(&out, FRAME_HEADER + (size_t)w->max_frame);
 	frame_begin(&out, f.id, f.call);
-	ok = f.call == FRAME_RESUME ? resume(w, &in, &out)
+	ok = f.call == FRAME_FETCH ? fetch(w, &in, &out) :
+	    f.call == FRAME_RESUME ? resume(w, &in, &out)
 				    : serve_call(w, &f, &in, &out);
 	frame_end(&out);
 	ok = ok && answer(w, &out, f.flags & FRAME_FUSED);
