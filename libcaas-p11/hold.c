@@ -513,7 +513,7 @@ hold_again(struct module *m, struct errand *e)
 
 /* Caller holds the lock. */
 static void
-after(const struct errand *e, struct entry *session, CK_RV rv, uint64_t epoch)
+after(const struct errand *e, struct entry *session, CK_RV begun, CK_RV rv, uint64_t epoch)
 {
 	bool beginning = call_of_beginning(e->call) != NULL;
 	uint64_t key = rv == CKR_OK ? key_of(e->call, e->args) : 0;
@@ -526,6 +526,9 @@ after(const struct errand *e, struct entry *session, CK_RV rv, uint64_t epoch)
 		atomic_store(&p->busy, true);
 	if (rv == CKR_OK && beginning)
 		p->key = key;
+	/* What went along was accepted once more, perhaps for the first time by this worker. */
+	if (e->begin != NULL && begun == CKR_OK)
+		key = key_of(e->begin, e->begin_args);
 	if (key != 0 && e->changes == session->slot->changes + 1)
 		accept(session->slot, key, epoch);
 	if (rv == CKR_OK && call_ends(e->call, e->args)) {
@@ -564,7 +567,7 @@ hold_after(struct errand *e, CK_RV begun, CK_RV rv, uint64_t epoch)
 		forget_accepted(e->slot);
 	session = entry_find(h->table, e->args[0].len, KIND_SESSION);
 	if (session != NULL && session->slot == e->slot)
-		after(e, session, rv, epoch);
+		after(e, session, begun, rv, epoch);
 	lock_give(&h->lock);
 }
 
