@@ -22,6 +22,7 @@
 #include "vsmd/worker/index.h"
 #include "vsmd/worker/interpose.h"
 #include "vsmd/worker/learn.h"
+#include "vsmd/worker/seen.h"
 #include "vsmd/worker/view.h"
 #include "vsmd/worker/worker.h"
 
@@ -87,6 +88,7 @@ start_softhsm(struct nursery *n)
 	gate_enter(&n->gate, GATE_SHARED);
 	n->pins = gate_pins(&n->file);
 	n->epoch = gate_epoch(&n->file);
+	seen_start(n->index != NULL ? index_changes(n->index) : NULL);
 	view_start(n->config->directory, !is_big(n));
 	rv = softhsm_start(n->fl);
 	if (!view_was_asked())

@@ -2,7 +2,6 @@
 #include "vsmd/worker/index.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -19,6 +18,7 @@ struct entry {
 };
 
 struct index {
+	_Atomic uint64_t changes;
 	atomic_bool complete;
 	atomic_uint top; /* places that were ever used */
 	atomic_uint sealed, unknown;
@@ -54,6 +54,12 @@ void
 index_set_complete(struct index *x)
 {
 	atomic_store(&x->complete, true);
+}
+
+_Atomic uint64_t *
+index_changes(struct index *x)
+{
+	return &x->changes;
 }
 
 size_t

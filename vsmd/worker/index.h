@@ -21,6 +21,7 @@
 #ifndef CAAS_VSMD_WORKER_INDEX_H
 #define CAAS_VSMD_WORKER_INDEX_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -51,6 +52,8 @@ void index_free(struct index *x);
 /* All objects are in it. */
 bool index_complete(const struct index *x);
 void index_set_complete(struct index *x);
+/* The count of seen.h, for which this is just the place. */
+_Atomic uint64_t *index_changes(struct index *x);
 /* How many are sealed. */
 size_t index_sealed(const struct index *x);
 /* Forget all. */

@@ -340,6 +340,19 @@ add_by(struct names *c, const struct index *x, const struct secret *s, enum inde
 	return true;
 }
 
+/* Those of which nothing is known may be anything. */
+static bool
+add_unknown(struct names *c, const struct index *x)
+{
+	size_t n;
+
+	if (!room_for(c, SOME))
+		return false;
+	n = index_by_flag(x, INDEX_UNKNOWN, c->p + c->n, SOME);
+	c->n += n;
+	return n <= SOME;
+}
+
 static const CK_ATTRIBUTE *
 wanted(const CK_ATTRIBUTE *t, CK_ULONG n, CK_ATTRIBUTE_TYPE type)
 {
@@ -373,7 +386,7 @@ choose(struct names *c, const struct index *x, const struct secret *s,
 		enum index_by by;
 	} keys[] = {{CKA_ID, INDEX_ID}, {CKA_LABEL, INDEX_LABEL}};
 	const CK_ATTRIBUTE *a;
-	size_t i, unknown;
+	size_t i;
 
 	if (t == NULL)
 		return false;
@@ -388,11 +401,7 @@ choose(struct names *c, const struct index *x, const struct secret *s,
 		if ((a = wanted(t, n, CKA_CLASS)) == NULL || !add_class(c, x, a))
 			return false;
 	}
-	if (!room_for(c, SOME))
-		return false;
-	unknown = index_by_flag(x, INDEX_UNKNOWN, c->p + c->n, SOME);
-	c->n += unknown;
-	return unknown <= SOME;
+	return add_unknown(c, x);
 }
 
 void
@@ -418,8 +427,29 @@ lookup_prepare(struct request *r, const CK_ATTRIBUTE *t, CK_ULONG n)
 static bool
 key_for(const struct lookup *l, const uint8_t id[MSG_ID_LEN], const struct secret **ret)
 {
-	*ret = id[MSG_ID_LEN - 1] & MSG_ID_PRIVATE ? l->secret : NULL;
-	return *ret != NULL || (id[MSG_ID_LEN - 1] & MSG_ID_PRIVATE) == 0;
+	*ret = id[MSG_ID_FLAGS] & MSG_ID_PRIVATE ? l->secret : NULL;
+	return *ret != NULL || (id[MSG_ID_FLAGS] & MSG_ID_PRIVATE) == 0;
+}
+
+/*
+ * Objects that look like this one.  Identities are learnt as they are asked for, so
+ * another with the same may not be known yet; but it has the same label and id.
+ */
+static bool
+add_twins(struct names *c, const struct index *x, const uint8_t name[VIEW_NAME])
+{
+	struct index_object o;
+	enum index_by by;
+	size_t n;
+
+	if (!index_get(x, name, &o))
+		return false;
+	by = o.hash[INDEX_ID] != 0 ? INDEX_ID : INDEX_LABEL;
+	if (o.hash[by] == 0 || !room_for(c, SOME))
+		return false;
+	n = index_by_hash(x, by, o.hash[by], c->p + c->n, SOME);
+	c->n += n;
+	return n <= SOME;
 }
 
 static bool
@@ -427,17 +457,14 @@ add_identity(struct names *c, const struct index *x, const struct lookup *l,
     const uint8_t id[MSG_ID_LEN])
 {
 	const struct secret *s;
-	size_t n;
+	uint8_t name[1][VIEW_NAME];
 
 	/* Of a session, or of who is not logged in any more: not to be found anyway. */
-	if ((id[MSG_ID_LEN - 1] & MSG_ID_SESSION) || !key_for(l, id, &s))
+	if ((id[MSG_ID_FLAGS] & MSG_ID_SESSION) || !key_for(l, id, &s))
 		return true;
-	if (!room_for(c, SOME))
-		return false;
-	n = index_by_hash(x, INDEX_IDENTITY, hash(s, INDEX_IDENTITY, id, MSG_ID_LEN),
-	    c->p + c->n, SOME);
-	c->n += n;
-	return n > 0 && n <= SOME;
+	return index_by_hash(x, INDEX_IDENTITY, hash(s, INDEX_IDENTITY, id, MSG_ID_LEN),
+		   name, 1) > 0 &&
+	       add_twins(c, x, name[0]);
 }
 
 void
@@ -454,6 +481,7 @@ lookup_identities(struct request *r, const uint8_t (*ids)[MSG_ID_LEN], size_t n)
 	ok = x != NULL && !l->blind && fill(r, x, l->secret);
 	for (size_t i = 0; ok && i < n; i++)
 		ok = add_identity(&c, x, l, ids[i]);
+	ok = ok && add_unknown(&c, x);
 	pthread_mutex_unlock(&l->lock);
 	if (!ok || !view_add((const uint8_t(*)[VIEW_NAME])c.p, c.n))
 		view_whole();

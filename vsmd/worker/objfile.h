@@ -1,14 +1,13 @@
 /*
  * objfile.h - SoftHSM2's object files, read by us.
  *
- * Only to guess which files may hold what a C_FindObjectsInit asks for (index.h):
- *SoftHSM2 itself judges, so what is misread here costs time and shows nothing.  A file
- *that makes no sense is refused.
+ * Only to guess which files may hold what a C_FindObjectsInit asks for (index.h): SoftHSM2
+ * itself judges, so what is misread here costs time and shows nothing.  A file that makes
+ * no sense is refused.
  *
  *	u64 generation, then attributes: u64 type, u64 kind, value; big-endian
  *	kind 1 bool, one byte; 2 number, u64; 3 bytes, u64 length and as many;
- *	4 attributes, u64 length and as many bytes; 5 mechanisms, u64 count and as many
- *u64
+ *	4 attributes, u64 length and as many bytes; 5 mechanisms, u64 count and as many u64
  *
  * The bytes of a private object are IV and AES-256-CBC under the token's key.  That is
  * in token.object: 8 bytes salt, IV, and "RJR" and the key under a key made of the PIN.

@@ -10,13 +10,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/log.h"
+#include "vsmd/worker/seen.h"
 
 #define SUFFIX ".object"
 #define TEXT 36 /* letters of a UUID */
 #define FIRST_SIZE 256
-#define GENERATION 0x40000000 /* stands for a descriptor of the token's generation */
+#define ANSWER 0x40000000 /* stands for a descriptor of a file that is not opened */
 
 static struct {
 	const char *directory;
@@ -278,6 +280,9 @@ view_touched(uint8_t ret[VIEW_TOUCHED][VIEW_NAME])
 {
 	size_t n = touched.n;
 
+	/* Whoever looked while it was written, without the gate, looks again. */
+	if (n > 0)
+		seen_changed();
 	memcpy(ret, touched.names, (n < VIEW_TOUCHED ? n : VIEW_TOUCHED) * VIEW_NAME);
 	touched.n = 0;
 	return n;
@@ -361,43 +366,99 @@ int in_closedir(DIR *d) INTERPOSE("closedir");
 int in_remove(const char *path) INTERPOSE("remove");
 int in_fcntl(int fd, int cmd, ...) INTERPOSE("fcntl");
 
-static void
-note_open(const char *file, int flags)
-{
-	uint8_t name[VIEW_NAME];
-	bool odd;
+/*
+ * Between open() and what follows it.  SoftHSM2 asks whether an object has changed by the
+ * token's generation and then, at once, by the number at the start of the object's file;
+ * when it has, it opens the file again, to read it.
+ */
+static _Thread_local struct {
+	uint64_t number; /* the answer, for fdopen() */
+	bool asking;	 /* the token's generation was opened, and nothing since */
+} checking;
 
-	if (!parse(file, name, &odd))
-		return;
+static const uint8_t token_name[VIEW_NAME] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+
+static int
+answer(uint64_t number)
+{
+	checking.number = number;
+	return ANSWER;
+}
+
+/* Open it to be read, and remember the number that it starts with. */
+static int
+open_and_learn(const char *path, int flags, const uint8_t name[VIEW_NAME])
+{
+	uint64_t now = seen_now(), number = 0;
+	uint8_t start[sizeof(number)];
+	int fd = real.open(path, flags);
+
+	if (fd >= 0 && pread(fd, start, sizeof(start), 0) == sizeof(start)) {
+		for (size_t i = 0; i < sizeof(start); i++)
+			number = number << 8 | start[i];
+		seen_set(name, number, now);
+	}
+	return fd;
+}
+
+/* The number that SoftHSM2 is to read as the token's generation; false: that in the file.
+ */
+static bool
+view_number(uint64_t *ret)
+{
+	if (view_is_whole() && !(atomic_load(&view.unlisted) && atomic_load(&view.knows)))
+		return false;
+	atomic_store(&view.knows, false);
+	pthread_mutex_lock(&view.lock);
+	*ret = view.generation;
+	pthread_mutex_unlock(&view.lock);
+	return true;
+}
+
+static int
+open_generation(const char *path, int flags, int mode)
+{
+	uint64_t number;
+
+	if ((flags & O_ACCMODE) != O_RDONLY) {
+		seen_changed();
+		atomic_store(&view.knows, true);
+		return real.open(path, flags, mode);
+	}
+	checking.asking = true;
+	if (view_number(&number) || seen_get(token_name, &number))
+		return answer(number);
+	return open_and_learn(path, flags, token_name);
+}
+
+static int
+open_object(
+    const char *path, int flags, int mode, const uint8_t name[VIEW_NAME], bool asking)
+{
+	uint64_t number;
+
 	memcpy(opened.name, name, VIEW_NAME);
 	opened.is = true;
 	if ((flags & O_ACCMODE) == O_RDONLY)
-		return;
+		return asking && seen_get(name, &number)
+			   ? answer(number)
+			   : open_and_learn(path, flags, name);
+	seen_changed();
 	touch(name);
 	/* What SoftHSM2 writes it knows already: nothing new to be listed. */
 	pthread_mutex_lock(&view.lock);
 	if (!view_is_whole() && insert(name) < 0)
 		log_error("no memory for a new object's name");
 	pthread_mutex_unlock(&view.lock);
-}
-
-/* Does SoftHSM2 get the file itself? */
-static bool
-pass_generation(int flags)
-{
-	if ((flags & O_ACCMODE) != O_RDONLY) {
-		atomic_store(&view.knows, true);
-		return true;
-	}
-	if (view_is_whole() && !(atomic_load(&view.unlisted) && atomic_load(&view.knows)))
-		return true;
-	atomic_store(&view.knows, false);
-	return false;
+	return real.open(path, flags, mode);
 }
 
 int
 in_open(const char *path, int flags, ...)
 {
+	bool asking = checking.asking, odd;
+	uint8_t name[VIEW_NAME];
 	const char *file;
 	va_list ap;
 	int mode;
@@ -406,29 +467,25 @@ in_open(const char *path, int flags, ...)
 	mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(ap, int) : 0;
 	va_end(ap);
 	ready();
-	if ((file = file_of(path)) != NULL) {
-		if (strcmp(file, "generation") == 0 && !pass_generation(flags))
-			return GENERATION;
-		note_open(file, flags);
-	}
+	checking.asking = false;
+	if ((file = file_of(path)) != NULL && strcmp(file, "generation") == 0)
+		return open_generation(path, flags, mode);
+	if (file != NULL && parse(file, name, &odd))
+		return open_object(path, flags, mode, name, asking);
 	return real.open(path, flags, mode);
 }
 
-/* The token's generation, as SoftHSM2 has it in its file. */
+/* A number, as SoftHSM2 has it in its files. */
 static ssize_t
-read_generation(void *cookie, char *buf, size_t size)
+read_number(void *cookie, char *buf, size_t size)
 {
-	uint64_t g;
+	uint64_t number = (uintptr_t)cookie;
 
-	(void)cookie;
-	if (size < sizeof(g))
+	if (size < sizeof(number))
 		return 0;
-	pthread_mutex_lock(&view.lock);
-	g = view.generation;
-	pthread_mutex_unlock(&view.lock);
-	for (size_t i = 0; i < sizeof(g); i++)
-		buf[i] = (char)(g >> (56 - 8 * i));
-	return sizeof(g);
+	for (size_t i = 0; i < sizeof(number); i++)
+		buf[i] = (char)(number >> (56 - 8 * i));
+	return sizeof(number);
 }
 
 FILE *
@@ -438,9 +495,10 @@ in_fdopen(int fd, const char *mode)
 	FILE *f;
 
 	ready();
-	if (fd != GENERATION)
+	if (fd != ANSWER)
 		return real.fdopen(fd, mode);
-	f = fopencookie(NULL, "r", (cookie_io_functions_t){.read = read_generation});
+	f = fopencookie((void *)(uintptr_t)checking.number, "r",
+	    (cookie_io_functions_t){.read = read_number});
 	if (f != NULL)
 		setvbuf(f, buffer, _IOFBF, sizeof(buffer));
 	return f;
@@ -470,6 +528,7 @@ in_opendir(const char *path)
 	const char *at;
 
 	ready();
+	checking.asking = false;
 	if ((at = inside(path)) == NULL || strchr(at, '/') != NULL)
 		return real.opendir(path);
 	if (view_is_whole()) {
@@ -514,8 +573,10 @@ in_remove(const char *path)
 	bool odd;
 
 	ready();
-	if ((file = file_of(path)) != NULL && parse(file, name, &odd))
+	if ((file = file_of(path)) != NULL && parse(file, name, &odd)) {
+		seen_changed();
 		touch(name);
+	}
 	return real.remove(path);
 }
 
@@ -529,7 +590,7 @@ in_fcntl(int fd, int cmd, ...)
 	arg = va_arg(ap, void *);
 	va_end(ap);
 	ready();
-	/* SoftHSM2 locks what it reads the generation from, which has no descriptor. */
+	/* SoftHSM2 locks what it reads; an answer has no descriptor. */
 	if (fd == -1 && (cmd == F_SETLK || cmd == F_SETLKW))
 		return 0;
 	return real.fcntl(fd, cmd, arg);

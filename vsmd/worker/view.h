@@ -2,17 +2,19 @@
  * view.h - which of its token's objects SoftHSM2 sees in this process.
  *
  * SoftHSM2 reads every file of a token when it starts, and looks at every object again
- * whenever one is searched for.  On a token with many objects it sees a part instead:
- *none at first, then those that were asked for (index.h says which those may be).  It
- *finds objects by listing the directory, anew when the token's generation has changed; so
- *the functions of libc that it does this with are answered here (like interpose.h):
+ * whenever one is searched for.  On a token with many objects it sees a part instead: none
+ * at first, then those that were asked for (index.h says which those may be).  It finds
+ * objects by listing the directory, anew when the token's generation has changed; so the
+ * functions of libc that it does this with are answered here (like interpose.h):
  *
  *	opendir, readdir, closedir   of the token's directory: the names in the view
  *	open, fdopen, fcntl          the token's generation: it changes with the view
  *	open, remove                 note which objects are written, and read
  *
  * What SoftHSM2 makes itself is in the view.  What others remove stays in it as a name;
- * SoftHSM2 sees that there is no file.  With the whole view nothing is answered here.
+ * SoftHSM2 sees that there is no file.  With the whole view it is given what there is.
+ *
+ * Either way numbers that cannot have changed are not read again (seen.h).
  *
  * Threads: any.  Fork: a child has its parent's view, and one of its own from then on.
  */

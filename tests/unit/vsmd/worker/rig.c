@@ -89,7 +89,7 @@ rig_prepare(struct rig *r)
 	pthread_mutex_init(&r->store.lock, NULL);
 	r->config = (struct nursery_config){.slot = RIG_SLOT, .library = CAAS_SOFTHSM2,
 	    .directory = r->slots, .gate = r->gate_path, .threads = 16, .max_sessions = 64,
-	    .big = NURSERY_BIG,
+	    .big = getenv("RIG_BIG") != NULL ? (unsigned)atoi(getenv("RIG_BIG")) : NURSERY_BIG,
 	    .instance = {1, 2, 3}};
 }
 

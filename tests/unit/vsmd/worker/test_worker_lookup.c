@@ -302,6 +302,34 @@ test_resume(void **state)
 	}
 }
 
+/* Two of one identity, of which one was never asked for its own: no guess. */
+static void
+test_twins(void **state)
+{
+	struct grant grant = rig_grant();
+	CK_OBJECT_CLASS class = CKO_DATA;
+	CK_BBOOL yes = CK_TRUE;
+	CK_ATTRIBUTE t[] = {{CKA_CLASS, &class, sizeof(class)}, {CKA_TOKEN, &yes, 1},
+	    {CKA_LABEL, (void *)(uintptr_t)"twin", 4}, {CKA_VALUE, (void *)(uintptr_t)"v", 1}};
+	uint8_t id[1][MSG_ID_LEN];
+	struct resumed done;
+	CK_OBJECT_HANDLE h;
+	struct guest b;
+
+	(void)state;
+	guest_login(&a);
+	assert_int_equal(find(&a, "twin", NULL), 0);
+	for (int i = 1; i <= 2; i++) {
+		assert_int_equal(
+		    CALLX(&a, C_CreateObject, N(a.session), PL(t, 4), P(&h)), CKR_OK);
+		memcpy(id[0], a.reply.refs[0].id, MSG_ID_LEN);
+		guest_attach(&b, &rig, &grant, 0);
+		resume(&b, (const uint8_t(*)[MSG_ID_LEN])id, 1, &done);
+		assert_int_equal(done.objects[0] != 0, i == 1);
+		assert_int_equal(guest_leave(&b), 0);
+	}
+}
+
 /* C_InitToken removes also what was never seen. */
 static void
 test_init_token(void **state)
@@ -347,6 +375,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_whole_in_vain, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_hidden, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_resume, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_twins, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_init_token, setup, teardown),
 	};
 
