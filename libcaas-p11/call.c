@@ -7,6 +7,8 @@
 #include "libcaas-p11/order.h"
 #include "protocol/frame.h"
 
+#include <time.h>
+
 /* The channel may be lost, and found again, between looking up the handles and using
  * them; more often than this is not bad luck. */
 #define TRIES 4
@@ -27,7 +29,9 @@ write_frame(struct buf *b, const struct errand *e)
 {
 	CK_RV rv = CKR_OK;
 
-	if (e->begin != NULL) {
+	if (e->fetch) {
+		frame_begin(b, 0, FRAME_FETCH);
+	} else if (e->begin != NULL) {
 		frame_begin_fused(b, 0, e->call->number);
 		rv = ask_write(b, e->begin, e->begin_sent);
 	} else {
@@ -39,6 +43,25 @@ write_frame(struct buf *b, const struct errand *e)
 	return rv == CKR_OK && !buf_ok(b) ? CKR_HOST_MEMORY : rv;
 }
 
+/* The same of FRAME_FETCH. */
+static bool
+read_fetched(struct errand *e, const struct waiter *w, CK_RV *ret)
+{
+	CK_OBJECT_HANDLE *handles = NULL;
+	struct fetched f;
+	struct buf body;
+
+	*ret = CKR_DEVICE_ERROR;
+	buf_view(&body, w->body, w->len);
+	if (!fetched_read(&body, &f, &e->arena))
+		return false;
+	if ((*ret = f.rv) == CKR_OK)
+		*ret = effect_found(e, &f, &handles);
+	if (*ret == CKR_OK)
+		*ret = hold_found(e, &f, handles);
+	return true;
+}
+
 /* What the reply says; false: nothing that a worker of ours would. */
 static bool
 read_reply(struct errand *e, const struct waiter *w, CK_RV *ret)
@@ -48,6 +71,8 @@ read_reply(struct errand *e, const struct waiter *w, CK_RV *ret)
 	struct buf body;
 	bool sound;
 
+	if (e->fetch)
+		return read_fetched(e, w, ret);
 	buf_view(&body, w->body, w->len);
 	sound = e->begin != NULL
 	    ? answer_read_fused(&body, e->call, e->sent, &begun, &reply, &e->arena)
@@ -76,7 +101,7 @@ run(struct errand *e, struct link *link, CK_RV *ret)
 		buf_free(&ask);
 		return REFUSED;
 	}
-	*ret = link_call(link, &ask, e->call->number, &w);
+	*ret = link_call(link, &ask, e->fetch ? FRAME_FETCH : e->call->number, &w);
 	buf_free(&ask);
 	if (*ret != CKR_OK)
 		return w.unsent ? UNSENT : LOST;
@@ -119,7 +144,7 @@ address_session(struct module *m, struct errand *e)
 {
 	CK_RV rv = handles_translate(&m->handles, e->call, e->args, e->sent, &e->arena,
 	    &e->slot, &e->generation);
-	uint64_t generation;
+	uint64_t generation = 0;
 
 	if (rv == CKR_SESSION_HANDLE_INVALID && order_pointers_bad(e->call, e->args))
 		return CKR_ARGUMENTS_BAD;
@@ -194,17 +219,36 @@ deliver_first(struct module *m, struct errand *e)
 	arena_init(&first.arena, ARENA_MAX);
 	(void)deliver(m, &first);
 	arena_free(&first.arena);
-	e->begin = NULL;
+	hold_sent(m, e);
+}
+
+/* A round trip of another thread is under way. */
+static void
+pause_shortly(void)
+{
+	const struct timespec t = {.tv_nsec = 50000};
+
+	(void)nanosleep(&t, NULL);
 }
 
 static CK_RV
 on_session(struct module *m, struct errand *e)
 {
-	enum hold hold = HOLD_SEND;
+	enum hold hold;
+	CK_RV rv;
 
-	while (m->config.shortcuts && (hold = hold_before(m, e)) == HOLD_FIRST)
-		deliver_first(m, e);
-	return hold == HOLD_DONE ? CKR_OK : deliver(m, e);
+	if (!m->config.shortcuts)
+		return deliver(m, e);
+	while ((hold = hold_before(m, e, &rv)) == HOLD_FIRST || hold == HOLD_WAIT)
+		if (hold == HOLD_FIRST)
+			deliver_first(m, e);
+		else
+			pause_shortly();
+	if (hold == HOLD_DONE)
+		return rv;
+	rv = deliver(m, e);
+	hold_over(m, e);
+	return rv;
 }
 
 static CK_RV

@@ -2,8 +2,8 @@
  * config.h - where vsmd is, and how long to wait for it.
  *
  * From /etc/caas/libcaas-p11.conf, or the file that $CAAS_P11_CONF names; then from
- * $CAAS_VSM_ADDRESS, $CAAS_VSM_SILENCE_MS and $CAAS_VSM_SHORTCUTS.  A program that runs with more rights than
- * its caller (secure_getenv(3)) ignores the environment.
+ * $CAAS_VSM_ADDRESS, $CAAS_VSM_SILENCE_MS and $CAAS_VSM_SHORTCUTS.  A program that runs
+ * with more rights than its caller (secure_getenv(3)) ignores the environment.
  */
 #ifndef CAAS_P11_CONFIG_H
 #define CAAS_P11_CONFIG_H

@@ -1,6 +1,7 @@
 /* effect.c - see effect.h */
 #include "libcaas-p11/effect.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "libcaas-p11/module.h"
@@ -108,6 +109,25 @@ effect_apply(struct errand *e, const struct reply *reply)
 		break;
 	}
 	return CKR_OK;
+}
+
+CK_RV
+effect_found(struct errand *e, const struct fetched *f, CK_OBJECT_HANDLE **ret)
+{
+	struct object_ref *refs = arena_array(&e->arena, f->count, sizeof(*refs));
+	CK_RV rv = CKR_HOST_MEMORY;
+
+	*ret = malloc((f->count + 1) * sizeof(**ret));
+	for (uint32_t i = 0; refs != NULL && i < f->count; i++)
+		refs[i] = f->objects[i].ref;
+	if (refs != NULL && *ret != NULL)
+		rv = handles_add_objects(&e->slot->module->handles, e->slot, e->generation,
+		    refs, f->count, e->args[0].len, true, *ret);
+	if (rv != CKR_OK) {
+		free(*ret);
+		*ret = NULL;
+	}
+	return rv;
 }
 
 void

@@ -10,6 +10,7 @@
 #define CAAS_P11_EFFECT_H
 
 #include "libcaas-p11/slots.h"
+#include "protocol/fetch.h"
 #include "protocol/message.h"
 
 /* A call on its way: `args` are the application's, `sent` those with the worker's
@@ -18,12 +19,15 @@ struct errand {
 	const struct call *call;
 	const struct arg *args;
 	struct arg sent[ARGS_MAX];
+	bool fetch; /* C_FindObjectsInit, as FRAME_FETCH */
 	const struct call *begin; /* hold.h: goes along in the same frame, or NULL */
 	struct arg begin_args[ARGS_MAX], begin_sent[ARGS_MAX]; /* likewise */
 	CK_ULONG out[ARGS_MAX];
 	struct slot *slot;
 	uint64_t generation;
 	uint64_t mark; /* handles_mark() before it was sent */
+	uint64_t changes;      /* hold.c: the slot's when it was sent; 0: not to be known */
+	struct slot *changing; /* hold.c: where it may change answers, or NULL */
 	struct arena arena; /* what was translated; refs of the reply */
 };
 
@@ -31,6 +35,8 @@ struct errand {
 void effect_prepare(struct errand *e);
 /* The reply is in; what the application gets. */
 CK_RV effect_apply(struct errand *e, const struct reply *reply);
+/* The objects of a search, as virtual handles of malloc(). */
+CK_RV effect_found(struct errand *e, const struct fetched *f, CK_OBJECT_HANDLE **ret);
 /* There was no reply, and there is no channel any more: a session that was to be closed
  * is closed. */
 void effect_lost(const struct errand *e);

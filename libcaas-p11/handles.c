@@ -34,6 +34,7 @@ handles_renew(struct handles *h)
 	for_each_entry(e, t) {
 		t->live++;
 		e->slot->nsessions += e->kind == KIND_SESSION;
+		pending_renew(e->pending);
 	}
 	return index_make(h, 0) ? CKR_OK : CKR_HOST_MEMORY;
 }

@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "common/secmem.h"
+#include "libcaas-p11/known.h"
 #include "libcaas-p11/module.h"
 #include "libcaas-p11/table.h"
 #include "protocol/mech.h"
 
+#define LARGE 65536  /* bytes of data that leave no room for a beginning beside them */
 #define ACCEPTED 256 /* places, each for any beginning whose hash falls on it */
 
 /* What a session has begun. */
@@ -16,8 +18,14 @@ struct pending {
 	uint64_t key;        /* of the last beginning, as in struct accepted; 0: none */
 	atomic_bool busy;    /* in the worker, too, as far as is known here */
 	const struct call *_Atomic call; /* what is held, or NULL */
+	atomic_bool moving;  /* a call is sending it by itself */
 	size_t len;
 	uint8_t ask[HOLD_MAX]; /* its arguments, with virtual handles (message.h) */
+
+	/* A search that was fetched: */
+	CK_OBJECT_HANDLE *found; /* NULL: there is none */
+	size_t nfound, given;
+	bool more; /* the worker has more, and the search is active there */
 };
 
 /* Beginnings that the worker accepted on a slot. */
@@ -32,9 +40,19 @@ struct accepted {
 void
 pending_free(struct pending *p)
 {
-	if (p != NULL)
-		sec_wipe(p, sizeof(*p));
+	if (p == NULL)
+		return;
+	free(p->found);
+	sec_wipe(p, sizeof(*p));
 	free(p);
+}
+
+void
+pending_renew(struct pending *p)
+{
+	/* The thread that sent it is the parent's, and so is the channel. */
+	if (p != NULL)
+		atomic_store(&p->moving, false);
 }
 
 void
@@ -51,15 +69,17 @@ mix(uint64_t h, uint64_t v)
 }
 
 /* The number by which a beginning is known: call, key, mechanism, and what in the
- * mechanism's parameter could make a difference to the answer.  0: none of these. */
+ * mechanism's parameter could make a difference to the answer.  0: none of these, or a
+ * parameter too long to be held, whose length may be nonsense. */
 static uint64_t
 key_of(const struct call *call, const struct arg *args)
 {
 	uint64_t h = mix(0x1234567, call->number);
+	const CK_MECHANISM *m = args[1].ptr;
 
-	if (call_of_beginning(call) == NULL || args[1].ptr == NULL)
+	if (call_of_beginning(call) == NULL || m == NULL || m->ulParameterLen > HOLD_MAX)
 		return 0;
-	h = mix(h, mech_shape(args[1].ptr));
+	h = mix(h, mech_shape(m));
 	h = mix(h, call->args[2] == ARG_OBJECT ? args[2].len : 0);
 	return h != 0 ? h : 1;
 }
@@ -147,38 +167,6 @@ changes_answers(const struct call *call)
 	}
 }
 
-/* With CKR_OK, is an operation over? */
-static bool
-ends(const struct call *call, const struct arg *args)
-{
-	switch (call->number) {
-	case CALL_C_FindObjectsFinal:
-	case CALL_C_Verify:
-	case CALL_C_VerifyFinal:
-		return true;
-	case CALL_C_EncryptFinal:
-	case CALL_C_DecryptFinal:
-	case CALL_C_DigestFinal:
-	case CALL_C_SignFinal:
-		return args[1].ptr != NULL;
-	case CALL_C_Encrypt:
-	case CALL_C_Decrypt:
-	case CALL_C_Digest:
-	case CALL_C_Sign:
-	case CALL_C_SignRecover:
-	case CALL_C_VerifyRecover:
-		return args[2].ptr != NULL;
-	default:
-		return false;
-	}
-}
-
-static bool
-begins(const struct call *call)
-{
-	return call->class == CLASS_USE || call->number == CALL_C_FindObjectsInit;
-}
-
 static struct pending *
 pending_of(struct entry *session)
 {
@@ -205,24 +193,42 @@ put_ask(struct pending *p, const struct call *call, const struct arg *args)
 	return ok;
 }
 
-/* The beginning leaves the session, for e. */
 static bool
-take_ask(struct pending *p, struct errand *e)
+copy_ask(const struct pending *p, struct errand *e)
 {
 	void *copy = arena_alloc(&e->arena, p->len);
 	struct buf b;
 
 	if (copy == NULL)
 		return false;
-	e->begin = p->call;
-	atomic_store(&p->call, NULL);
-	atomic_store(&p->busy, true);
 	memcpy(copy, p->ask, p->len);
 	buf_view(&b, copy, p->len);
-	if (ask_read(&b, e->begin, e->begin_args, &e->arena))
-		return true;
-	e->begin = NULL;
-	return false;
+	if (!ask_read(&b, p->call, e->begin_args, &e->arena))
+		return false;
+	e->begin = p->call;
+	return true;
+}
+
+/* The beginning leaves the session, and goes along with e. */
+static bool
+take_ask(struct pending *p, struct errand *e)
+{
+	if (!copy_ask(p, e))
+		return false;
+	atomic_store(&p->call, NULL);
+	atomic_store(&p->busy, true);
+	return true;
+}
+
+/* The beginning goes before e.  It stays until it was sent: for who comes meanwhile, and
+ * for a child of fork(). */
+static enum hold
+send_first(struct pending *p, struct errand *e)
+{
+	if (!copy_ask(p, e))
+		return HOLD_SEND;
+	atomic_store(&p->moving, true);
+	return HOLD_FIRST;
 }
 
 /* Caller holds the lock. */
@@ -263,43 +269,182 @@ knows_length(const struct errand *e, const struct entry *session)
 	return true;
 }
 
-/* What any session of the slot holds. */
+/* C_FindObjectsInit whose search may be fetched: the session has nothing active, and the
+ * template is one that can be held. */
 static bool
-take_any(struct handles *h, struct errand *e, const struct slot *slot)
+may_fetch(const struct errand *e, struct entry *session)
 {
-	for_each_entry(s, h->table)
-		if (s->kind == KIND_SESSION && s->slot == slot && s->pending != NULL &&
-		    s->pending->call != NULL)
-			return take_ask(s->pending, e);
+	const CK_ATTRIBUTE *t = e->args[1].ptr;
+	struct pending *p;
+	size_t len = 0;
+
+	if (e->call->number != CALL_C_FindObjectsInit || (t == NULL && e->args[1].len > 0) ||
+	    e->args[1].len > HOLD_MAX / 17)
+		return false;
+	for (CK_ULONG i = 0; i < e->args[1].len; i++) {
+		if ((t[i].type & CKF_ARRAY_ATTRIBUTE) || t[i].ulValueLen > HOLD_MAX)
+			return false;
+		len += 17 + t[i].ulValueLen;
+	}
+	return len + 32 <= HOLD_MAX && (p = pending_of(session)) != NULL && !p->busy &&
+	    p->found == NULL;
+}
+
+static void
+forget_search(struct pending *p)
+{
+	free(p->found);
+	p->found = NULL;
+	p->nfound = p->given = 0;
+	p->more = false;
+}
+
+/* The session has a search that was fetched, and the call is about searches. */
+static enum hold
+go_on_searching(struct errand *e, struct pending *p, CK_RV *ret)
+{
+	bool here = p->call != NULL; /* the worker does not know of it */
+	CK_OBJECT_HANDLE *list = e->args[1].ptr;
+	size_t n = p->nfound - p->given;
+
+	*ret = CKR_OK;
+	if (e->call->number == CALL_C_FindObjectsFinal) {
+		forget_search(p);
+		if (here)
+			atomic_store(&p->call, NULL);
+		return here ? HOLD_DONE : HOLD_SEND;
+	}
+	if (list == NULL || e->args[1].plen == NULL || e->args[1].len == 0)
+		return here ? send_first(p, e) : HOLD_SEND;
+	if (n == 0 && p->more)
+		return HOLD_SEND;
+	if (n > e->args[1].len)
+		n = e->args[1].len;
+	if (n > 0)
+		memcpy(list, p->found + p->given, n * sizeof(*list));
+	p->given += n;
+	*e->args[1].plen = n;
+	return HOLD_DONE;
+}
+
+/* The epoch of a reply: a store that has changed may change any answer. */
+static void
+note_epoch(struct slot *slot, uint64_t epoch)
+{
+	struct accepted *a = accepted_of(slot);
+
+	known_epoch(slot->known, epoch);
+	if (a == NULL || epoch <= a->epoch)
+		return;
+	forget_accepted(slot);
+	a->epoch = epoch;
+}
+
+CK_RV
+hold_found(struct errand *e, const struct fetched *f, CK_OBJECT_HANDLE *handles)
+{
+	struct handles *h = &e->slot->module->handles;
+	struct entry *session;
+	struct pending *p = NULL;
+	bool ok = false;
+
+	lock_take(&h->lock);
+	session = entry_find(h->table, e->args[0].len, KIND_SESSION);
+	if (session != NULL && session->slot == e->slot && (p = pending_of(session)) != NULL) {
+		forget_search(p);
+		ok = f->more || put_ask(p, e->call, e->args);
+	}
+	if (ok) {
+		atomic_store(&p->busy, f->more);
+		p->found = handles;
+		p->nfound = f->count;
+		p->more = f->more;
+	}
+	note_epoch(e->slot, f->epoch);
+	if (ok && e->changes == e->slot->changes + 1 && e->slot->changing == 0)
+		known_add(&e->slot->known, e->generation, f, handles);
+	lock_give(&h->lock);
+	if (!ok)
+		free(handles);
+	return ok ? CKR_OK : CKR_HOST_MEMORY;
+}
+
+/* What any session of the slot holds goes before e. */
+static enum hold
+send_any_first(struct handles *h, struct errand *e, const struct slot *slot)
+{
+	enum hold result = HOLD_SEND;
+
+	for_each_entry(s, h->table) {
+		if (s->kind != KIND_SESSION || s->slot != slot || s->pending == NULL ||
+		    s->pending->call == NULL)
+			continue;
+		if (!s->pending->moving)
+			return send_first(s->pending, e);
+		result = HOLD_WAIT;
+	}
+	return result;
+}
+
+/* Until hold_over(), no answer on this slot is remembered. */
+static void
+begin_change(struct errand *e, struct slot *slot)
+{
+	forget_accepted(slot);
+	known_forget(slot->known);
+	slot->changes++;
+	slot->changing++;
+	e->changing = slot;
+}
+
+static bool
+has_large_data(const struct errand *e)
+{
+	for (size_t i = 0; e->call->args[i] != ARG_END; i++)
+		if (e->call->args[i] == ARG_BYTES && e->args[i].len > LARGE)
+			return true;
 	return false;
 }
 
 /* Caller holds the lock. */
 static enum hold
-before(struct handles *h, struct errand *e, struct entry *session)
+before(struct handles *h, struct errand *e, struct entry *session, CK_RV *ret)
 {
 	struct pending *p = session->pending;
 	bool holds = p != NULL && p->call != NULL;
+	struct slot *slot = session->slot;
+	enum hold result;
 
+	e->changes = slot->changing == 0 ? slot->changes + 1 : 0;
+	if (e->call->number == CALL_C_GetAttributeValue && known_answer(slot->known,
+	    slot->generation, e->args[1].len, e->args[2].ptr, e->args[2].len, ret))
+		return HOLD_DONE;
+	if (indifferent(e->call))
+		return HOLD_SEND;
+	if (holds && p->moving)
+		return HOLD_WAIT;
+	if (p != NULL && p->found != NULL && (e->call->number == CALL_C_FindObjects ||
+	    e->call->number == CALL_C_FindObjectsFinal))
+		return go_on_searching(e, p, ret);
 	if (e->call->number == CALL_C_CloseSession) {
 		/* What it holds goes with it; session objects do, and may be in use. */
 		if (holds)
 			atomic_store(&p->call, NULL);
-		return session->owner != 0 && take_any(h, e, session->slot) ? HOLD_FIRST
-		                                                            : HOLD_SEND;
+		return session->owner != 0 ? send_any_first(h, e, slot) : HOLD_SEND;
 	}
 	if (changes_answers(e->call)) {
-		if (take_any(h, e, session->slot))
-			return HOLD_FIRST;
-		forget_accepted(session->slot);
+		if ((result = send_any_first(h, e, slot)) == HOLD_SEND)
+			begin_change(e, slot);
+		return result;
+	}
+	if (!holds && may_fetch(e, session)) {
+		e->fetch = true;
 		return HOLD_SEND;
 	}
 	if (!holds)
 		return may_hold(h, e, session) ? HOLD_DONE : HOLD_SEND;
-	if (indifferent(e->call))
-		return HOLD_SEND;
-	if (call_beginning(e->call) != p->call)
-		return take_ask(p, e) ? HOLD_FIRST : HOLD_SEND;
+	if (call_beginning(e->call) != p->call || has_large_data(e))
+		return send_first(p, e);
 	if (knows_length(e, session))
 		return HOLD_DONE;
 	(void)take_ask(p, e);
@@ -307,7 +452,7 @@ before(struct handles *h, struct errand *e, struct entry *session)
 }
 
 enum hold
-hold_before(struct module *m, struct errand *e)
+hold_before(struct module *m, struct errand *e, CK_RV *ret)
 {
 	struct handles *h = &m->handles;
 	enum hold result = HOLD_SEND;
@@ -315,10 +460,40 @@ hold_before(struct module *m, struct errand *e)
 
 	lock_take(&h->lock);
 	session = entry_find(h->table, e->args[0].len, KIND_SESSION);
+	*ret = CKR_OK;
 	if (session != NULL)
-		result = before(h, e, session);
+		result = before(h, e, session, ret);
 	lock_give(&h->lock);
 	return result;
+}
+
+void
+hold_sent(struct module *m, struct errand *e)
+{
+	struct handles *h = &m->handles;
+	struct entry *session;
+
+	lock_take(&h->lock);
+	session = entry_find(h->table, e->begin_args[0].len, KIND_SESSION);
+	if (session != NULL && session->pending != NULL) {
+		atomic_store(&session->pending->busy, true);
+		atomic_store(&session->pending->call, NULL);
+		atomic_store(&session->pending->moving, false);
+	}
+	lock_give(&h->lock);
+	e->begin = NULL;
+}
+
+void
+hold_over(struct module *m, const struct errand *e)
+{
+	struct handles *h = &m->handles;
+
+	if (e->changing == NULL)
+		return;
+	lock_take(&h->lock);
+	e->changing->changing--;
+	lock_give(&h->lock);
 }
 
 void
@@ -336,35 +511,27 @@ hold_again(struct module *m, struct errand *e)
 	lock_give(&h->lock);
 }
 
-/* The epoch of a reply: a store that has changed may change any answer. */
-static void
-note_epoch(struct slot *slot, uint64_t epoch)
-{
-	struct accepted *a = accepted_of(slot);
-
-	if (a == NULL || epoch <= a->epoch)
-		return;
-	forget_accepted(slot);
-	a->epoch = epoch;
-}
-
 /* Caller holds the lock. */
 static void
-after(const struct errand *e, struct entry *session, CK_RV rv, uint64_t epoch)
+after(const struct errand *e, struct entry *session, CK_RV begun, CK_RV rv, uint64_t epoch)
 {
+	bool beginning = call_of_beginning(e->call) != NULL;
 	uint64_t key = rv == CKR_OK ? key_of(e->call, e->args) : 0;
 	struct pending *p = pending_of(session);
 	struct accepted *a;
 
 	if (p == NULL)
 		return;
-	if (rv == CKR_OK && begins(e->call))
+	if (rv == CKR_OK && call_begins(e->call))
 		atomic_store(&p->busy, true);
-	if (key != 0) {
+	if (rv == CKR_OK && beginning)
 		p->key = key;
+	/* What went along was accepted once more, perhaps for the first time by this worker. */
+	if (e->begin != NULL && begun == CKR_OK)
+		key = key_of(e->begin, e->begin_args);
+	if (key != 0 && e->changes == session->slot->changes + 1)
 		accept(session->slot, key, epoch);
-	}
-	if (rv == CKR_OK && ends(e->call, e->args)) {
+	if (rv == CKR_OK && call_ends(e->call, e->args)) {
 		atomic_store(&p->busy, false);
 	} else if (rv == CKR_OK && e->call->number == CALL_C_Sign && p->key != 0 &&
 	    e->args[2].plen != NULL) {
@@ -374,21 +541,33 @@ after(const struct errand *e, struct entry *session, CK_RV rv, uint64_t epoch)
 	}
 }
 
+/* A beginning that was, for what it says of key and mechanism. */
+static bool
+was_refused(const struct call *call, CK_RV rv)
+{
+	return call_of_beginning(call) != NULL && rv != CKR_OK && rv != CKR_OPERATION_ACTIVE;
+}
+
 void
 hold_after(struct errand *e, CK_RV begun, CK_RV rv, uint64_t epoch)
 {
 	struct handles *h = &e->slot->module->handles;
 	struct entry *session;
 
-	if (!begins(e->call) && e->call->number != CALL_C_FindObjectsFinal)
+	if (!call_begins(e->call) && e->call->number != CALL_C_FindObjectsFinal)
 		return;
 	lock_take(&h->lock);
+	/* Of a channel that is no more: its worker's word on nothing that there is. */
+	if (e->generation != e->slot->generation) {
+		lock_give(&h->lock);
+		return;
+	}
 	note_epoch(e->slot, epoch);
-	if (begun != CKR_OK)
+	if (begun != CKR_OK || was_refused(e->call, rv))
 		forget_accepted(e->slot);
 	session = entry_find(h->table, e->args[0].len, KIND_SESSION);
 	if (session != NULL && session->slot == e->slot)
-		after(e, session, rv, epoch);
+		after(e, session, begun, rv, epoch);
 	lock_give(&h->lock);
 }
 

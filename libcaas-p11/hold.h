@@ -10,8 +10,14 @@
  * Whether it is accepted is still the worker's to judge.  If it is not, since another
  * application changed the key or the policy changed, the call that took it along says so.
  *
+ * A search is fetched as a whole (FRAME_FETCH) and its C_FindObjectsInit held likewise:
+ * C_FindObjects and C_FindObjectsFinal are answered here, and a call that could see that
+ * no search is active in the worker starts it there first.  Attributes that came along
+ * are in known.h.
+ *
  * What was accepted is forgotten with the channel, when the token's store has changed
- * (the epoch of replies), and before calls that log in or out, change or destroy.
+ * (the epoch of replies), and before calls that log in or out, change or destroy; an
+ * answer that was on its way during such a call is not remembered.
  *
  * Threads: every function takes the lock of the handles.  Fork: the child has what was
  * held; what was accepted is void there, since it gets a channel of its own.
@@ -20,6 +26,7 @@
 #define CAAS_P11_HOLD_H
 
 #include "libcaas-p11/effect.h"
+#include "protocol/fetch.h"
 
 #define HOLD_MAX 512 /* bytes of a beginning; a longer one is not held */
 
@@ -28,8 +35,9 @@ struct accepted; /* in a slot */
 
 enum hold {
 	HOLD_SEND,  /* the call goes to the worker, with what e->begin holds */
-	HOLD_DONE,  /* answered here: CKR_OK */
-	HOLD_FIRST, /* send what e->begin holds by itself, and ask again */
+	HOLD_DONE,  /* answered here, with *ret */
+	HOLD_FIRST, /* send what e->begin holds by itself, hold_sent(), and ask again */
+	HOLD_WAIT,  /* another thread is sending what has to go first: ask again soon */
 };
 
 /*
@@ -37,16 +45,27 @@ enum hold {
  * its beginning along; with HOLD_FIRST, e->begin has to go before it, on the session of
  * e->begin_args[0].  The arguments of the beginning lie in e->arena.
  */
-enum hold hold_before(struct module *m, struct errand *e);
+enum hold hold_before(struct module *m, struct errand *e, CK_RV *ret);
+/* e->begin, of HOLD_FIRST, was sent, whatever came of it. */
+void hold_sent(struct module *m, struct errand *e);
+/* The call is over, however it ended, for which hold_before() said HOLD_SEND. */
+void hold_over(struct module *m, const struct errand *e);
 /* The call was not sent after all: hold its beginning again. */
 void hold_again(struct module *m, struct errand *e);
 /* The call was answered: remember what was accepted, and whether the session has an
  * operation now.  `begun` is what came of e->begin. */
 void hold_after(struct errand *e, CK_RV begun, CK_RV rv, uint64_t epoch);
+/*
+ * The search of e->fetch was answered with CKR_OK: its objects, whose virtual handles are
+ * in malloc()ed `handles`, taken over here, are what C_FindObjects gives.  What the call
+ * gets.
+ */
+CK_RV hold_found(struct errand *e, const struct fetched *f, CK_OBJECT_HANDLE *handles);
 /* What the call gets whose beginning was refused: a code that it can have. */
 CK_RV hold_refused(CK_RV begun);
 
-/* For table.c and slots.c. */
+/* For table.c, handles.c and slots.c.  pending_renew(): in the child of a fork. */
+void pending_renew(struct pending *p);
 void pending_free(struct pending *p);
 void accepted_free(struct accepted *a);
 

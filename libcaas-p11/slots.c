@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "libcaas-p11/hold.h"
+#include "libcaas-p11/known.h"
 #include "libcaas-p11/module.h"
 #include "vchan-transport/deadline.h"
 
@@ -38,6 +39,7 @@ slot_free(struct slot *s)
 		link_release(s->link);
 	ticket_drop(&s->ticket);
 	accepted_free(s->accepted);
+	known_free(s->known);
 	lock_free(&s->joining);
 	lock_free(&s->lock);
 	free(s);
@@ -110,6 +112,7 @@ slots_renew(struct module *m)
 		s->ready = false;
 		s->try_until = 0;
 		s->users = 0;
+		s->changing = 0;
 		s->nsessions = 0; /* counted anew by handles_renew() */
 	}
 	return rv;

@@ -62,6 +62,37 @@ call_of_beginning(const struct call *begin)
 	return call != NULL && call->after == begin->number ? call : NULL;
 }
 
+bool
+call_begins(const struct call *call)
+{
+	return call->class == CLASS_USE || call->number == CALL_C_FindObjectsInit;
+}
+
+bool
+call_ends(const struct call *call, const struct arg *args)
+{
+	switch (call->number) {
+	case CALL_C_FindObjectsFinal:
+	case CALL_C_Verify:
+	case CALL_C_VerifyFinal:
+		return true;
+	case CALL_C_EncryptFinal:
+	case CALL_C_DecryptFinal:
+	case CALL_C_DigestFinal:
+	case CALL_C_SignFinal:
+		return args[1].ptr != NULL;
+	case CALL_C_Encrypt:
+	case CALL_C_Decrypt:
+	case CALL_C_Digest:
+	case CALL_C_Sign:
+	case CALL_C_SignRecover:
+	case CALL_C_VerifyRecover:
+		return args[2].ptr != NULL;
+	default:
+		return false;
+	}
+}
+
 size_t
 call_nargs(const struct call *call)
 {

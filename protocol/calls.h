@@ -6,6 +6,7 @@
 #ifndef CAAS_PROTOCOL_CALLS_H
 #define CAAS_PROTOCOL_CALLS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -62,6 +63,10 @@ const struct call *call_table(size_t *ret_count);
 const struct call *call_beginning(const struct call *call);
 /* The call that does in one part what this one begins, or NULL. */
 const struct call *call_of_beginning(const struct call *begin);
+/* With CKR_OK, does the call leave an operation in its session; and: is one over?  A call
+ * that only asks for a length ends nothing. */
+bool call_begins(const struct call *call);
+bool call_ends(const struct call *call, const struct arg *args);
 /* How many arguments the row has. */
 size_t call_nargs(const struct call *call);
 /* "SESSION", "USE", "EXCLUSIVE", "OUT_BYTES": for documents and logs. */

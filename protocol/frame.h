@@ -38,6 +38,9 @@
  */
 #define FRAME_FUSED 0x1u
 
+/* Guest to worker: a whole search (fetch.h). */
+#define FRAME_FETCH 0xffff0004u
+
 struct frame {
 	uint32_t length, id, call, flags;
 };

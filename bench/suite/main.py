@@ -35,7 +35,7 @@ def options():
     ap.add_argument("--rounds", type=int, help="of each contender (5; quick 3)")
     ap.add_argument("--seconds", type=float, help="of each measurement (1; quick 0.3)")
     ap.add_argument("--keys", help="for sign (all; quick rsa2048,p256)")
-    ap.add_argument("--threads", help="for sign (1,8)")
+    ap.add_argument("--threads", help="for sign (1,2,8,32; quick 1,8)")
     ap.add_argument("--objects", type=int, help="on a big token (10000; quick 1000)")
     ap.add_argument("--apps", type=int, help="for many (1000; quick 100)")
     ap.add_argument("--write", action="store_true", help="results.json, charts, tables")
@@ -51,7 +51,7 @@ def options():
     o.creations = 5 if o.quick else 10
     o.keys = (o.keys or ("rsa2048,p256" if o.quick else
                          "rsa1024,rsa2048,rsa3072,p256,p384,ed25519")).split(",")
-    o.threads = [int(t) for t in (o.threads or "1,8").split(",")]
+    o.threads = [int(t) for t in (o.threads or ("1,8" if o.quick else "1,2,8,32")).split(",")]
     if unknown := set(o.names) - set(NAMES):
         ap.error(f"no benchmark {', '.join(unknown)}: there are {' '.join(NAMES)}")
     return o

@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "fakebackend.h"
 #include "vsmd/msg.h"
+#include "vsmd/worker/reply.h"
 #include "vsmd/worker/state.h"
 
 #define SLOT 1
@@ -44,18 +45,32 @@ __wrap_channel_read(struct channel *c, void *p, size_t len, int deadline)
 	return (ssize_t)n;
 }
 
-int
-__wrap_channel_writev(struct channel *c, const struct iovec *v, int n, int deadline)
+/* Replies that waited for each other go out together: whole frames, and nothing else. */
+static void
+check_frames(const uint8_t *p, size_t len)
 {
 	struct frame f;
 
+	if (len == 0)
+		abort();
+	while (len > 0) {
+		if (len < FRAME_HEADER || !frame_parse(p, FRAME_MAX_DEFAULT, &f) ||
+		    f.length > len - FRAME_HEADER)
+			abort();
+		p += FRAME_HEADER + f.length;
+		len -= FRAME_HEADER + f.length;
+	}
+}
+
+int
+__wrap_channel_writev(struct channel *c, const struct iovec *v, int n, int deadline)
+{
 	(void)c;
 	(void)deadline;
-	/* One frame, complete. */
-	if (n != 1 || v->iov_len < FRAME_HEADER ||
-	    !frame_parse(v->iov_base, FRAME_MAX_DEFAULT, &f) ||
-	    f.length != v->iov_len - FRAME_HEADER)
+	if (n < 1)
 		abort();
+	for (int i = 0; i < n; i++)
+		check_frames(v[i].iov_base, v[i].iov_len);
 	return 0;
 }
 
@@ -139,21 +154,24 @@ serve_input(struct worker *w, struct worker_config *config)
 	w->user = -1;
 	w->max_frame = FRAME_MAX_DEFAULT;
 	w->pins = gate_pins(&w->gate);
-	pthread_mutex_init(&w->write_lock, NULL);
+	reply_init(w);
 	pthread_mutex_init(&w->login_lock, NULL);
 	sessions_init(&w->sessions, 8);
 	objects_init(&w->objects);
+	keycache_init(&w->keys);
 	store_init(&w->store, -1);
 	audit_init(&w->audit);
 	inbox_init(&w->inbox, w->max_frame);
 	pthread_mutex_init(&w->pool.lock, NULL);
 	pthread_cond_init(&w->pool.follow, NULL);
 	pthread_cond_init(&w->pool.watch, NULL);
-	w->pool.max = w->pool.total = 1;
+	w->pool.max = 1;
+	w->pool.total = 1;
 	w->pool.vacant = true;
 	loop(w, &seat);
 	sessions_free(&w->sessions);
 	objects_forget_all(&w->objects);
+	keycache_free(&w->keys);
 }
 
 int

@@ -1,7 +1,8 @@
 /*
  * fuzz_guest.c - a hostile vsmd: the input is what it sends.
  *
- * The first byte's lowest bit puts a valid hello before the rest.  Then come pieces, a
+ * The first byte's lowest bit puts a valid hello before the rest; the next has beginnings
+ * held and taken along (libcaas-p11/hold.h).  Then come pieces, a
  * u16 length before each: one piece is what one read gets, so that a reply need not be
  * there before its request.  Each connection that the module makes gets the input from
  * where the last one left it.  The calls are those of a typical application, with buffers
@@ -38,7 +39,7 @@ bool
 __wrap_config_load(struct config *c)
 {
 	*c = (struct config){.address = "unix:/", .silence = 1, .connect_timeout = 1,
-	    .reconnect = 0};
+	    .reconnect = 0, .shortcuts = true};
 	return true;
 }
 
@@ -142,6 +143,42 @@ sign(CK_SESSION_HANDLE s)
 	free(out);
 }
 
+/* The same again and again, on a session of its own, then with a change in between. */
+static void
+sign_often(CK_SESSION_HANDLE s)
+{
+	CK_MECHANISM m = {CKM_RSA_PKCS, NULL, 0}, sha = {CKM_SHA256, NULL, 0};
+	CK_BYTE *out = malloc(7);
+	CK_OBJECT_HANDLE a = 1, b = 1;
+	CK_SESSION_HANDLE t = s;
+	CK_ULONG len;
+
+	(void)C_OpenSession(1, CKF_SERIAL_SESSION, NULL, NULL, &t);
+	(void)C_GenerateKeyPair(s, &m, NULL, 0, NULL, 0, &a, &b);
+	for (int i = 0; i < 3; i++) {
+		(void)C_SignInit(t, &m, b);
+		(void)C_Sign(t, out, 7, NULL, &len);
+		len = 7;
+		(void)C_Sign(t, out, 7, out, &len);
+		len = 7;
+		(void)C_DigestInit(t, &sha);
+		(void)C_Digest(t, out, 7, out, &len);
+		(void)C_VerifyInit(s, &m, a);
+		(void)C_Verify(s, out, 7, out, 7);
+	}
+	(void)C_SignInit(t, &m, b);
+	(void)C_SignUpdate(t, out, 7);
+	len = 7;
+	(void)C_SignFinal(t, out, &len);
+	(void)C_SignInit(t, &m, b);
+	(void)C_DestroyObject(s, b);
+	len = 7;
+	(void)C_Sign(t, out, 7, out, &len);
+	(void)C_DigestInit(t, &sha);
+	(void)C_CloseSession(t);
+	free(out);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -165,6 +202,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		(void)C_Login(s, CKU_USER, (CK_UTF8CHAR_PTR) "1234", 4);
 		find(s);
 		sign(s);
+		if (data[0] & 2)
+			sign_often(s);
 		(void)C_GetSessionInfo(s, &session);
 		(void)C_GetTokenInfo(1, &token);
 		(void)C_GetMechanismList(1, mechanisms, &n);

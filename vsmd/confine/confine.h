@@ -26,6 +26,12 @@ struct confine_path {
 /* The layers below are as they should be: only add this seccomp filter. */
 #define CONFINE_FILTER_ONLY 0x4
 
+/* A seccomp filter, ready to be loaded. */
+struct confine_filter {
+	void *program;
+	unsigned short len; /* instructions; 0: none */
+};
+
 struct confine {
 	const char *role; /* for the log */
 	const struct confine_path *paths;
@@ -33,6 +39,7 @@ struct confine {
 	const int *syscalls; /* beside confine_base; SCMP_SYS() numbers */
 	size_t nsyscalls;
 	unsigned flags; /* CONFINE_* */
+	const struct confine_filter *filter; /* confine_filter_make() of the rest, or NULL */
 };
 
 /*
@@ -40,6 +47,13 @@ struct confine {
  * Landlock or with an old one is logged once, and is no failure.
  */
 int confine(const struct confine *c);
+
+/*
+ * Make the filter before it is needed: a process that forks many which confine themselves
+ * alike spares them the time, and the memory that stays behind.  0, or -1 with errno after
+ * logging.  To be released with free(ret->program).
+ */
+int confine_filter_make(const struct confine *c, struct confine_filter *ret);
 
 /*
  * System calls that every process may make: memory, clocks, locks, open descriptors.

@@ -1,10 +1,15 @@
 /* filter.c - which system calls a process may make. */
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/log.h"
 #include "vsmd/confine/confine.h"
@@ -66,8 +71,8 @@ allow_memory(scmp_filter_ctx f)
 static int
 allow_prctl(scmp_filter_ctx f)
 {
-	static const int options[] = {
-	    PR_SET_NAME, PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, PR_SET_VMA_};
+	static const int options[] = {PR_SET_NAME, PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS,
+	    PR_SET_SECCOMP, PR_SET_VMA_};
 	int rc = 0;
 
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]) && rc == 0; i++)
@@ -79,22 +84,73 @@ allow_prctl(scmp_filter_ctx f)
 	return rc;
 }
 
+/* All rules; NULL with errno after logging. */
+static scmp_filter_ctx
+make(const struct confine *c)
+{
+	scmp_filter_ctx f = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int rc = -ENOMEM;
+
+	if (f != NULL && (rc = allow(f, confine_base, confine_base_count)) == 0 &&
+	    (rc = allow(f, c->syscalls, c->nsyscalls)) == 0 &&
+	    (rc = allow_memory(f)) == 0 && (rc = allow_prctl(f)) == 0 &&
+	    (rc = allow_clone(f, c->flags)) == 0)
+		return f;
+	if (f != NULL)
+		seccomp_release(f);
+	log_error("%s: seccomp: %s", c->role, strerror(-rc));
+	errno = -rc;
+	return NULL;
+}
+
+int
+confine_filter_make(const struct confine *c, struct confine_filter *ret)
+{
+	scmp_filter_ctx f = make(c);
+	int fd = f != NULL ? memfd_create("seccomp", MFD_CLOEXEC) : -1;
+	struct stat st;
+	int rc = -1;
+
+	memset(ret, 0, sizeof(*ret));
+	if (fd >= 0 && seccomp_export_bpf(f, fd) == 0 && fstat(fd, &st) == 0 &&
+	    st.st_size <= (off_t)(BPF_MAXINSNS * sizeof(struct sock_filter)) &&
+	    (ret->program = malloc((size_t)st.st_size)) != NULL &&
+	    pread(fd, ret->program, (size_t)st.st_size, 0) == st.st_size) {
+		ret->len =
+		    (unsigned short)((size_t)st.st_size / sizeof(struct sock_filter));
+		rc = 0;
+	} else if (f != NULL) {
+		log_error("%s: seccomp: %s", c->role, strerror(errno));
+	}
+	if (fd >= 0)
+		close(fd);
+	if (f != NULL)
+		seccomp_release(f);
+	return rc;
+}
+
+static int
+load_made(const struct confine *c)
+{
+	struct sock_fprog program = {.len = c->filter->len, .filter = c->filter->program};
+
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0)
+		return 0;
+	log_error("%s: seccomp: %s", c->role, strerror(errno));
+	return -1;
+}
+
 int
 confine_seccomp(const struct confine *c)
 {
 	scmp_filter_ctx f;
 	int rc;
 
-	if ((f = seccomp_init(SCMP_ACT_KILL_PROCESS)) == NULL) {
-		log_error("%s: seccomp: no memory", c->role);
-		errno = ENOMEM;
+	if (c->filter != NULL && c->filter->len > 0)
+		return load_made(c);
+	if ((f = make(c)) == NULL)
 		return -1;
-	}
-	if ((rc = allow(f, confine_base, confine_base_count)) == 0 &&
-	    (rc = allow(f, c->syscalls, c->nsyscalls)) == 0 &&
-	    (rc = allow_memory(f)) == 0 && (rc = allow_prctl(f)) == 0 &&
-	    (rc = allow_clone(f, c->flags)) == 0)
-		rc = seccomp_load(f);
+	rc = seccomp_load(f);
 	seccomp_release(f);
 	if (rc == 0)
 		return 0;

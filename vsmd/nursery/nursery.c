@@ -19,7 +19,11 @@
 #include "vsmd/msg.h"
 #include "vsmd/nursery/softhsm.h"
 #include "vsmd/worker/gate.h"
+#include "vsmd/worker/index.h"
 #include "vsmd/worker/interpose.h"
+#include "vsmd/worker/learn.h"
+#include "vsmd/worker/seen.h"
+#include "vsmd/worker/view.h"
 #include "vsmd/worker/worker.h"
 
 #define REFRESH 64 /* commits after which the objects are read anew before a fork */
@@ -30,6 +34,7 @@ struct nursery {
 	int supervisor, children; /* ipc pipe; signalfd of SIGCHLD */
 	struct gate_file file;
 	struct gate gate;
+	struct index *index; /* of the objects, for the workers */
 	uint32_t pins;  /* generation that SoftHSM2 has read */
 	uint64_t epoch; /* of the objects that SoftHSM2 has read */
 };
@@ -53,6 +58,27 @@ tell(struct nursery *n, enum msg type, uint32_t pid, uint32_t status, const char
 	return rc;
 }
 
+/* With many objects SoftHSM2 sees, at first, none (view.h). */
+static bool
+is_big(const struct nursery *n)
+{
+	char directory[VIEW_PATH];
+	uint8_t name[VIEW_NAME];
+	bool odd = false, any_odd = false;
+	size_t objects = 0;
+	DIR *d;
+
+	if (n->index == NULL || !view_directory(n->config->directory, directory) ||
+	    (d = view_list(directory)) == NULL)
+		return false;
+	while (view_next(d, name, &odd)) {
+		objects++;
+		any_odd |= odd;
+	}
+	closedir(d);
+	return objects >= n->config->big && !any_odd && !odd;
+}
+
 /* Have SoftHSM2 read the token from its files. */
 static int
 start_softhsm(struct nursery *n)
@@ -62,7 +88,11 @@ start_softhsm(struct nursery *n)
 	gate_enter(&n->gate, GATE_SHARED);
 	n->pins = gate_pins(&n->file);
 	n->epoch = gate_epoch(&n->file);
+	seen_start(n->index != NULL ? index_changes(n->index) : NULL);
+	view_start(n->config->directory, !is_big(n));
 	rv = softhsm_start(n->fl);
+	if (!view_was_asked())
+		view_whole();
 	gate_leave(&n->gate);
 	if (rv != CKR_OK)
 		log_error("SoftHSM2 does not start on %s: 0x%lx", n->config->directory, rv);
@@ -87,8 +117,12 @@ refresh(struct nursery *n)
 		(void)n->fl->C_Finalize(NULL);
 		return start_softhsm(n);
 	}
-	if (gate_epoch(&n->file) - n->epoch < REFRESH)
+	if (!view_is_whole() || gate_epoch(&n->file) - n->epoch < REFRESH)
 		return 0;
+	if (is_big(n)) {
+		(void)n->fl->C_Finalize(NULL);
+		return start_softhsm(n);
+	}
 	gate_enter(&n->gate, GATE_SHARED);
 	n->epoch = gate_epoch(&n->file);
 	if (n->fl->C_GetSlotList(CK_FALSE, &slot, &one) != CKR_BUFFER_TOO_SMALL)
@@ -138,6 +172,7 @@ attach(struct nursery *n, struct buf *b, int fds[2])
 	w.channel = fds[0];
 	w.store = fds[1];
 	w.pins = n->pins;
+	w.index = n->index;
 	if ((pid = fork()) < 0)
 		return tell(n, M_N_FAILED, 0, 0, strerror(errno));
 	if (pid == 0)
@@ -255,9 +290,12 @@ nursery_main(int supervisor, const struct nursery_config *config)
 		log_error("slot %u: %s", config->slot, strerror(errno));
 		return 1;
 	}
-	if (interpose_init() != 0 || softhsm_warm() != 0 ||
+	/* Without an index the whole of a token is read. */
+	if ((n.index = index_make()) == NULL)
+		log_warn("slot %u: no index of objects: %s", config->slot, strerror(errno));
+	if (interpose_init() != 0 || learn_init() != 0 || softhsm_warm() != 0 ||
 	    (n.fl = softhsm_load(config->library, config->directory)) == NULL ||
-	    start_softhsm(&n) != 0 || close_the_door(config) != 0)
+	    start_softhsm(&n) != 0 || worker_prepare() != 0 || close_the_door(config) != 0)
 		return 1;
 	return serve(&n);
 }

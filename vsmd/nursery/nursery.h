@@ -13,12 +13,17 @@
 
 #include "protocol/hello.h"
 
+#ifndef NURSERY_BIG /* objects; a build with 0 tests what is seen in part */
+#define NURSERY_BIG 1000
+#endif
+
 struct nursery_config {
 	uint32_t slot;
 	const char *library;   /* path of libsofthsm2.so */
 	const char *directory; /* memory/slots/N */
 	const char *gate;      /* memory/gates/N */
 	unsigned threads;      /* most concurrent calls in a worker */
+	unsigned big;          /* with so many objects the token is not read as a whole */
 	unsigned max_sessions; /* most sessions of one application on this token */
 	uint8_t instance[HELLO_APP_LEN]; /* of this vsmd, for the answer to the hello */
 };

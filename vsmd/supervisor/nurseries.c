@@ -37,7 +37,7 @@ run(struct super *s, struct slot *slot, int pipe)
 	    .directory = slot->directory,
 	    .library = config_settings(s->boot)->softhsm,
 	    .threads = c->threads,
-	    .max_sessions = c->max_sessions};
+	    .big = NURSERY_BIG, .max_sessions = c->max_sessions};
 	char gate[1100];
 
 	snprintf(gate, sizeof(gate), "%s/gates/%u", s->memory.path, slot->id);

@@ -30,6 +30,19 @@ keep_visible(struct request *r, CK_OBJECT_HANDLE *at, CK_ULONG n, struct object_
 }
 
 CK_RV
+step_find_objects_init(struct request *r)
+{
+	CK_RV rv = serve_enter(r, r->call->gate);
+
+	if (rv != CKR_OK)
+		return rv;
+	lookup_prepare(r, r->args[1].ptr, r->args[1].len);
+	rv = call_invoke(r->call, r->w->fl, r->args);
+	serve_leave(r);
+	return rv;
+}
+
+CK_RV
 step_find_objects(struct request *r)
 {
 	struct arg *list = &r->args[1];

@@ -104,10 +104,9 @@ room(struct gate *g, int how)
 }
 
 static bool
-door(struct gate *g, int cmd, short type)
+byte(struct gate *g, off_t at, int cmd, short type)
 {
-	struct flock l = {
-	    .l_type = type, .l_whence = SEEK_SET, .l_start = GATE_DOOR, .l_len = 1};
+	struct flock l = {.l_type = type, .l_whence = SEEK_SET, .l_start = at, .l_len = 1};
 
 	while (fcntl(g->fd, cmd, &l) != 0) {
 		if (errno == EAGAIN || errno == EACCES)
@@ -116,6 +115,12 @@ door(struct gate *g, int cmd, short type)
 			log_fatal("gate %s: %s", g->file->path, strerror(errno));
 	}
 	return true;
+}
+
+static bool
+door(struct gate *g, int cmd, short type)
+{
+	return byte(g, GATE_DOOR, cmd, type);
 }
 
 static void
@@ -130,6 +135,18 @@ entered(struct gate *g, enum call_gate mode)
 		atomic_compare_exchange_strong(
 		    &g->file->shared->writing, &none, g->pid);
 	}
+}
+
+void
+gate_index_lock(struct gate *g)
+{
+	byte(g, GATE_INDEX, F_OFD_SETLKW, F_WRLCK);
+}
+
+void
+gate_index_unlock(struct gate *g)
+{
+	byte(g, GATE_INDEX, F_OFD_SETLK, F_UNLCK);
 }
 
 /* Announce a writer; when the process is ending, this thread ends here. */

@@ -10,6 +10,7 @@
  *
  *	0    u64  epoch of the store; the store alone writes it, with pwrite(2)
  *	64   the door: byte range for F_OFD_SETLK, no content
+ *	65   who adds to the index (index.h): the same
  *	72   u32  writers that wait; while not 0, readers queue behind them at the door
  *	76   u32  pid that is writing, 0 for none.  Whoever finds it set while it holds the
  *	          gate: that writer died half way, the files are not to be trusted
@@ -32,6 +33,7 @@
 
 #define GATE_SIZE 65536
 #define GATE_DOOR 64
+#define GATE_INDEX 65
 #define GATE_QUOTA 1024
 
 struct gate_shared {
@@ -76,6 +78,10 @@ void gate_enter(struct gate *g, enum call_gate mode);
 void gate_leave(struct gate *g);
 /* A writer died while it wrote: ask while holding the gate. */
 bool gate_broken(const struct gate *g);
+
+/* One at a time of those that hold the gate SHARED. */
+void gate_index_lock(struct gate *g);
+void gate_index_unlock(struct gate *g);
 
 /* Before the process ends: no thread of it starts to write any more (one that tries never
  * returns); wait up to `ms` for those that do.  False when one still does. */

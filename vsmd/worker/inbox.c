@@ -99,3 +99,19 @@ inbox_has_other(const struct inbox *i, uint64_t session)
 	memcpy(&other, i->data + i->pos + FRAME_HEADER, sizeof(other));
 	return other != session;
 }
+
+unsigned
+inbox_waiting(const struct inbox *i, unsigned most)
+{
+	size_t pos = i->pos;
+	struct frame f;
+	unsigned n;
+
+	for (n = 0; n < most && i->len - pos >= FRAME_HEADER; n++) {
+		if (!frame_parse_request(i->data + pos, i->max_frame, &f) ||
+		    i->len - pos - FRAME_HEADER < f.length)
+			break;
+		pos += FRAME_HEADER + f.length;
+	}
+	return n;
+}

@@ -26,6 +26,8 @@ void inbox_init(struct inbox *i, uint32_t max_frame);
  * guest went away inside a frame, or the channel failed. */
 enum inbox_result inbox_read(struct inbox *i, struct channel *c, struct frame *ret,
     struct buf *body);
+/* How many whole frames have arrived already; `most` when it is that many or more. */
+unsigned inbox_waiting(const struct inbox *i, unsigned most);
 /* The next frame has arrived already, and starts with another session than `session`. */
 bool inbox_has_other(const struct inbox *i, uint64_t session);
 

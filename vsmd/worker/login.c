@@ -44,6 +44,7 @@ login_gone(struct request *r)
 	int user = w->user;
 
 	w->user = -1;
+	lookup_logout(w);
 	objects_forget_all(&w->objects);
 	if (user < 0)
 		return;
@@ -119,6 +120,8 @@ login_succeeded(struct request *r, CK_USER_TYPE user, const struct arg *pin)
 	    &r->reply.ticket_len);
 	if (rv == CKR_OK) {
 		r->reply.ticket = r->ticket;
+		if (user == CKU_USER)
+			lookup_login(r, pin->ptr, pin->len);
 		w->user = (int)user;
 	} else {
 		(void)w->fl->C_Logout(r->args[0].len);

@@ -37,7 +37,9 @@ breach(struct worker *w, const char *what, const struct frame *f)
 static atomic_uint *
 cost_at(const struct request *r)
 {
-	return &r->w->pool.cost[r->begin != NULL][r->call->number];
+	unsigned how = r->fetch ? 2 : r->begin != NULL ? 1 : 0;
+
+	return &r->w->pool.cost[how][r->call->number];
 }
 
 static unsigned
@@ -85,17 +87,19 @@ hand_on(struct request *r, bool waits)
 	struct pool *p = &r->w->pool;
 	bool crowd = in_a_crowd(r);
 
-	if (waits || (r->call->flags & CALL_SLOW) || r->call->gate == GATE_EXCLUSIVE ||
+	if (waits || r->fetch || (r->call->flags & CALL_SLOW) || r->call->gate == GATE_EXCLUSIVE ||
 	    r->frame.length > BIG) {
 		r->aside = true;
 		atomic_fetch_add(&p->aside, 1);
 		return HAND_PROMOTE;
 	}
 	/*
-	 * Every processor has a request to compute: another thread would only contend for
-	 * them and for SoftHSM2's locks.  If that lasts longer than a tick, the watch helps.
+	 * Every processor has a request to compute, or will have in a moment: another thread
+	 * would only contend for them and for SoftHSM2's locks.  If that lasts longer than a
+	 * tick, the watch helps.
 	 */
-	if (atomic_load(&p->outstanding) - atomic_load(&p->aside) >= p->processors)
+	if (atomic_load(&p->outstanding) - atomic_load(&p->aside) >= p->processors ||
+	    pool_active(p) >= p->processors)
 		return cost_of(r) > POOL_DEAR ? HAND_VACATE : HAND_KEEP;
 	if (cost_of(r) > POOL_DEAR)
 		return HAND_PROMOTE;
@@ -138,6 +142,7 @@ clean(struct request *r)
 	memset(&r->reply, 0, sizeof(r->reply));
 	memset(&r->token, 0, sizeof(r->token));
 	r->call = r->begin = NULL;
+	r->fetch = false;
 	r->event.name = NULL;
 	r->event.detail[0] = '\0';
 	r->refused = r->commit = r->has_token = r->aside = false;
@@ -156,7 +161,7 @@ finish(struct request *r, struct seat *seat)
 	if (r->aside)
 		atomic_fetch_sub(&w->pool.aside, 1);
 	pool_forget(&w->pool, seat);
-	ok = reply_send(r);
+	ok = reply_send(r, !r->last && seat->waiting >= w->pool.processors);
 	clean(r);
 	if (!ok || r->last)
 		worker_end(w, r->again ? 0 : 1);
@@ -178,7 +183,7 @@ resume(struct request *r, struct seat *seat, bool first)
 	if (!first)
 		return breach(r->w, "resume after other requests", &r->frame);
 	pool_promote(r->w, seat);
-	pool_begin(r->w, seat);
+	pool_begin(r->w, seat, 0);
 	return serve_resume(r) ? finish(r, seat) : breach(r->w, "malformed", &r->frame);
 }
 
@@ -197,6 +202,7 @@ dispatch(struct request *r, struct seat *seat)
 {
 	struct worker *w = r->w;
 	bool first = !w->resumed, taken;
+	unsigned waiting;
 	enum hand hand;
 	unsigned began;
 
@@ -205,7 +211,8 @@ dispatch(struct request *r, struct seat *seat)
 	frame_begin(&r->out, r->frame.id, r->frame.call);
 	if (r->frame.call == FRAME_RESUME && r->frame.flags == 0)
 		return resume(r, seat, first);
-	r->call = call_by_number(r->frame.call);
+	r->fetch = r->frame.call == FRAME_FETCH;
+	r->call = call_by_number(r->fetch ? CALL_C_FindObjectsInit : r->frame.call);
 	if (r->frame.flags == 0 && (r->call == NULL || r->call->where == WHERE_LOCAL ||
 	    r->call->where == WHERE_UNSERVED))
 		return unknown(r, seat);
@@ -214,11 +221,13 @@ dispatch(struct request *r, struct seat *seat)
 	taken = r->call->where != WHERE_SESSION ||
 	    turn_take(&w->sessions, r->args[0].len, session_shares(r->call), &r->turn);
 	hand = hand_on(r, !taken);
+	/* From here on the inbox may be somebody else's. */
+	waiting = hand != HAND_PROMOTE ? inbox_waiting(&w->inbox, w->pool.processors) : 0;
 	if (hand == HAND_PROMOTE)
 		pool_promote(w, seat);
 	else if (hand == HAND_VACATE)
 		pool_vacate(w, seat);
-	pool_begin(w, seat);
+	pool_begin(w, seat, waiting);
 	if (!taken)
 		turn_wait(&w->sessions, &r->turn);
 	began = now_ns();

@@ -135,6 +135,8 @@ step_make(struct request *r)
 		return rv;
 	rv = call_invoke(r->call, r->w->fl, r->args);
 	if (rv == CKR_OK) {
+		if (mode == GATE_EXCLUSIVE)
+			lookup_changed(r->w); /* which then learns its identity */
 		note_made(r);
 		if (mode == GATE_EXCLUSIVE)
 			serve_changed(r);

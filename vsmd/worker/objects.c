@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "vsmd/worker/state.h"
+#include "vsmd/worker/view.h"
 
 #define FIRST_SIZE 256
 #define VALUE_MAX 65536 /* a longer content does not count for the identity */
@@ -200,6 +201,7 @@ ask_object(struct worker *w, CK_SESSION_HANDLE session, struct object *o)
 
 	ask_for(t, o, &parts);
 	memcpy(room, t, sizeof(room));
+	(void)view_opened(NULL);
 	(void)w->fl->C_GetAttributeValue(session, o->handle, t, PART_COUNT);
 	for (size_t i = PART_CLASS; i <= PART_PRIVATE; i++)
 		if (t[i].ulValueLen != room[i].ulValueLen)
@@ -212,6 +214,7 @@ ask_object(struct worker *w, CK_SESSION_HANDLE session, struct object *o)
 		return false;
 	o->identity[MSG_ID_FLAGS] = (uint8_t)((o->private ? MSG_ID_PRIVATE : 0) |
 	    (o->token ? 0 : MSG_ID_SESSION));
+	lookup_learn(w, o);
 	return true;
 }
 

@@ -11,6 +11,8 @@
 #define STACK (512 * 1024)
 #define LINGER 20 /* ticks that the watch stays up after the last request */
 
+#define SPINS 40  /* looks at the reader before going to sleep */
+
 /* What the watch must be woken for. */
 enum resting { TICKING, UNTIL_BEAT, UNTIL_REQUEST };
 
@@ -18,6 +20,14 @@ struct start {
 	struct worker *w;
 	unsigned number;
 };
+
+static void
+pause_a_little(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#endif
+}
 
 static int64_t
 now_ms(void)
@@ -79,12 +89,54 @@ vacate(struct worker *w)
 		(void)add_thread(w); /* none more: whoever is done first takes it */
 }
 
+unsigned
+pool_active(struct pool *p)
+{
+	unsigned off = atomic_load(&p->idle) + atomic_load(&p->aside);
+	unsigned total = atomic_load(&p->total);
+
+	return total > off ? total - off : 0;
+}
+
+/* The reader serves, and frames wait: be the reader. */
+static bool
+take_over_now(struct pool *p, struct seat *seat)
+{
+	uint64_t role = atomic_load(&p->role), next = ((role >> 1) + 1) << 1;
+
+	if ((role & 1) == 0 || atomic_load(&p->waiting) == 0 || atomic_load(&p->ended) ||
+	    !atomic_compare_exchange_strong(&p->role, &role, next))
+		return false;
+	p->count = next >> 1;
+	seat->role = next;
+	return true;
+}
+
+/*
+ * The same; and when the reader is just reading one of many frames, wait for a moment: to
+ * sleep and to be woken takes longer.
+ */
+static bool
+take_over(struct pool *p, struct seat *seat)
+{
+	for (int i = 0; i < SPINS; i++) {
+		if (take_over_now(p, seat))
+			return true;
+		if (atomic_load(&p->waiting) < 2 || atomic_load(&p->role) == 0)
+			return false;
+		pause_a_little();
+	}
+	return false;
+}
+
 bool
 pool_lead(struct worker *w, struct seat *seat)
 {
 	struct pool *p = &w->pool;
 	bool ended;
 
+	if (take_over(p, seat))
+		return true;
 	pthread_mutex_lock(&p->lock);
 	while (!p->vacant && !atomic_load(&p->ended)) {
 		p->idle++;
@@ -145,12 +197,14 @@ wake_watch(struct pool *p)
 }
 
 void
-pool_begin(struct worker *w, struct seat *seat)
+pool_begin(struct worker *w, struct seat *seat, unsigned waiting)
 {
 	struct pool *p = &w->pool;
 	int resting;
 
+	seat->waiting = waiting;
 	if (seat->role != 0) {
+		atomic_store(&p->waiting, waiting);
 		seat->role = (++p->count << 1) | 1;
 		atomic_store(&p->role, seat->role);
 	}
@@ -264,6 +318,13 @@ watch(struct worker *w, struct watch *x)
 	    atomic_compare_exchange_strong(&p->role, &role, 0)) {
 		vacate(w);
 		role = 0;
+	}
+	/* Who deferred a reply is still busy with the next request. */
+	if (reply_waits(w)) {
+		pthread_mutex_unlock(&p->lock);
+		if (!reply_flush(w))
+			worker_end(w, 1);
+		pthread_mutex_lock(&p->lock);
 	}
 	/* Given up, and everybody still busy a tick later: one more has to read. */
 	if (p->vacant && x->vacant)

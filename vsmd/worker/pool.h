@@ -5,7 +5,9 @@
  * serves, nobody reads; so it first hands the role on when the call may take long, when
  * the call has to wait for something, or when requests were seen to arrive meanwhile.
  * While every processor has a request to compute it wakes nobody: it keeps the role
- * through a short call, and gives it up for a long one, to whoever is done first.  A guest
+ * through a short call, and gives it up for a long one, to whoever is done first.  Who is
+ * done while the reader serves and more frames lie in the inbox takes the role from it: no
+ * thread sleeps while there is work.  A guest
  * with one thread and cheap calls so costs no wake-up at all.  Where the guess was wrong,
  * the watch (the main thread) takes the role away, or wakes a reader, after a tick or two:
  * no request ever waits for a slow one to end.
@@ -32,7 +34,8 @@ struct pool {
 	pthread_mutex_t lock;
 	pthread_cond_t follow; /* followers wait for the role here */
 	pthread_cond_t watch;  /* the main thread */
-	unsigned idle, total, max;
+	atomic_uint idle, total; /* written with the lock held */
+	unsigned max;
 	bool vacant;           /* nobody has the role */
 	_Atomic uint64_t role; /* count << 1 | serving; 0 when nobody has it */
 	uint64_t count;        /* of the role's changes; its holder's */
@@ -42,8 +45,9 @@ struct pool {
 	_Atomic uint64_t serving[POOL_MAX]; /* id + 1 of each thread's request, 0: none */
 	atomic_uint outstanding;
 	atomic_uint aside;     /* of these, calls that are slow or wait for something */
+	atomic_uint waiting;   /* whole frames in the inbox, when the reader began to serve */
 	unsigned processors;   /* that this process may use */
-	atomic_uint cost[2][CALL_COUNT_]; /* ns; of fused requests */
+	atomic_uint cost[3][CALL_COUNT_]; /* ns; of fused requests; of FRAME_FETCH */
 	/* The reader's: */
 	int crowd;             /* requests for which a crowd is expected */
 	unsigned sample;
@@ -55,6 +59,7 @@ struct pool {
 struct seat {
 	unsigned number;
 	uint64_t role; /* value of pool.role when it is ours, 0 otherwise */
+	unsigned waiting; /* pool.waiting, as it was set by this thread */
 };
 
 /* Run with at most `threads` threads until pool_end(); returns its status. */
@@ -72,10 +77,13 @@ void pool_promote(struct worker *w, struct seat *seat);
  * For when every processor is busy; should that last, the watch wakes somebody.
  */
 void pool_vacate(struct worker *w, struct seat *seat);
-/* Around serving: note the request, and, when the role is kept, that it is idle. */
-void pool_begin(struct worker *w, struct seat *seat);
+/* Around serving: note the request, and, when the role is kept, that it is idle, with
+ * `waiting` frames in the inbox. */
+void pool_begin(struct worker *w, struct seat *seat, unsigned waiting);
 /* True when the role is still ours: read the next frame at once. */
 bool pool_keep(struct worker *w, struct seat *seat);
+/* Threads that compute, or are about to look for something to compute. */
+unsigned pool_active(struct pool *p);
 /* False when the id is outstanding already. Reader only. */
 bool pool_note(struct pool *p, struct seat *seat, uint32_t id);
 /* Before the reply is sent. */

@@ -3,24 +3,111 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/log.h"
+#include "common/secmem.h"
 
+void
+reply_init(struct worker *w)
+{
+	pthread_mutex_init(&w->write_lock, NULL);
+	pthread_mutex_init(&w->deferred.lock, NULL);
+}
+
+static uint64_t
+now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* Take what waits into `copy`, which is as large; the one who does so is writing. */
+static size_t
+take(struct deferred *d, uint8_t *copy)
+{
+	size_t len;
+
+	pthread_mutex_lock(&d->lock);
+	len = d->len;
+	memcpy(copy, d->data, len);
+	sec_wipe(d->data, len);
+	d->len = d->count = 0;
+	d->writing = true;
+	pthread_mutex_unlock(&d->lock);
+	return len;
+}
+
+/* False: more has come meanwhile, go on writing. */
+static bool
+stop_writing(struct deferred *d)
+{
+	bool stop;
+
+	pthread_mutex_lock(&d->lock);
+	stop = d->len == 0;
+	if (stop)
+		d->writing = false;
+	pthread_mutex_unlock(&d->lock);
+	return stop;
+}
+
+/* With the write lock held: what waits, and then b, which may be NULL. */
 static bool
 write_out(struct worker *w, const struct buf *b)
 {
-	struct iovec v = {.iov_base = b->data, .iov_len = b->len};
+	struct deferred *d = &w->deferred;
+	uint8_t copy[sizeof(d->data)];
+	struct iovec v[2];
+	bool ok = true;
 
-	atomic_fetch_add(&w->sent, 1);
-	if (channel_writev(w->channel, &v, 1, WORKER_WRITE_DEADLINE) == 0)
-		return true;
-	if (errno == ETIMEDOUT)
+	do {
+		size_t len = take(d, copy);
+		int n = 0;
+
+		if (len > 0)
+			v[n++] = (struct iovec){.iov_base = copy, .iov_len = len};
+		if (b != NULL)
+			v[n++] = (struct iovec){.iov_base = b->data, .iov_len = b->len};
+		b = NULL;
+		atomic_fetch_add(&w->sent, 1);
+		if (n > 0 && ok)
+			ok = channel_writev(w->channel, v, n, WORKER_WRITE_DEADLINE) == 0;
+		sec_wipe(copy, len);
+	} while (!stop_writing(d));
+	if (!ok && errno == ETIMEDOUT)
 		log_warn("the guest does not read its replies, channel closed");
-	return false;
+	return ok;
+}
+
+/* May this reply wait?  Also while somebody writes, who looks for more afterwards. */
+static bool
+defer(struct worker *w, const struct buf *b, bool busy)
+{
+	struct deferred *d = &w->deferred;
+	uint64_t now = now_ns();
+	bool ok;
+
+	if (b->len > REPLY_SMALL)
+		return false;
+	pthread_mutex_lock(&d->lock);
+	ok = (busy || d->writing) && d->len + b->len <= sizeof(d->data) &&
+	    (d->writing || (d->count + 1 < REPLY_FEW &&
+	    (d->count == 0 || now - d->since <= REPLY_SOON)));
+	if (ok) {
+		if (d->count++ == 0)
+			d->since = now;
+		memcpy(d->data + d->len, b->data, b->len);
+		d->len += b->len;
+	}
+	pthread_mutex_unlock(&d->lock);
+	return ok;
 }
 
 bool
-reply_send(struct request *r)
+reply_send(struct request *r, bool busy)
 {
 	struct worker *w = r->w;
 	bool ok;
@@ -30,8 +117,32 @@ reply_send(struct request *r)
 		log_error("a reply did not fit a frame, channel closed");
 		return false;
 	}
+	if (!r->last && defer(w, &r->out, busy))
+		return true;
 	pthread_mutex_lock(&w->write_lock);
 	ok = write_out(w, &r->out);
+	pthread_mutex_unlock(&w->write_lock);
+	return ok;
+}
+
+bool
+reply_waits(struct worker *w)
+{
+	bool waits;
+
+	pthread_mutex_lock(&w->deferred.lock);
+	waits = w->deferred.len > 0 && !w->deferred.writing;
+	pthread_mutex_unlock(&w->deferred.lock);
+	return waits;
+}
+
+bool
+reply_flush(struct worker *w)
+{
+	bool ok;
+
+	pthread_mutex_lock(&w->write_lock);
+	ok = write_out(w, NULL);
 	pthread_mutex_unlock(&w->write_lock);
 	return ok;
 }

@@ -94,6 +94,7 @@ resume_objects(struct request *r, CK_SESSION_HANDLE session, const struct resume
 	    (r->w->grant->classes & 1u << CLASS_READ) == 0 ||
 	    serve_enter(r, GATE_SHARED) != CKR_OK)
 		return;
+	lookup_identities(r, (const uint8_t(*)[MSG_ID_LEN])asked->ids, asked->nids);
 	if (!collect(r->w, session, &x))
 		x.n = 0;
 	serve_leave(r);
@@ -122,6 +123,8 @@ resume_login(struct request *r, CK_SESSION_HANDLE session, const struct resume *
 		rv = w->fl->C_Login(session, user, pin, len);
 		serve_leave(r);
 	}
+	if (rv == CKR_OK && user == CKU_USER)
+		lookup_login(r, pin, len);
 	sec_wipe(pin, sizeof(pin));
 	if (rv == CKR_OK)
 		w->user = user;

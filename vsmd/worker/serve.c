@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "protocol/fetch.h"
 #include "protocol/invoke.h"
+#include "vsmd/worker/fetch.h"
 #include "vsmd/worker/policy.h"
 
 static CK_RV (*const steps[CALL_COUNT_])(struct request *r) = {
@@ -30,6 +32,7 @@ static CK_RV (*const steps[CALL_COUNT_])(struct request *r) = {
     [CALL_C_DestroyObject] = step_destroy,
     [CALL_C_SetAttributeValue] = step_set_attributes,
     [CALL_C_GetAttributeValue] = step_get_attributes,
+    [CALL_C_FindObjectsInit] = step_find_objects_init,
     [CALL_C_FindObjects] = step_find_objects,
     [CALL_C_EncryptInit] = step_use_init,
     [CALL_C_DecryptInit] = step_use_init,
@@ -37,6 +40,7 @@ static CK_RV (*const steps[CALL_COUNT_])(struct request *r) = {
     [CALL_C_SignRecoverInit] = step_use_init,
     [CALL_C_VerifyInit] = step_use_init,
     [CALL_C_VerifyRecoverInit] = step_use_init,
+    [CALL_C_Encrypt] = step_use_end,
     [CALL_C_Decrypt] = step_use_end,
     [CALL_C_DecryptFinal] = step_use_end,
     [CALL_C_Sign] = step_use_end,
@@ -86,6 +90,8 @@ serve_enter(struct request *r, enum call_gate mode)
 void
 serve_leave(struct request *r)
 {
+	if (r->gate.held == GATE_EXCLUSIVE)
+		lookup_changed(r->w);
 	gate_leave(&r->gate);
 }
 
@@ -184,18 +190,123 @@ step_begin(struct request *r)
 
 	r->call = r->begin;
 	r->args = r->args_of[1];
-	rv = step(r);
+	if ((rv = step(r)) == CKR_OK && r->cached == NULL && r->turn.session != NULL)
+		r->turn.session->busy = true;
 	r->call = call;
 	r->args = r->args_of[0];
 	buf_put_u64(&r->out, rv);
 	return rv;
 }
 
+/* In the two calls of a fused request by the key that was learnt, or by SoftHSM2 and learn
+ * which it uses. */
+static CK_RV
+step_fused(struct request *r)
+{
+	CK_RV rv;
+
+	if ((r->cached = keycache_get(r)) == NULL)
+		keycache_learn_begin(r);
+	if ((rv = step_begin(r)) == CKR_OK)
+		rv = step(r);
+	if (r->cached == NULL)
+		keycache_learn_end(r, rv);
+	keycache_put(r->cached);
+	r->cached = NULL;
+	return rv;
+}
+
+/* Another call of the same request. */
+static CK_RV
+step_as(struct request *r, uint32_t number)
+{
+	r->call = call_by_number(number);
+	return step(r);
+}
+
+/* C_FindObjectsInit, C_FindObjects, and C_FindObjectsFinal unless there may be more. */
+static void
+serve_fetch(struct request *r)
+{
+	size_t start = r->out.len;
+	const struct call *call = r->call;
+	CK_OBJECT_HANDLE *handles = arena_array(&r->arena, FETCH_MAX, sizeof(*handles));
+	CK_RV rv = handles != NULL ? step(r) : CKR_HOST_MEMORY;
+	bool more = false, begun = rv == CKR_OK;
+	CK_ULONG n = 0;
+
+	buf_put_u64(&r->out, rv);
+	buf_put_u64(&r->out, r->reply.epoch);
+	if (begun) {
+		r->args[1] = (struct arg){.ptr = handles, .len = FETCH_MAX, .plen = &n};
+		rv = step_as(r, CALL_C_FindObjects);
+		more = rv == CKR_OK && n == FETCH_MAX;
+		if (!more)
+			(void)step_as(r, CALL_C_FindObjectsFinal);
+		if (r->turn.session != NULL)
+			r->turn.session->busy = more;
+	}
+	if (rv == CKR_OK)
+		rv = fetch_write(r, handles, n, more);
+	if ((rv != CKR_OK || !buf_ok(&r->out)) && more) {
+		(void)step_as(r, CALL_C_FindObjectsFinal);
+		if (r->turn.session != NULL)
+			r->turn.session->busy = false;
+	}
+	r->call = call;
+	if (rv == CKR_OK && buf_ok(&r->out))
+		return;
+	r->out.failed = false;
+	buf_truncate(&r->out, start);
+	buf_put_u64(&r->out, rv != CKR_OK ? rv : CKR_DEVICE_MEMORY);
+	buf_put_u64(&r->out, r->reply.epoch);
+}
+
+/* What the call means for keys that were learnt: it is done, and not yet answered. */
+static void
+forget_keys(struct request *r)
+{
+	struct worker *w = r->w;
+
+	switch (r->call->class) {
+	case CLASS_LOGIN:
+	case CLASS_PIN:
+	case CLASS_INIT:
+	case CLASS_OBJECT:
+	case CLASS_DESTROY:
+		keycache_drop(&w->keys);
+		break;
+	default:
+		if (r->call->number != CALL_C_CloseSession &&
+		    r->call->number != CALL_C_CloseAllSessions)
+			break;
+		/* With the last session goes the login. */
+		if (sessions_count(&w->sessions) == 0)
+			keycache_drop(&w->keys);
+		else
+			keycache_drop_objects(&w->keys);
+		break;
+	}
+}
+
+static void
+note_operation(struct request *r, CK_RV rv)
+{
+	struct session *s = r->turn.session;
+
+	if (s == NULL || rv != CKR_OK)
+		return;
+	if (call_ends(r->call, r->args))
+		s->busy = false;
+	else if (call_begins(r->call))
+		s->busy = true;
+}
+
 void
 serve(struct request *r)
 {
 	struct reply *reply = &r->reply;
-	CK_RV rv = CKR_OK, committed = CKR_OK;
+	CK_RV rv, committed = CKR_OK;
 
 	/* Before the data are read: an older epoch never hides a change. */
 	reply->epoch = gate_epoch(&r->w->gate);
@@ -205,10 +316,15 @@ serve(struct request *r)
 		r->again = r->last = true;
 		return;
 	}
-	if (r->begin != NULL)
-		rv = step_begin(r);
-	if (rv == CKR_OK)
-		rv = step(r);
+	if (r->fetch) {
+		serve_fetch(r);
+		if (r->refused)
+			audit_refusal(r, &r->event);
+		return;
+	}
+	rv = r->begin != NULL ? step_fused(r) : step(r);
+	note_operation(r, rv);
+	forget_keys(r);
 	if (r->refused)
 		audit_refusal(r, &r->event);
 	if (r->commit)

@@ -44,6 +44,7 @@ void login_failed(struct request *r, CK_USER_TYPE user);
 void login_pins_changed(struct worker *w);
 
 /* find.c */
+CK_RV step_find_objects_init(struct request *r);
 CK_RV step_find_objects(struct request *r);
 CK_RV step_get_attributes(struct request *r);
 

@@ -28,6 +28,8 @@ struct session {
 	unsigned sharing;          /* turns taken */
 	bool alone;                /* the one taken is not shared */
 	bool closed;
+	bool busy;                 /* SoftHSM2 has an operation, as far as is known; of the
+	                            * turn that is alone */
 	struct event *use[USE_COUNT]; /* of the turn that is alone */
 };
 

@@ -5,6 +5,7 @@
 #include "protocol/invoke.h"
 #include "vsmd/worker/policy.h"
 #include "vsmd/worker/serve.h"
+#include "vsmd/worker/view.h"
 
 #define VERSION_MAJOR_ 0
 #define VERSION_MINOR_ 1
@@ -160,6 +161,8 @@ step_init_token(struct request *r)
 	login_lock(r);
 	rv = w->blank ? CKR_OK : login_may(r, CKU_SO);
 	if (rv == CKR_OK && (rv = serve_enter(r, GATE_EXCLUSIVE)) == CKR_OK) {
+		/* It removes the objects that it sees. */
+		view_whole();
 		rv = call_invoke(r->call, w->fl, r->args);
 		if (rv == CKR_OK) {
 			note_token(r, &r->token);

@@ -3,7 +3,7 @@
  *
  * One struct worker per process; one struct request per serving thread.  Order of locks:
  * a session's turn, then the gate, then one of the short mutexes (sessions, objects,
- * login, store), never two of these at once.
+ * lookup, login, store), never two of these at once.
  */
 #ifndef CAAS_VSMD_WORKER_STATE_H
 #define CAAS_VSMD_WORKER_STATE_H
@@ -20,6 +20,8 @@
 #include "vsmd/worker/event.h"
 #include "vsmd/worker/gate.h"
 #include "vsmd/worker/inbox.h"
+#include "vsmd/worker/keycache.h"
+#include "vsmd/worker/lookup.h"
 #include "vsmd/worker/objects.h"
 #include "vsmd/worker/pool.h"
 #include "vsmd/worker/quota.h"
@@ -32,6 +34,16 @@
 #define WORKER_BREACH 2           /* exit status: the guest broke the protocol */
 #define WORKER_WRITE_DEADLINE 30000 /* ms without progress until a guest counts as gone */
 
+/* Replies that wait, for the next one or for who writes just now (reply.h). */
+struct deferred {
+	pthread_mutex_t lock;
+	bool writing;      /* somebody writes, and takes these when that is done */
+	unsigned count;
+	size_t len;
+	uint64_t since;
+	uint8_t data[16384];
+};
+
 struct worker {
 	const struct worker_config *config;
 	const struct grant *grant;
@@ -43,11 +55,14 @@ struct worker {
 	struct gate_file gate;
 	struct channel *channel;
 	pthread_mutex_t write_lock;
+	struct deferred deferred;
 	atomic_ulong sent;       /* replies and beats */
 	struct inbox inbox;      /* of whoever has the reader role */
 	struct pool pool;
 	struct sessions sessions;
 	struct objects objects;
+	struct keycache keys;
+	struct lookup lookup;
 	struct store store;
 	struct audit audit;
 
@@ -67,9 +82,12 @@ struct request {
 	struct arena arena;
 	const struct call *call;     /* that is being served, with these arguments: */
 	struct arg *args;
+	bool fetch;                  /* FRAME_FETCH: the call is C_FindObjectsInit */
 	const struct call *begin;    /* of a fused request: what comes before the call, */
 	struct arg args_of[2][ARGS_MAX]; /* arguments of the call, of the beginning */
 	struct turn turn;            /* in the session of args[0] */
+	struct cached *cached;       /* the key of a fused request, or NULL */
+	unsigned drops;              /* of the cache, when it was begun to learn */
 	struct reply reply;
 	struct object_ref refs[REQUEST_REFS]; /* for calls with at most two handles */
 	uint8_t ticket[WORKER_TICKET_MAX];

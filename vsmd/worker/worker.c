@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/proctitle.h"
 #include "vsmd/confine/confine.h"
+#include "vsmd/worker/reply.h"
 #include "vsmd/worker/serve.h"
 
 #define DRAIN 30000       /* ms that a write to the token may still take at the end */
@@ -58,12 +59,28 @@ limit_memory(void)
 #endif
 }
 
+static struct confine_filter filter; /* inherited */
+
+static struct confine
+confinement(void)
+{
+	return (struct confine){.role = "vsmd-worker", .syscalls = confine_files,
+	    .nsyscalls = confine_files_count,
+	    .flags = CONFINE_THREADS | CONFINE_FILTER_ONLY, .filter = &filter};
+}
+
+int
+worker_prepare(void)
+{
+	struct confine c = confinement();
+
+	return confine_filter_make(&c, &filter);
+}
+
 static int
 confine_worker(void)
 {
-	struct confine c = {.role = "vsmd-worker", .syscalls = confine_files,
-	    .nsyscalls = confine_files_count,
-	    .flags = CONFINE_THREADS | CONFINE_FILTER_ONLY};
+	struct confine c = confinement();
 
 	return confine(&c);
 }
@@ -129,10 +146,12 @@ open_worker(struct worker *w, const struct worker_config *config)
 	w->fl = config->backend;
 	w->user = -1;
 	atomic_store(&w->pins, config->pins);
-	pthread_mutex_init(&w->write_lock, NULL);
+	reply_init(w);
 	pthread_mutex_init(&w->login_lock, NULL);
 	sessions_init(&w->sessions, config->nursery->max_sessions);
 	objects_init(&w->objects);
+	keycache_init(&w->keys);
+	lookup_init(&w->lookup);
 	store_init(&w->store, config->store);
 	store_patience(&w->store, config->hello.silence);
 	audit_init(&w->audit);
@@ -164,6 +183,8 @@ worker_main(const struct worker_config *config)
 		return 1;
 	inbox_init(&w->inbox, w->max_frame);
 	status = pool_run(w, config->nursery->threads);
+	if (reply_waits(w))
+		(void)reply_flush(w);
 	/* Threads may still run, so nothing is freed; the caller ends the process. */
 	if (!gate_drain(&w->gate, DRAIN))
 		log_error("ended while a call was writing to the token");

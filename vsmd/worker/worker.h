@@ -19,9 +19,12 @@ struct worker_config {
 	struct grant grant;
 	int channel; /* the guest, a stream descriptor */
 	int store;   /* ipc pipe to the store */
+	struct index *index; /* of the token, shared by its workers; or NULL */
 	uint32_t pins; /* generation of the PINs that SoftHSM2 has read (gate.h) */
 };
 
+/* Before the fork: what all workers need alike. 0, or -1 after logging. */
+int worker_prepare(void);
 /* Serve; returns the exit status. */
 int worker_main(const struct worker_config *config);
 

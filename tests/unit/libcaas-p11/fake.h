@@ -15,6 +15,7 @@
 #define FAKE_SO_PIN "5678"
 #define FAKE_SLOT 1
 #define FAKE_EMPTY_SLOT 2
+#define FAKE_LATE_MS 300
 
 enum fake_mode {
 	FAKE_HONEST,
@@ -34,7 +35,8 @@ enum fake_mode {
 	FAKE_OVERFLOW,	 /* more output than the caller has room for */
 	FAKE_AGAIN,	 /* says once that it serves no more, and ends; then honest */
 	FAKE_HALF,	 /* half a reply, then the end */
-	FAKE_TRICKLE	 /* the reply byte by byte */
+	FAKE_TRICKLE,	 /* the reply byte by byte */
+	FAKE_FUSED_LIE	 /* of a fused request: the beginning failed, the call did not */
 };
 
 struct fake {
@@ -43,7 +45,10 @@ struct fake {
 	atomic_int hellos;
 	atomic_int channels; /* workers started */
 	atomic_int resumes;
-	atomic_int calls, fused;
+	atomic_int calls, fused, fetches;
+	atomic_int epoch;       /* in replies */
+	atomic_int late_before; /* call that is served FAKE_LATE_MS after it was read */
+	atomic_int late_after;  /* call that is answered so late after it was served */
 	char dir[64], address[128];
 	int pid; /* of the listener, leader of the group */
 };

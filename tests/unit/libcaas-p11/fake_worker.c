@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "protocol/fetch.h"
 #include "protocol/frame.h"
 #include "protocol/invoke.h"
 #include "protocol/message.h"
@@ -145,6 +146,62 @@ resume(struct worker *w, struct buf *in, struct buf *out)
 	return true;
 }
 
+static void
+late(int which, uint32_t call)
+{
+	if (which == (int)call)
+		(void)usleep(FAKE_LATE_MS * 1000);
+}
+
+/* As FRAME_FETCH asks for; with class, label and id of each object. */
+static bool
+fetch(struct worker *w, struct buf *in, struct buf *out)
+{
+	static const CK_ATTRIBUTE_TYPE types[] = {CKA_CLASS, CKA_LABEL, CKA_ID};
+	const struct call *call = call_by_number(CALL_C_FindObjectsInit);
+	CK_OBJECT_HANDLE found[FETCH_MAX];
+	struct arg args[ARGS_MAX];
+	struct arena arena;
+	CK_ULONG n = 0;
+	CK_RV rv;
+
+	arena_init(&arena, ARENA_MAX);
+	w->fake->fetches++;
+	if (!ask_read(in, call, args, &arena))
+		return false;
+	rv = call_invoke(call, w->hsm, args);
+	if (rv == CKR_OK && w->hsm->C_FindObjects(args[0].len, found, FETCH_MAX, &n) == CKR_OK &&
+	    n < FETCH_MAX)
+		(void)w->hsm->C_FindObjectsFinal(args[0].len);
+	buf_put_u64(out, rv);
+	buf_put_u64(out, w->fake->epoch);
+	if (rv == CKR_OK) {
+		buf_put_u8(out, n == FETCH_MAX);
+		buf_put_u32(out, (uint32_t)n);
+	}
+	for (CK_ULONG i = 0; i < n; i++) {
+		uint8_t id[MSG_ID_LEN], value[256];
+		struct buf attrs;
+
+		identify(w, args[0].len, found[i], id);
+		buf_put_u64(out, found[i]);
+		buf_put_raw(out, id, sizeof(id));
+		buf_init(&attrs, 4096);
+		for (size_t k = 0; k < sizeof(types) / sizeof(types[0]); k++) {
+			CK_ATTRIBUTE a = {types[k], value, sizeof(value)};
+
+			if (w->hsm->C_GetAttributeValue(args[0].len, found[i], &a, 1) != CKR_OK)
+				continue;
+			buf_put_u64(&attrs, a.type);
+			buf_put_bytes(&attrs, a.pValue, a.ulValueLen);
+		}
+		buf_put_bytes(out, attrs.data, attrs.len);
+		buf_free(&attrs);
+	}
+	arena_free(&arena);
+	return true;
+}
+
 static bool
 serve_call(struct worker *w, const struct frame *f, struct buf *in, struct buf *out)
 {
@@ -152,7 +209,7 @@ serve_call(struct worker *w, const struct frame *f, struct buf *in, struct buf *
 	uint32_t number = f->call;
 	struct arg begin_args[ARGS_MAX];
 	struct object_ref refs[1024];
-	struct reply reply = {.epoch = 1, .refs = refs};
+	struct reply reply = {.epoch = (uint64_t)w->fake->epoch, .refs = refs};
 	struct arg args[ARGS_MAX];
 	struct arena arena;
 	uint8_t ticket[64] = "T";
@@ -171,6 +228,7 @@ serve_call(struct worker *w, const struct frame *f, struct buf *in, struct buf *
 	}
 	if (call->where == WHERE_SLOT)
 		args[0].len = w->slot;
+	late(w->fake->late_before, number);
 	if (begin != NULL) {
 		reply.rv = call_invoke(begin, w->hsm, begin_args);
 		buf_put_u64(out, reply.rv);
@@ -195,6 +253,7 @@ serve_call(struct worker *w, const struct frame *f, struct buf *in, struct buf *
 	}
 	if (w->fake->mode == FAKE_OVERFLOW && number == CALL_C_GenerateRandom)
 		args[1].len++;
+	late(w->fake->late_after, number);
 	answer_write(out, call, args, &reply);
 	arena_free(&arena);
 	return true;
@@ -229,7 +288,7 @@ beat(struct worker *w)
 
 /* Send the reply, or what a hostile vsmd makes of it. */
 static bool
-answer(struct worker *w, struct buf *out)
+answer(struct worker *w, struct buf *out, bool fused)
 {
 	switch (atomic_load(&w->fake->mode)) {
 	case FAKE_MUTE:
@@ -264,6 +323,10 @@ answer(struct worker *w, struct buf *out)
 		buf_set_u32(out, 8, FRAME_AGAIN);
 		send_all(w, out->data, out->len);
 		return false;
+	case FAKE_FUSED_LIE:
+		if (fused)
+			buf_set_u32(out, FRAME_HEADER, CKR_KEY_HANDLE_INVALID);
+		break;
 	case FAKE_HALF:
 		send_all(w, out->data, out->len / 2);
 		return false;
@@ -303,10 +366,11 @@ serve_one(struct worker *w)
 	buf_view(&in, body, f.length);
 	buf_init(&out, FRAME_HEADER + (size_t)w->max_frame);
 	frame_begin(&out, f.id, f.call);
-	ok = f.call == FRAME_RESUME ? resume(w, &in, &out)
+	ok = f.call == FRAME_FETCH ? fetch(w, &in, &out) :
+	    f.call == FRAME_RESUME ? resume(w, &in, &out)
 				    : serve_call(w, &f, &in, &out);
 	frame_end(&out);
-	ok = ok && answer(w, &out);
+	ok = ok && answer(w, &out, f.flags & FRAME_FUSED);
 	buf_free(&out);
 	free(body);
 	return ok;

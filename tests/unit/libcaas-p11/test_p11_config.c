@@ -36,6 +36,7 @@ test_defaults(void **state)
 	assert_int_equal(c.silence, CONFIG_SILENCE);
 	assert_int_equal(c.connect_timeout, CONFIG_CONNECT);
 	assert_int_equal(c.reconnect, CONFIG_RECONNECT);
+	assert_true(c.shortcuts);
 	assert_false(c.debug);
 }
 
@@ -67,10 +68,37 @@ test_file_then_environment(void **state)
 }
 
 static void
+test_shortcuts(void **state)
+{
+	struct config c;
+
+	(void)state;
+	assert_true(load("shortcuts = off\n"));
+	assert_true(config_load(&c));
+	assert_false(c.shortcuts);
+	/* The environment overrides the file, both ways. */
+	assert_int_equal(setenv("CAAS_VSM_SHORTCUTS", "on", 1), 0);
+	assert_true(config_load(&c));
+	assert_true(c.shortcuts);
+	assert_true(load("shortcuts = on\n"));
+	assert_int_equal(setenv("CAAS_VSM_SHORTCUTS", "off", 1), 0);
+	assert_true(config_load(&c));
+	assert_false(c.shortcuts);
+	assert_int_equal(setenv("CAAS_VSM_SHORTCUTS", "", 1), 0);
+	assert_false(config_load(&c));
+	assert_int_equal(setenv("CAAS_VSM_SHORTCUTS", "yes", 1), 0);
+	assert_false(config_load(&c));
+	assert_int_equal(unsetenv("CAAS_VSM_SHORTCUTS"), 0);
+	assert_true(config_load(&c));
+	assert_true(c.shortcuts);
+}
+
+static void
 test_refused(void **state)
 {
 	static const char *const bad[] = {"colour = blue\n", "silence = 0\n", "silence = 299\n",
 	    "silence = -1\n", "silence = 1x\n", "silence =\n", "silence = 99999999999\n",
+	    "shortcuts = yes\n", "shortcuts =\n", "shortcuts = On\n",
 	    "address = /run/socket\n", "address =\n", "what\n"};
 	char long_one[600] = "address = unix:/";
 
@@ -95,10 +123,11 @@ test_a_named_file_must_exist(void **state)
 static void
 test_the_shipped_example(void **state)
 {
-	struct config c = {.silence = 1};
+	struct config c = {.silence = 1, .shortcuts = false};
 
 	(void)state;
 	assert_int_equal(config_read(&c, CAAS_SOURCE_DIR "/dist/libcaas-p11.conf"), 0);
+	assert_false(c.shortcuts);
 	assert_int_equal(c.silence, 1); /* all of it is commented out */
 }
 
@@ -108,6 +137,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_defaults),
 	    cmocka_unit_test(test_file_then_environment),
+	    cmocka_unit_test(test_shortcuts),
 	    cmocka_unit_test(test_refused),
 	    cmocka_unit_test(test_a_named_file_must_exist),
 	    cmocka_unit_test(test_the_shipped_example),
@@ -119,6 +149,7 @@ main(void)
 	(void)close(fd);
 	(void)unsetenv("CAAS_VSM_ADDRESS");
 	(void)unsetenv("CAAS_VSM_SILENCE_MS");
+	(void)unsetenv("CAAS_VSM_SHORTCUTS");
 	(void)unsetenv("CAAS_P11_DEBUG");
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	(void)unlink(path);

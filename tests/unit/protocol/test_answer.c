@@ -274,6 +274,92 @@ used_tells_the_arena(void **state)
 	end(&t);
 }
 
+/* What came of the beginning, then the reply. */
+static bool
+fused_reply(struct talk *t, CK_RV begun, CK_RV rv, size_t more, CK_RV *ret_begun)
+{
+	struct reply reply = {.rv = rv, .epoch = 5};
+
+	buf_reset(&t->answered);
+	buf_put_u64(&t->answered, begun);
+	answer_write(&t->answered, t->call, t->served, &reply);
+	for (size_t i = 0; i < more; i++)
+		buf_put_u8(&t->answered, 0);
+	return answer_read_fused(
+	    &t->answered, t->call, t->s.args, ret_begun, &t->got, &t->guest);
+}
+
+static void
+fused_replies_say_what_came_of_the_beginning(void **state)
+{
+	const struct call *call = call_by_name("C_Sign");
+	struct talk t;
+	CK_RV begun = 1;
+
+	(void)state;
+	begin(&t, call, 1, true);
+	sample_serve(&t.s, call, t.served);
+	assert_true(fused_reply(&t, CKR_OK, CKR_OK, 0, &begun));
+	assert_int_equal(begun, CKR_OK);
+	assert_int_equal(t.got.rv, CKR_OK);
+	assert_int_equal(t.got.epoch, 5);
+	assert_int_equal(*t.s.args[2].plen, *t.served[2].plen);
+	assert_memory_equal(t.s.args[2].ptr, t.served[2].ptr, *t.served[2].plen);
+	assert_true(fused_reply(&t, CKR_OK, CKR_DATA_LEN_RANGE, 0, &begun));
+	assert_int_equal(begun, CKR_OK);
+	assert_int_equal(t.got.rv, CKR_DATA_LEN_RANGE);
+	assert_true(fused_reply(
+	    &t, CKR_KEY_HANDLE_INVALID, CKR_KEY_HANDLE_INVALID, 0, &begun));
+	assert_int_equal(begun, CKR_KEY_HANDLE_INVALID);
+	assert_int_equal(t.got.rv, CKR_KEY_HANDLE_INVALID);
+	end(&t);
+}
+
+static void
+fused_replies_that_contradict_themselves_are_a_breach(void **state)
+{
+	const struct call *call = call_by_name("C_Sign");
+	struct talk t;
+	CK_RV begun;
+
+	(void)state;
+	begin(&t, call, 1, true);
+	sample_serve(&t.s, call, t.served);
+	/* The call done although its beginning was not, or with a code of its own. */
+	assert_false(fused_reply(&t, CKR_KEY_HANDLE_INVALID, CKR_OK, 0, &begun));
+	assert_false(fused_reply(
+	    &t, CKR_KEY_HANDLE_INVALID, CKR_OPERATION_NOT_INITIALIZED, 0, &begun));
+	assert_false(fused_reply(&t, CKR_OK, CKR_OK, 1, &begun));
+	assert_false(fused_reply(&t, CKR_OK, CKR_DATA_LEN_RANGE, 1, &begun));
+	assert_false(fused_reply(
+	    &t, CKR_KEY_HANDLE_INVALID, CKR_KEY_HANDLE_INVALID, 8, &begun));
+	end(&t);
+}
+
+static void
+fused_replies_cut_short_are_a_breach(void **state)
+{
+	const struct call *call = call_by_name("C_Sign");
+	struct talk t;
+	struct buf cut;
+	CK_RV begun;
+
+	(void)state;
+	begin(&t, call, 1, true);
+	sample_serve(&t.s, call, t.served);
+	assert_true(fused_reply(&t, CKR_OK, CKR_OK, 0, &begun));
+	for (size_t len = 0; len < t.answered.len; len++) {
+		buf_view(&cut, t.answered.data, len);
+		*t.s.args[2].plen = t.s.lens[2];
+		assert_false(answer_read_fused(
+		    &cut, call, t.s.args, &begun, &t.got, &t.guest));
+	}
+	/* A reply without what came of the beginning. */
+	buf_view(&cut, t.answered.data + 8, t.answered.len - 8);
+	assert_false(answer_read_fused(&cut, call, t.s.args, &begun, &t.got, &t.guest));
+	end(&t);
+}
+
 int
 main(void)
 {
@@ -284,6 +370,9 @@ main(void)
 	    cmocka_unit_test(a_reply_that_does_not_fit_says_so),
 	    cmocka_unit_test(a_call_that_left_its_room_is_an_error),
 	    cmocka_unit_test(refs_come_in_the_order_of_the_handles),
+	    cmocka_unit_test(fused_replies_say_what_came_of_the_beginning),
+	    cmocka_unit_test(fused_replies_that_contradict_themselves_are_a_breach),
+	    cmocka_unit_test(fused_replies_cut_short_are_a_breach),
 	    cmocka_unit_test(used_tells_the_arena),
 	};
 

@@ -222,6 +222,129 @@ large_data_is_not_copied_by_the_reader(void **state)
 	free(data);
 }
 
+/* A request with its beginning, as call.c writes it; both on session 7 unless told. */
+static void
+write_fused(struct buf *b, const struct call *call, uint64_t seed, CK_ULONG session)
+{
+	const struct call *begin = call_beginning(call);
+	struct sample s;
+
+	buf_reset(b);
+	sample_init(&s, seed);
+	sample_args(&s, begin);
+	s.args[0].len = 7;
+	assert_int_equal(ask_write(b, begin, s.args), CKR_OK);
+	sample_free(&s);
+	sample_init(&s, seed + 1);
+	sample_args(&s, call);
+	s.args[0].len = session;
+	assert_int_equal(ask_write(b, call, s.args), CKR_OK);
+	sample_free(&s);
+}
+
+static bool
+read_fused(struct buf *b, const struct call *call, struct arg args[2][ARGS_MAX])
+{
+	struct arena arena;
+	bool ok;
+
+	b->pos = 0;
+	arena_init(&arena, 1 << 20);
+	ok = ask_read_fused(b, call_beginning(call), args[1], call, args[0], &arena);
+	arena_free(&arena);
+	return ok;
+}
+
+static void
+fused_round_trip(const struct call *call, uint64_t seed)
+{
+	struct arg got[2][ARGS_MAX];
+	struct arena arena;
+	struct buf b, again;
+
+	arena_init(&arena, 1 << 20);
+	buf_init(&b, 1 << 20);
+	buf_init(&again, 1 << 20);
+	write_fused(&b, call, seed, 7);
+	assert_true(
+	    ask_read_fused(&b, call_beginning(call), got[1], call, got[0], &arena));
+	assert_int_equal(got[0][0].len, 7);
+	assert_int_equal(got[1][0].len, 7);
+	assert_int_equal(ask_write(&again, call_beginning(call), got[1]), CKR_OK);
+	assert_int_equal(ask_write(&again, call, got[0]), CKR_OK);
+	assert_int_equal(again.len, b.len);
+	assert_memory_equal(again.data, b.data, b.len);
+	buf_free(&again);
+	buf_free(&b);
+	arena_free(&arena);
+}
+
+static void
+every_fused_pair_round_trips(void **state)
+{
+	size_t n;
+	const struct call *calls = call_table(&n);
+
+	(void)state;
+	for (size_t i = 0; i < n; i++)
+		for (uint64_t seed = 0; calls[i].after != 0 && seed < ROUNDS; seed++)
+			fused_round_trip(&calls[i], seed);
+}
+
+static void
+fused_on_two_sessions_is_refused(void **state)
+{
+	struct arg got[2][ARGS_MAX];
+	size_t n;
+	const struct call *calls = call_table(&n);
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 1 << 20);
+	for (size_t i = 0; i < n; i++) {
+		if (calls[i].after == 0)
+			continue;
+		write_fused(&b, &calls[i], 1, 8);
+		assert_false(read_fused(&b, &calls[i], got));
+		write_fused(&b, &calls[i], 1, 7);
+		assert_true(read_fused(&b, &calls[i], got));
+	}
+	buf_free(&b);
+}
+
+static void
+fused_too_long_or_too_short_is_refused(void **state)
+{
+	const struct call *sign = call_by_name("C_Sign"), *begin = call_by_name("C_SignInit");
+	struct arg got[2][ARGS_MAX];
+	struct sample s;
+	struct buf b, cut;
+
+	(void)state;
+	buf_init(&b, 1 << 20);
+	write_fused(&b, sign, 3, 7);
+	for (size_t len = 0; len < b.len; len++) {
+		buf_view(&cut, b.data, len);
+		assert_false(read_fused(&cut, sign, got));
+	}
+	buf_put_u8(&b, 0);
+	assert_false(read_fused(&b, sign, got));
+	/* The beginning alone, or the call alone, is no fused request. */
+	sample_init(&s, 3);
+	sample_full_args(&s, begin);
+	buf_reset(&b);
+	assert_int_equal(ask_write(&b, begin, s.args), CKR_OK);
+	assert_false(read_fused(&b, sign, got));
+	sample_free(&s);
+	sample_init(&s, 3);
+	sample_full_args(&s, sign);
+	buf_reset(&b);
+	assert_int_equal(ask_write(&b, sign, s.args), CKR_OK);
+	assert_false(read_fused(&b, sign, got));
+	sample_free(&s);
+	buf_free(&b);
+}
+
 int
 main(void)
 {
@@ -232,6 +355,9 @@ main(void)
 	    cmocka_unit_test(claimed_room_is_bounded),
 	    cmocka_unit_test(templates_without_a_pointer_are_refused),
 	    cmocka_unit_test(what_does_not_fit_is_refused),
+	    cmocka_unit_test(every_fused_pair_round_trips),
+	    cmocka_unit_test(fused_on_two_sessions_is_refused),
+	    cmocka_unit_test(fused_too_long_or_too_short_is_refused),
 	    cmocka_unit_test(large_data_is_not_copied_by_the_reader),
 	};
 

@@ -92,6 +92,70 @@ kinds_are_as_in_the_prototype(void **state)
 	assert_int_equal(pair->flags, CALL_SLOW);
 }
 
+/* A beginning is the row before, on the same session, and both are a worker's. */
+static void
+what_is_begun_follows_its_beginning(void **state)
+{
+	size_t n, fused = 0;
+	const struct call *calls = call_table(&n), *begin;
+
+	(void)state;
+	for (size_t i = 0; i < n; i++) {
+		begin = call_beginning(&calls[i]);
+		if (calls[i].after == 0) {
+			assert_null(begin);
+			continue;
+		}
+		fused++;
+		assert_ptr_equal(begin, &calls[i - 1]);
+		assert_int_equal(begin->after, 0);
+		assert_ptr_equal(call_of_beginning(begin), &calls[i]);
+		assert_int_equal(calls[i].where, WHERE_SESSION);
+		assert_int_equal(begin->where, WHERE_SESSION);
+		assert_int_equal(calls[i].args[0], ARG_SESSION);
+		assert_int_equal(begin->args[0], ARG_SESSION);
+		/* The worker looks at the flags and the gate of the call alone. */
+		assert_int_equal(begin->class, CLASS_USE);
+		assert_int_equal(calls[i].class, CLASS_USE);
+		assert_int_equal(begin->flags & CALL_SLOW, 0);
+		assert_int_not_equal(begin->gate, GATE_EXCLUSIVE);
+		assert_int_equal(begin->args[1], ARG_MECH);
+	}
+	assert_int_equal(fused, 5);
+}
+
+static void
+only_beginnings_begin(void **state)
+{
+	size_t n;
+	const struct call *calls = call_table(&n);
+
+	(void)state;
+	for (size_t i = 0; i < n; i++)
+		if (i + 1 == n || calls[i + 1].after != calls[i].number)
+			assert_null(call_of_beginning(&calls[i]));
+	assert_ptr_equal(call_beginning(call_by_name("C_Sign")), call_by_name("C_SignInit"));
+	assert_ptr_equal(
+	    call_of_beginning(call_by_name("C_SignInit")), call_by_name("C_Sign"));
+	assert_ptr_equal(
+	    call_of_beginning(call_by_name("C_DigestInit")), call_by_name("C_Digest"));
+	assert_null(call_beginning(call_by_name("C_SignInit")));
+	assert_null(call_beginning(call_by_name("C_SignFinal")));
+	assert_null(call_of_beginning(call_by_name("C_SignRecoverInit")));
+	assert_null(call_of_beginning(call_by_name("C_FindObjectsInit")));
+}
+
+/* The number of the beginning shares a column with the flags. */
+static void
+a_beginning_is_no_flag(void **state)
+{
+	(void)state;
+	assert_int_equal(call_by_name("C_Sign")->flags, 0);
+	assert_int_equal(call_by_name("C_Sign")->after, CALL_C_SignInit);
+	assert_int_equal(call_by_name("C_Encrypt")->flags, CALL_SECRET);
+	assert_int_equal(call_by_name("C_Encrypt")->after, CALL_C_EncryptInit);
+}
+
 static void
 everything_has_a_name(void **state)
 {
@@ -114,6 +178,9 @@ main(void)
 	    cmocka_unit_test(a_pin_is_secret),
 	    cmocka_unit_test(order_is_that_of_the_list),
 	    cmocka_unit_test(kinds_are_as_in_the_prototype),
+	    cmocka_unit_test(what_is_begun_follows_its_beginning),
+	    cmocka_unit_test(only_beginnings_begin),
+	    cmocka_unit_test(a_beginning_is_no_flag),
 	    cmocka_unit_test(everything_has_a_name),
 	};
 

@@ -70,6 +70,49 @@ flags_are_refused(void **state)
 }
 
 static void
+fused_is_for_requests_alone(void **state)
+{
+	struct buf b;
+	struct frame f;
+
+	(void)state;
+	buf_init(&b, 1000);
+	frame_begin_fused(&b, 7, 44);
+	buf_put_u32(&b, 1);
+	frame_end(&b);
+	assert_true(buf_ok(&b));
+	assert_true(frame_parse_request(b.data, 4, &f));
+	assert_int_equal(f.length, 4);
+	assert_int_equal(f.id, 7);
+	assert_int_equal(f.call, 44);
+	assert_int_equal(f.flags, FRAME_FUSED);
+	assert_false(frame_parse_request(b.data, 3, &f));
+	assert_false(frame_parse(b.data, 4, &f));
+	buf_free(&b);
+}
+
+static void
+no_other_flag_is_known(void **state)
+{
+	uint8_t header[FRAME_HEADER] = {0};
+	struct frame f;
+
+	(void)state;
+	assert_true(frame_parse_request(header, 100, &f));
+	assert_int_equal(f.flags, 0);
+	for (unsigned bit = 0; bit < 32; bit++) {
+		memset(header, 0, sizeof(header));
+		header[12 + bit / 8] = (uint8_t)(1u << bit % 8);
+		assert_int_equal(
+		    frame_parse_request(header, 100, &f), 1u << bit == FRAME_FUSED);
+		assert_false(frame_parse(header, 100, &f));
+		header[12] |= FRAME_FUSED;
+		assert_int_equal(
+		    frame_parse_request(header, 100, &f), 1u << bit == FRAME_FUSED);
+	}
+}
+
+static void
 end_without_begin_fails(void **state)
 {
 	struct buf b;
@@ -107,6 +150,8 @@ main(void)
 	    cmocka_unit_test(header_round_trip),
 	    cmocka_unit_test(frames_may_follow_one_another),
 	    cmocka_unit_test(flags_are_refused),
+	    cmocka_unit_test(fused_is_for_requests_alone),
+	    cmocka_unit_test(no_other_flag_is_known),
 	    cmocka_unit_test(end_without_begin_fails),
 	    cmocka_unit_test(body_beyond_the_bound_fails),
 	};

@@ -257,6 +257,124 @@ hostile_bytes_are_refused(void **state)
 	assert_int_equal(mech_write(&b, &m), CKR_MECHANISM_PARAM_INVALID);
 }
 
+static uint64_t
+shape(CK_MECHANISM_TYPE type, void *parameter, CK_ULONG len)
+{
+	CK_MECHANISM m = {type, parameter, len};
+
+	return mech_shape(&m);
+}
+
+static void
+shape_is_blind_to_vectors_and_data(void **state)
+{
+	static const CK_MECHANISM_TYPE cbc[] = {CKM_DES_CBC, CKM_DES_CBC_PAD, CKM_DES3_CBC,
+	    CKM_DES3_CBC_PAD, CKM_AES_CBC, CKM_AES_CBC_PAD};
+	uint8_t one[16] = "0123456789abcde", two[16] = "fedcba987654321";
+	CK_AES_CTR_PARAMS ctr = {64, "counter"}, other = {64, "another"};
+	CK_GCM_PARAMS_V3 gcm = {one, 12, 96, one, 5, 128}, gcm2 = gcm;
+	CK_NSS_GCM_PARAMS v240 = {one, 12, one, 5, 128}, v240_2 = v240;
+	CK_RSA_PKCS_OAEP_PARAMS oaep = {CKM_SHA_1, CKG_MGF1_SHA1, CKZ_DATA_SPECIFIED, one, 3},
+	    oaep2 = oaep;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cbc) / sizeof(cbc[0]); i++)
+		assert_int_equal(shape(cbc[i], one, 8), shape(cbc[i], two, 8));
+	assert_int_equal(shape(CKM_AES_CTR, &ctr, sizeof(ctr)),
+	    shape(CKM_AES_CTR, &other, sizeof(other)));
+	gcm2.pIv = gcm2.pAAD = v240_2.pIv = v240_2.pAAD = two;
+	oaep2.pSourceData = two;
+	assert_int_equal(shape(CKM_AES_GCM, &gcm, sizeof(gcm)),
+	    shape(CKM_AES_GCM, &gcm2, sizeof(gcm2)));
+	assert_int_equal(shape(CKM_AES_GCM, &v240, sizeof(v240)),
+	    shape(CKM_AES_GCM, &v240_2, sizeof(v240_2)));
+	assert_int_equal(shape(CKM_RSA_PKCS_OAEP, &oaep, sizeof(oaep)),
+	    shape(CKM_RSA_PKCS_OAEP, &oaep2, sizeof(oaep2)));
+}
+
+static void
+shape_sees_lengths_types_and_members(void **state)
+{
+	uint8_t one[24] = "0123456789abcdefghijklm", two[24] = "x123456789abcdefghijklm";
+	CK_RSA_PKCS_PSS_PARAMS pss = {CKM_SHA256, CKG_MGF1_SHA256, 32}, salt = pss, hash = pss;
+	CK_AES_CTR_PARAMS ctr = {64, "counter"}, bits = {32, "counter"};
+	CK_GCM_PARAMS_V3 gcm = {one, 12, 96, one, 5, 128}, g = gcm;
+	CK_RSA_PKCS_OAEP_PARAMS oaep = {CKM_SHA_1, CKG_MGF1_SHA1, CKZ_DATA_SPECIFIED, NULL, 0},
+	    o = oaep;
+	uint64_t base;
+
+	(void)state;
+	/* Another mechanism, a parameter or none, another length of it. */
+	assert_int_not_equal(shape(CKM_RSA_PKCS, NULL, 0), shape(CKM_SHA256_RSA_PKCS, NULL, 0));
+	assert_int_not_equal(shape(CKM_RSA_PKCS, NULL, 0), shape(CKM_RSA_PKCS, one, 0));
+	assert_int_not_equal(shape(CKM_RSA_PKCS, NULL, 0), shape(CKM_RSA_PKCS, NULL, 1));
+	assert_int_not_equal(shape(CKM_AES_CBC, one, 16), shape(CKM_AES_CBC, one, 15));
+	assert_int_not_equal(shape(CKM_AES_CBC, one, 16), shape(CKM_AES_CBC_PAD, one, 16));
+	/* What lies in the parameter of a mechanism that is not known, counts. */
+	assert_int_not_equal(shape(CKM_VENDOR_DEFINED + 1, one, 16),
+	    shape(CKM_VENDOR_DEFINED + 1, two, 16));
+	base = shape(CKM_RSA_PKCS_PSS, &pss, sizeof(pss));
+	salt.sLen = 20;
+	hash.hashAlg = CKM_SHA_1;
+	assert_int_not_equal(base, shape(CKM_RSA_PKCS_PSS, &salt, sizeof(salt)));
+	assert_int_not_equal(base, shape(CKM_RSA_PKCS_PSS, &hash, sizeof(hash)));
+	assert_int_not_equal(shape(CKM_AES_CTR, &ctr, sizeof(ctr)),
+	    shape(CKM_AES_CTR, &bits, sizeof(bits)));
+	base = shape(CKM_AES_GCM, &gcm, sizeof(gcm));
+	g.ulIvLen = 16;
+	assert_int_not_equal(base, shape(CKM_AES_GCM, &g, sizeof(g)));
+	g = gcm;
+	g.ulAADLen = 0;
+	assert_int_not_equal(base, shape(CKM_AES_GCM, &g, sizeof(g)));
+	g = gcm;
+	g.pAAD = NULL;
+	assert_int_not_equal(base, shape(CKM_AES_GCM, &g, sizeof(g)));
+	g = gcm;
+	g.ulTagBits = 96;
+	assert_int_not_equal(base, shape(CKM_AES_GCM, &g, sizeof(g)));
+	base = shape(CKM_RSA_PKCS_OAEP, &oaep, sizeof(oaep));
+	o.mgf = CKG_MGF1_SHA256;
+	assert_int_not_equal(base, shape(CKM_RSA_PKCS_OAEP, &o, sizeof(o)));
+	o = oaep;
+	o.ulSourceDataLen = 1;
+	assert_int_not_equal(base, shape(CKM_RSA_PKCS_OAEP, &o, sizeof(o)));
+}
+
+static void
+shape_sees_handles_and_inner_structures(void **state)
+{
+	CK_OBJECT_HANDLE one = 1, two = 2;
+	CK_RSA_PKCS_OAEP_PARAMS oaep = {CKM_SHA_1, CKG_MGF1_SHA1, CKZ_DATA_SPECIFIED, NULL, 0},
+	    other = {CKM_SHA256, CKG_MGF1_SHA1, CKZ_DATA_SPECIFIED, NULL, 0};
+	CK_RSA_AES_KEY_WRAP_PARAMS wrap = {256, &oaep}, same = wrap, w = wrap;
+	CK_MECHANISM_TYPE type = CKM_CONCATENATE_BASE_AND_KEY;
+
+	(void)state;
+	assert_int_not_equal(shape(type, &one, sizeof(one)), shape(type, &two, sizeof(two)));
+	assert_int_equal(shape(CKM_RSA_AES_KEY_WRAP, &wrap, sizeof(wrap)),
+	    shape(CKM_RSA_AES_KEY_WRAP, &same, sizeof(same)));
+	w.pOAEPParams = &other;
+	assert_int_not_equal(shape(CKM_RSA_AES_KEY_WRAP, &wrap, sizeof(wrap)),
+	    shape(CKM_RSA_AES_KEY_WRAP, &w, sizeof(w)));
+	w.pOAEPParams = NULL;
+	assert_int_not_equal(shape(CKM_RSA_AES_KEY_WRAP, &wrap, sizeof(wrap)),
+	    shape(CKM_RSA_AES_KEY_WRAP, &w, sizeof(w)));
+}
+
+/* Of a structure with pointers whose length is wrong, not a byte is read. */
+static void
+shape_does_not_follow_wrong_lengths(void **state)
+{
+	uint8_t short_one[4] = {1, 2, 3, 4};
+
+	(void)state;
+	assert_int_equal(shape(CKM_AES_GCM, short_one, 4), shape(CKM_AES_GCM, data, 4));
+	assert_int_equal(
+	    shape(CKM_AES_GCM, short_one, 100000), shape(CKM_AES_GCM, data, 100000));
+	assert_int_not_equal(
+	    shape(CKM_AES_GCM, short_one, 4), shape(CKM_AES_GCM, short_one, 5));
+}
+
 int
 main(void)
 {
@@ -271,6 +389,10 @@ main(void)
 	    TEST(no_mechanism_is_refused),
 	    TEST(handles_are_mapped_in_a_copy),
 	    TEST(null_that_would_be_read_is_not_sound),
+	    TEST(shape_is_blind_to_vectors_and_data),
+	    TEST(shape_sees_lengths_types_and_members),
+	    TEST(shape_sees_handles_and_inner_structures),
+	    TEST(shape_does_not_follow_wrong_lengths),
 	    TEST(hostile_bytes_are_refused),
 	};
 

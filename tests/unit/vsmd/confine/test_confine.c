@@ -29,19 +29,36 @@ static char outside[] = "/tmp/test_confine.XXXXXX";
 
 /* Run `act` in a confined child; its exit status, or -signal. */
 static int
-attempt(unsigned flags, int (*act)(void))
+attempt_with(bool made, unsigned flags, int (*act)(void))
 {
 	struct confine_path paths[] = {{inside, true}};
 	struct confine c = {.role = "test", .paths = paths, .npaths = 1,
 	    .syscalls = confine_files, .nsyscalls = confine_files_count, .flags = flags};
-	pid_t pid = fork();
+	struct confine_filter filter = {0};
+	pid_t pid;
 	int status;
 
-	assert_true(pid >= 0);
+	if (made) {
+		assert_int_equal(confine_filter_make(&c, &filter), 0);
+		assert_true(filter.len > 0);
+		c.filter = &filter;
+	}
+	assert_true((pid = fork()) >= 0);
 	if (pid == 0)
 		_exit(confine(&c) != 0 ? 99 : act());
+	free(filter.program);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* The filter made at once, and before. */
+static int
+attempt(unsigned flags, int (*act)(void))
+{
+	int rc = attempt_with(false, flags, act);
+
+	assert_int_equal(attempt_with(true, flags, act), rc);
+	return rc;
 }
 
 static int

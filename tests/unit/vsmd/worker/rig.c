@@ -52,8 +52,8 @@ rig_launch(struct rig *r)
 	expect(r, M_N_READY, NULL, NULL);
 }
 
-static void
-make_token(struct rig *r)
+void
+rig_make_token(struct rig *r)
 {
 	struct grant grant = rig_grant();
 	struct guest g;
@@ -89,6 +89,7 @@ rig_prepare(struct rig *r)
 	pthread_mutex_init(&r->store.lock, NULL);
 	r->config = (struct nursery_config){.slot = RIG_SLOT, .library = CAAS_SOFTHSM2,
 	    .directory = r->slots, .gate = r->gate_path, .threads = 16, .max_sessions = 64,
+	    .big = getenv("RIG_BIG") != NULL ? (unsigned)atoi(getenv("RIG_BIG")) : NURSERY_BIG,
 	    .instance = {1, 2, 3}};
 }
 
@@ -98,7 +99,7 @@ rig_start(struct rig *r, bool with_token)
 	rig_prepare(r);
 	rig_launch(r);
 	if (with_token)
-		make_token(r);
+		rig_make_token(r);
 }
 
 void

@@ -71,9 +71,10 @@ struct guest {
 /* A fresh directory; the nursery is started.  with_token: initialised, with both PINs. */
 void rig_start(struct rig *r, bool with_token);
 void rig_stop(struct rig *r);
-/* The two halves of it: change r->config in between. */
+/* The parts of it: change r->config in between. */
 void rig_prepare(struct rig *r);
 void rig_launch(struct rig *r);
+void rig_make_token(struct rig *r);
 /* Everything allowed, no rules. */
 struct grant rig_grant(void);
 

@@ -1,0 +1,75 @@
+/*
+ * keycache.h - keys that this worker's application uses, ready to compute.
+ *
+ * SoftHSM2 stays the store and the judge.  An operation that comes in one frame
+ * (FRAME_FUSED) goes to it the first time; what it accepted, and the key that it used
+ * (learn.h), is entered here under the call, the handle and the mechanism.  The next such
+ * operation is computed with that key (key.h), past the same policy, quota and audit, as
+ * long as nothing has happened that could change SoftHSM2's answer:
+ *
+ *	the token's store changed (any application's commit)       the epoch
+ *	this application logged in or out, changed a PIN, changed
+ *	or destroyed an object, made the token                     keycache_drop()
+ *	a session with session objects was closed                  keycache_drop_objects()
+ *	the session has an operation already                       struct session
+ *
+ * Keys with CKA_ALWAYS_AUTHENTICATE are never entered.  At most KEYCACHE_MAX are, in sets
+ * of KEYCACHE_WAYS by a hash; in a full set a new one takes the place of another.
+ *
+ * Threads: any.  An entry that is being used outlives its place.
+ */
+#ifndef CAAS_VSMD_WORKER_KEYCACHE_H
+#define CAAS_VSMD_WORKER_KEYCACHE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "vsmd/worker/key.h"
+#include "vsmd/worker/objects.h"
+
+#define KEYCACHE_MAX 512
+#define KEYCACHE_WAYS 4
+#define KEYCACHE_SETS (KEYCACHE_MAX / KEYCACHE_WAYS)
+
+struct cached {
+	atomic_uint users;    /* its place is one */
+	uint64_t epoch;
+	unsigned drops;
+	uint32_t number;      /* of the call that does it */
+	CK_OBJECT_HANDLE handle;
+	uint64_t shape;       /* of the mechanism */
+	struct object object; /* as policy and audit saw it */
+	struct key *key;
+};
+
+struct keycache {
+	struct keycache_set {
+		pthread_mutex_t lock;
+		unsigned victim; /* the next to go */
+		struct cached *way[KEYCACHE_WAYS];
+	} set[KEYCACHE_SETS];
+	atomic_uint drops;
+	_Atomic uint64_t epoch;   /* of what is in it */
+	atomic_bool off;          /* SoftHSM2 does not do what learn.c expects */
+	atomic_uint unproven;
+};
+
+struct request;
+
+void keycache_init(struct keycache *c);
+void keycache_free(struct keycache *c);
+/* Everything; and: what is not on the token. */
+void keycache_drop(struct keycache *c);
+void keycache_drop_objects(struct keycache *c);
+
+/*
+ * r is a fused request, and its turn has come.  What was learnt for it, to be given back,
+ * or NULL: then serve it by SoftHSM2 between keycache_learn_begin() and _end(), which
+ * takes its result.
+ */
+struct cached *keycache_get(struct request *r);
+void keycache_put(struct cached *entry);
+void keycache_learn_begin(struct request *r);
+void keycache_learn_end(struct request *r, CK_RV rv);
+
+#endif

@@ -1,0 +1,597 @@
+/* view.c - see view.h */
+#include "vsmd/worker/view.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "vsmd/worker/seen.h"
+
+#define SUFFIX ".object"
+#define TEXT 36 /* letters of a UUID */
+#define FIRST_SIZE 256
+#define ANSWER 0x40000000 /* stands for a descriptor of a file that is not opened */
+
+static struct {
+	const char *directory;
+	size_t directory_len;
+	atomic_bool whole, asked;
+	pthread_mutex_t lock;
+	/* The names: a set with open addressing, all zeroes for an empty place. */
+	uint8_t (*names)[VIEW_NAME];
+	size_t size, used;
+	uint64_t generation;
+	/* The view is whole and SoftHSM2 has not listed it yet.  When it knows the number
+	 * in the file, having written it, it would think that nothing changed. */
+	atomic_bool unlisted, knows;
+} view = {.whole = true, .lock = PTHREAD_MUTEX_INITIALIZER};
+
+static _Thread_local struct {
+	uint8_t names[VIEW_TOUCHED][VIEW_NAME];
+	size_t n;
+} touched;
+static _Thread_local struct {
+	uint8_t name[VIEW_NAME];
+	bool is;
+} opened;
+
+/* A listing of the view, which SoftHSM2 takes for a DIR.  One at a time in a thread. */
+static _Thread_local struct {
+	uint8_t (*names)[VIEW_NAME];
+	size_t n, at;
+	struct dirent entry;
+} listing;
+
+static struct {
+	pthread_once_t once;
+	int (*open)(const char *, int, ...);
+	FILE *(*fdopen)(int, const char *);
+	DIR *(*opendir)(const char *);
+	struct dirent *(*readdir)(DIR *);
+	int (*closedir)(DIR *);
+	int (*remove)(const char *);
+	int (*fcntl)(int, int, ...);
+} real = {.once = PTHREAD_ONCE_INIT};
+
+/* What dlsym() returns is a function although its type says data. */
+static void
+find(const char *name, void *ret)
+{
+	void *p = dlsym(RTLD_NEXT, name);
+
+	memcpy(ret, &p, sizeof(p));
+	if (p == NULL)
+		log_fatal("libc lacks %s", name);
+}
+
+static void
+find_all(void)
+{
+	find("open", &real.open);
+	find("fdopen", &real.fdopen);
+	find("opendir", &real.opendir);
+	find("readdir", &real.readdir);
+	find("closedir", &real.closedir);
+	find("remove", &real.remove);
+	find("fcntl", &real.fcntl);
+}
+
+static void
+ready(void)
+{
+	pthread_once(&real.once, find_all);
+}
+
+static int
+digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The name of an object's file: false when it is none, or (*odd) an unusual one. */
+static bool
+parse(const char *file, uint8_t ret[VIEW_NAME], bool *odd)
+{
+	size_t len = strlen(file), n = 0;
+
+	*odd = false;
+	if (len <= strlen(SUFFIX) || strcmp(file + len - strlen(SUFFIX), SUFFIX) != 0 ||
+	    strcmp(file, "token" SUFFIX) == 0)
+		return false;
+	*odd = true;
+	if (len != TEXT + strlen(SUFFIX))
+		return false;
+	for (size_t i = 0; i < TEXT; i++) {
+		if (i == 8 || i == 13 || i == 18 || i == 23) {
+			if (file[i] != '-')
+				return false;
+			continue;
+		}
+		if (digit(file[i]) < 0 || digit(file[i + 1]) < 0)
+			return false;
+		ret[n++] = (uint8_t)(digit(file[i]) << 4 | digit(file[i + 1]));
+		i++;
+	}
+	*odd = false;
+	return true;
+}
+
+static void
+print(char *dst, size_t size, const uint8_t n[VIEW_NAME])
+{
+	snprintf(dst, size,
+	    "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x" SUFFIX,
+	    n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7], n[8], n[9], n[10], n[11],
+	    n[12], n[13], n[14], n[15]);
+}
+
+/* Below SoftHSM2's directory: what follows it, TOKEN or TOKEN/FILE; NULL elsewhere. */
+static const char *
+inside(const char *path)
+{
+	if (view.directory == NULL ||
+	    strncmp(path, view.directory, view.directory_len) != 0 ||
+	    path[view.directory_len] != '/' || path[view.directory_len + 1] == '\0')
+		return NULL;
+	return path + view.directory_len + 1;
+}
+
+/* The file's name in a token's directory; NULL elsewhere. */
+static const char *
+file_of(const char *path)
+{
+	const char *at = inside(path), *slash = at != NULL ? strchr(at, '/') : NULL;
+
+	return slash != NULL && slash[1] != '\0' ? slash + 1 : NULL;
+}
+
+/* With the lock held: where it is, or belongs. */
+static size_t
+place(const uint8_t name[VIEW_NAME])
+{
+	static const uint8_t none[VIEW_NAME];
+	uint64_t h;
+	size_t i;
+
+	memcpy(&h, name, sizeof(h)); /* random as it is */
+	for (i = h & (view.size - 1); memcmp(view.names[i], none, VIEW_NAME) != 0 &&
+				      memcmp(view.names[i], name, VIEW_NAME) != 0;)
+		i = (i + 1) & (view.size - 1);
+	return i;
+}
+
+/* With the lock held: room for one more. */
+static bool
+grow(void)
+{
+	uint8_t(*old)[VIEW_NAME] = view.names;
+	static const uint8_t none[VIEW_NAME];
+	size_t size = view.size;
+
+	if (view.used < size / 2)
+		return true;
+	view.size = size ? 2 * size : FIRST_SIZE;
+	if ((view.names = calloc(view.size, VIEW_NAME)) == NULL) {
+		view.names = old;
+		view.size = size;
+		return false;
+	}
+	for (size_t i = 0; i < size; i++)
+		if (memcmp(old[i], none, VIEW_NAME) != 0)
+			memcpy(view.names[place(old[i])], old[i], VIEW_NAME);
+	free(old);
+	return true;
+}
+
+/* With the lock held. 1 when it is new, 0, or -1. */
+static int
+insert(const uint8_t name[VIEW_NAME])
+{
+	size_t i;
+
+	if (!grow())
+		return -1;
+	i = place(name);
+	if (memcmp(view.names[i], name, VIEW_NAME) == 0)
+		return 0;
+	memcpy(view.names[i], name, VIEW_NAME);
+	view.used++;
+	return 1;
+}
+
+void
+view_start(const char *directory, bool whole)
+{
+	ready();
+	free(view.names);
+	view.names = NULL;
+	view.size = view.used = 0;
+	view.directory = directory;
+	view.directory_len = strlen(directory);
+	atomic_store(&view.whole, whole);
+	atomic_store(&view.asked, false);
+	atomic_store(&view.knows, false);
+	atomic_store(&view.unlisted, false);
+	/* Far from any number in a file: SoftHSM2 will think it changed. */
+	view.generation = UINT64_C(1) << 62;
+}
+
+bool
+view_is_whole(void)
+{
+	return atomic_load(&view.whole);
+}
+
+bool
+view_was_asked(void)
+{
+	return atomic_load(&view.asked);
+}
+
+bool
+view_add(const uint8_t (*names)[VIEW_NAME], size_t n)
+{
+	bool ok = true;
+	int added = 0;
+
+	pthread_mutex_lock(&view.lock);
+	for (size_t i = 0; ok && i < n; i++) {
+		int rc = insert(names[i]);
+
+		ok = rc >= 0;
+		added |= rc;
+	}
+	if (added > 0)
+		view.generation++;
+	pthread_mutex_unlock(&view.lock);
+	return ok;
+}
+
+void
+view_whole(void)
+{
+	if (atomic_exchange(&view.whole, true))
+		return;
+	atomic_store(&view.unlisted, true);
+}
+
+static void
+touch(const uint8_t name[VIEW_NAME])
+{
+	for (size_t i = 0; i < touched.n && i < VIEW_TOUCHED; i++)
+		if (memcmp(touched.names[i], name, VIEW_NAME) == 0)
+			return;
+	if (touched.n < VIEW_TOUCHED)
+		memcpy(touched.names[touched.n], name, VIEW_NAME);
+	if (touched.n <= VIEW_TOUCHED)
+		touched.n++;
+}
+
+size_t
+view_touched(uint8_t ret[VIEW_TOUCHED][VIEW_NAME])
+{
+	size_t n = touched.n;
+
+	/* Whoever looked while it was written, without the gate, looks again. */
+	if (n > 0)
+		seen_changed();
+	memcpy(ret, touched.names, (n < VIEW_TOUCHED ? n : VIEW_TOUCHED) * VIEW_NAME);
+	touched.n = 0;
+	return n;
+}
+
+bool
+view_opened(uint8_t ret[VIEW_NAME])
+{
+	bool is = opened.is;
+
+	if (ret != NULL)
+		memcpy(ret, opened.name, VIEW_NAME);
+	opened.is = false;
+	return is;
+}
+
+bool
+view_directory(const char *above, char ret[VIEW_PATH])
+{
+	DIR *d = view_list(above);
+	const struct dirent *e = NULL;
+
+	ret[0] = '\0';
+	if (d == NULL)
+		return false;
+	while ((e = real.readdir(d)) != NULL && e->d_name[0] == '.')
+		;
+	if (e != NULL)
+		snprintf(ret, VIEW_PATH, "%.4000s/%s", above, e->d_name);
+	real.closedir(d);
+	return e != NULL;
+}
+
+DIR *
+view_list(const char *directory)
+{
+	ready();
+	return real.opendir(directory);
+}
+
+bool
+view_next(DIR *d, uint8_t ret[VIEW_NAME], bool *ret_odd)
+{
+	const struct dirent *e;
+
+	*ret_odd = false;
+	while ((e = real.readdir(d)) != NULL) {
+		bool odd, is = parse(e->d_name, ret, &odd);
+
+		*ret_odd |= odd;
+		if (is)
+			return true;
+	}
+	return false;
+}
+
+void
+view_path(char ret[VIEW_PATH], const char *directory, const uint8_t name[VIEW_NAME])
+{
+	char file[TEXT + sizeof(SUFFIX)];
+
+	print(file, sizeof(file), name);
+	snprintf(ret, VIEW_PATH, "%.4200s/%s", directory, file);
+}
+
+int
+view_open(const char *path)
+{
+	return real.open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* What follows is called by SoftHSM2, and by whoever else means libc. */
+
+#define INTERPOSE(name) __asm__(name) __attribute__((visibility("default")))
+
+int in_open(const char *path, int flags, ...) INTERPOSE("open");
+FILE *in_fdopen(int fd, const char *mode) INTERPOSE("fdopen");
+DIR *in_opendir(const char *path) INTERPOSE("opendir");
+struct dirent *in_readdir(DIR *d) INTERPOSE("readdir");
+int in_closedir(DIR *d) INTERPOSE("closedir");
+int in_remove(const char *path) INTERPOSE("remove");
+int in_fcntl(int fd, int cmd, ...) INTERPOSE("fcntl");
+
+/*
+ * Between open() and what follows it.  SoftHSM2 asks whether an object has changed by the
+ * token's generation and then, at once, by the number at the start of the object's file;
+ * when it has, it opens the file again, to read it.
+ */
+static _Thread_local struct {
+	uint64_t number; /* the answer, for fdopen() */
+	bool asking;	 /* the token's generation was opened, and nothing since */
+} checking;
+
+static const uint8_t token_name[VIEW_NAME] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+
+static int
+answer(uint64_t number)
+{
+	checking.number = number;
+	return ANSWER;
+}
+
+/* Open it to be read, and remember the number that it starts with. */
+static int
+open_and_learn(const char *path, int flags, const uint8_t name[VIEW_NAME])
+{
+	uint64_t now = seen_now(), number = 0;
+	uint8_t start[sizeof(number)];
+	int fd = real.open(path, flags);
+
+	if (fd >= 0 && pread(fd, start, sizeof(start), 0) == sizeof(start)) {
+		for (size_t i = 0; i < sizeof(start); i++)
+			number = number << 8 | start[i];
+		seen_set(name, number, now);
+	}
+	return fd;
+}
+
+/* The number that SoftHSM2 is to read as the token's generation; false: that in the file.
+ */
+static bool
+view_number(uint64_t *ret)
+{
+	if (view_is_whole() && !(atomic_load(&view.unlisted) && atomic_load(&view.knows)))
+		return false;
+	atomic_store(&view.knows, false);
+	pthread_mutex_lock(&view.lock);
+	*ret = view.generation;
+	pthread_mutex_unlock(&view.lock);
+	return true;
+}
+
+static int
+open_generation(const char *path, int flags, int mode)
+{
+	uint64_t number;
+
+	if ((flags & O_ACCMODE) != O_RDONLY) {
+		seen_changed();
+		atomic_store(&view.knows, true);
+		return real.open(path, flags, mode);
+	}
+	checking.asking = true;
+	if (view_number(&number) || seen_get(token_name, &number))
+		return answer(number);
+	return open_and_learn(path, flags, token_name);
+}
+
+static int
+open_object(
+    const char *path, int flags, int mode, const uint8_t name[VIEW_NAME], bool asking)
+{
+	uint64_t number;
+
+	memcpy(opened.name, name, VIEW_NAME);
+	opened.is = true;
+	if ((flags & O_ACCMODE) == O_RDONLY)
+		return asking && seen_get(name, &number)
+			   ? answer(number)
+			   : open_and_learn(path, flags, name);
+	seen_changed();
+	touch(name);
+	/* What SoftHSM2 writes it knows already: nothing new to be listed. */
+	pthread_mutex_lock(&view.lock);
+	if (!view_is_whole() && insert(name) < 0)
+		log_error("no memory for a new object's name");
+	pthread_mutex_unlock(&view.lock);
+	return real.open(path, flags, mode);
+}
+
+int
+in_open(const char *path, int flags, ...)
+{
+	bool asking = checking.asking, odd;
+	uint8_t name[VIEW_NAME];
+	const char *file;
+	va_list ap;
+	int mode;
+
+	va_start(ap, flags);
+	mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(ap, int) : 0;
+	va_end(ap);
+	ready();
+	checking.asking = false;
+	if ((file = file_of(path)) != NULL && strcmp(file, "generation") == 0)
+		return open_generation(path, flags, mode);
+	if (file != NULL && parse(file, name, &odd))
+		return open_object(path, flags, mode, name, asking);
+	return real.open(path, flags, mode);
+}
+
+/* A number, as SoftHSM2 has it in its files. */
+static ssize_t
+read_number(void *cookie, char *buf, size_t size)
+{
+	uint64_t number = (uintptr_t)cookie;
+
+	if (size < sizeof(number))
+		return 0;
+	for (size_t i = 0; i < sizeof(number); i++)
+		buf[i] = (char)(number >> (56 - 8 * i));
+	return sizeof(number);
+}
+
+FILE *
+in_fdopen(int fd, const char *mode)
+{
+	static _Thread_local char buffer[64];
+	FILE *f;
+
+	ready();
+	if (fd != ANSWER)
+		return real.fdopen(fd, mode);
+	f = fopencookie((void *)(uintptr_t)checking.number, "r",
+	    (cookie_io_functions_t){.read = read_number});
+	if (f != NULL)
+		setvbuf(f, buffer, _IOFBF, sizeof(buffer));
+	return f;
+}
+
+/* Take a copy of the names. */
+static DIR *
+list_view(void)
+{
+	static const uint8_t none[VIEW_NAME];
+
+	free(listing.names);
+	listing.n = listing.at = 0;
+	pthread_mutex_lock(&view.lock);
+	if ((listing.names = malloc((view.used + 1) * VIEW_NAME)) != NULL)
+		for (size_t i = 0; i < view.size; i++)
+			if (memcmp(view.names[i], none, VIEW_NAME) != 0)
+				memcpy(
+				    listing.names[listing.n++], view.names[i], VIEW_NAME);
+	pthread_mutex_unlock(&view.lock);
+	return listing.names != NULL ? (DIR *)(void *)&listing : NULL;
+}
+
+DIR *
+in_opendir(const char *path)
+{
+	const char *at;
+
+	ready();
+	checking.asking = false;
+	if ((at = inside(path)) == NULL || strchr(at, '/') != NULL)
+		return real.opendir(path);
+	if (view_is_whole()) {
+		atomic_store(&view.unlisted, false);
+		return real.opendir(path);
+	}
+	atomic_store(&view.asked, true);
+	return list_view();
+}
+
+struct dirent *
+in_readdir(DIR *d)
+{
+	ready();
+	if (d != (DIR *)(void *)&listing)
+		return real.readdir(d);
+	if (listing.at == listing.n)
+		return NULL;
+	print(listing.entry.d_name, sizeof(listing.entry.d_name),
+	    listing.names[listing.at++]);
+	listing.entry.d_type = DT_REG;
+	listing.entry.d_ino = 1;
+	return &listing.entry;
+}
+
+int
+in_closedir(DIR *d)
+{
+	ready();
+	if (d != (DIR *)(void *)&listing)
+		return real.closedir(d);
+	free(listing.names);
+	listing.names = NULL;
+	return 0;
+}
+
+int
+in_remove(const char *path)
+{
+	const char *file;
+	uint8_t name[VIEW_NAME];
+	bool odd;
+
+	ready();
+	if ((file = file_of(path)) != NULL && parse(file, name, &odd)) {
+		seen_changed();
+		touch(name);
+	}
+	return real.remove(path);
+}
+
+int
+in_fcntl(int fd, int cmd, ...)
+{
+	va_list ap;
+	void *arg;
+
+	va_start(ap, cmd);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	ready();
+	/* SoftHSM2 locks what it reads; an answer has no descriptor. */
+	if (fd == -1 && (cmd == F_SETLK || cmd == F_SETLKW))
+		return 0;
+	return real.fcntl(fd, cmd, arg);
+}
