@@ -138,6 +138,86 @@ test_busy_processors_delay_nobody(void **state)
 	assert_int_equal(guest_leave(&g), 0);
 }
 
+/* Several frames in one write, so that the worker finds all of them in its inbox. */
+static void
+put_call(struct buf *b, uint32_t id, uint32_t number, const struct arg *args)
+{
+	struct buf one;
+
+	buf_init(&one, 1 << 20);
+	frame_begin(&one, id, number);
+	if (args != NULL)
+		assert_int_equal(ask_write(&one, call_by_number(number), args), CKR_OK);
+	frame_end(&one);
+	assert_true(buf_ok(&one));
+	buf_put_raw(b, one.data, one.len);
+	buf_free(&one);
+}
+
+static bool
+readable(const struct guest *g, int ms)
+{
+	return poll(&(struct pollfd){.fd = g->fd, .events = POLLIN}, 1, ms) == 1;
+}
+
+/*
+ * Others lay in the inbox when it began, so its reply may wait for theirs; but they are
+ * answered long before it is done, and nobody comes after it.
+ */
+static void
+test_last_reply_does_not_wait(void **state)
+{
+	struct grant grant = rig_grant();
+	CK_TOKEN_INFO info;
+	struct arg slow[ARGS_MAX] = {N(RIG_SLOT), P(&info)};
+	struct gate gate;
+	struct guest g;
+	struct frame f;
+	struct buf b;
+
+	(void)state;
+	attach_on_one_processor(&g, &grant);
+	guest_open(&g);
+	assert_int_equal(gate_open(&gate, &rig.gate), 0);
+	buf_init(&b, 1 << 20);
+	/* First as a call that is kept, then as one that is known to take long. */
+	for (int round = 0; round < 3; round++) {
+		struct arg args[ARGS_MAX] = {N(g.session), PL(&g, 16)};
+
+		gate_enter(&gate, GATE_EXCLUSIVE);
+		buf_reset(&b);
+		put_call(&b, 100, CALL_C_GetTokenInfo, slow);
+		for (uint32_t id = 0; id < 3; id++)
+			put_call(&b, id, CALL_C_GenerateRandom, args);
+		guest_send_raw(&g, b.data, b.len);
+		for (uint32_t id = 0; id < 3; id++) {
+			assert_true(readable(&g, 30000));
+			assert_true(guest_receive(&g, &f));
+			assert_in_range(f.id, 0, 2);
+			read_random(&g);
+		}
+		usleep(200000); /* until the watch rests */
+		gate_leave(&gate);
+		assert_true(readable(&g, 5000));
+		assert_true(guest_receive(&g, &f));
+		assert_int_equal(f.id, 100);
+		assert_int_equal(guest_read_reply(&g, CALL_C_GetTokenInfo, slow), CKR_OK);
+	}
+	/* A call that is none, when its thread has waited for others before. */
+	for (int i = 0; i < 4; i++) {
+		buf_reset(&b);
+		put_call(&b, 7, 999, NULL);
+		usleep(100000);
+		guest_send_raw(&g, b.data, b.len);
+		assert_true(readable(&g, 5000));
+		assert_true(guest_receive(&g, &f));
+		assert_int_equal(f.id, 7);
+	}
+	buf_free(&b);
+	gate_close(&gate);
+	assert_int_equal(guest_leave(&g), 0);
+}
+
 /* Another application is not held up by a key that is being generated: the gate is left. */
 static void
 test_keygen_leaves_the_gate(void **state)
@@ -416,6 +496,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_slow_call_delays_nobody),
 	    cmocka_unit_test(test_busy_processors_delay_nobody),
+	    cmocka_unit_test(test_last_reply_does_not_wait),
 	    cmocka_unit_test(test_keygen_leaves_the_gate),
 	    cmocka_unit_test(test_pipelined_pairs),
 	    cmocka_unit_test(test_more_requests_than_threads),
