@@ -156,6 +156,7 @@ serve_input(struct worker *w, struct worker_config *config)
 	w->pins = gate_pins(&w->gate);
 	reply_init(w);
 	pthread_mutex_init(&w->login_lock, NULL);
+	pthread_mutex_init(&w->open_lock, NULL);
 	sessions_init(&w->sessions, 8);
 	objects_init(&w->objects);
 	keycache_init(&w->keys);

@@ -4,6 +4,7 @@
 #include <openssl/hmac.h>
 #include <string.h>
 
+#include "common/secmem.h"
 #include "protocol/calls.h"
 #include "vsmd/worker/key_kinds.h"
 
@@ -79,7 +80,7 @@ mode_of(const CK_MECHANISM *m, size_t len, struct mode *ret)
 	switch (m->mechanism) {
 	case CKM_AES_ECB:
 		ret->cipher = by_length(len, EVP_aes_128_ecb, EVP_aes_192_ecb, EVP_aes_256_ecb);
-		return true;
+		return m->ulParameterLen == 0;
 	case CKM_AES_CBC_PAD:
 		ret->padded = true;
 		/* FALLTHROUGH */
@@ -95,7 +96,7 @@ mode_of(const CK_MECHANISM *m, size_t len, struct mode *ret)
 		memcpy(&ctr, m->pParameter, sizeof(ctr));
 		memcpy(ret->counter, ctr.cb, BLOCK);
 		ret->iv = ret->counter;
-		return ctr.ulCounterBits == 128; /* a shorter one may run out */
+		return ctr.ulCounterBits == 128; /* a shorter one soon runs out */
 	case CKM_AES_GCM:
 		ret->cipher = by_length(len, EVP_aes_128_gcm, EVP_aes_192_gcm, EVP_aes_256_gcm);
 		return m->pParameter != NULL && gcm_of(m, ret);
@@ -110,7 +111,7 @@ bytes_takes(uint32_t number, const CK_MECHANISM *m)
 	struct mode mode;
 
 	if (number == CALL_C_Sign)
-		return hmac_of(m->mechanism) != NULL;
+		return hmac_of(m->mechanism) != NULL && m->ulParameterLen == 0;
 	return (number == CALL_C_Encrypt || number == CALL_C_Decrypt) &&
 	    mode_of(m, BLOCK, &mode);
 }
@@ -166,27 +167,47 @@ decrypt(EVP_CIPHER_CTX *ctx, const struct mode *mode, struct job *job)
 {
 	CK_ULONG len = job->len - mode->tag;
 	int n = 0, end = 0;
+	bool ok;
 
 	if (mode->tag > 0 && EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, (int)mode->tag,
 	    (void *)(uintptr_t)(job->in + len)) != 1)
 		return false;
-	if (!EVP_CipherUpdate(ctx, job->out, &n, job->in, (int)len) ||
-	    !EVP_CipherFinal_ex(ctx, job->out + n, &end))
-		return false;
+	ok = (len == 0 || EVP_CipherUpdate(ctx, job->out, &n, job->in, (int)len)) &&
+	    EVP_CipherFinal_ex(ctx, job->out + n, &end);
+	/* It is not authentic. */
+	if (!ok)
+		sec_wipe(job->out, job->len);
 	job->done = (CK_ULONG)n + (CK_ULONG)end;
-	return true;
+	return ok;
+}
+
+/* SoftHSM2 does not let the counter go round. */
+static bool
+runs_out(const struct mode *mode, CK_ULONG len)
+{
+	uint64_t low = 0, blocks = (len + BLOCK - 1) / BLOCK;
+
+	for (size_t i = 0; i < BLOCK / 2; i++)
+		if (mode->counter[i] != 0xff)
+			return false;
+	for (size_t i = BLOCK / 2; i < BLOCK; i++)
+		low = low << 8 | mode->counter[i];
+	return blocks > 0 && blocks - 1 > UINT64_MAX - low;
 }
 
 /* Lengths that SoftHSM2 takes, and room that it takes for enough. */
 static bool
 fits(const struct mode *mode, const struct job *job, bool encrypts)
 {
+	if (mode->iv == mode->counter && runs_out(mode, job->len))
+		return false;
 	if (!encrypts)
-		return job->len > mode->tag && job->room >= job->len &&
+		return job->len >= mode->tag && job->room >= job->len &&
 		    (mode->stream || job->len % BLOCK == 0);
 	if (!mode->stream && !mode->padded && job->len % BLOCK != 0)
 		return false;
-	return job->room >= job->len + mode->tag + (mode->padded ? BLOCK : 0);
+	return job->room >= job->len + mode->tag +
+	    (mode->padded ? BLOCK - job->len % BLOCK : 0);
 }
 
 bool

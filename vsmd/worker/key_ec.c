@@ -10,7 +10,7 @@
 bool
 ec_takes(uint32_t number, const CK_MECHANISM *m)
 {
-	return number == CALL_C_Sign && m->mechanism == CKM_ECDSA;
+	return number == CALL_C_Sign && m->mechanism == CKM_ECDSA && m->ulParameterLen == 0;
 }
 
 static int
@@ -65,7 +65,8 @@ bool
 edwards_takes(uint32_t number, const CK_MECHANISM *m)
 {
 	/* With parameters it may be another variant. */
-	return number == CALL_C_Sign && m->mechanism == CKM_EDDSA && m->pParameter == NULL;
+	return number == CALL_C_Sign && m->mechanism == CKM_EDDSA && m->pParameter == NULL &&
+	    m->ulParameterLen == 0;
 }
 
 bool

@@ -3,6 +3,8 @@
  *
  * For each kind: which calls it takes with which mechanism, and one operation.  A compute
  * function returns false, with nothing of worth in job->out, where SoftHSM2 is to be asked.
+ * A mechanism that needs no parameter and comes with one is not taken: the parameter is
+ * the guest's to choose, and what is the same is told by a hash of it.
  */
 #ifndef CAAS_VSMD_WORKER_KEY_KINDS_H
 #define CAAS_VSMD_WORKER_KEY_KINDS_H

@@ -52,17 +52,40 @@ rsa_salted(const CK_MECHANISM *m)
 	return s != NULL && (s->form == PSS || s->form == PSS_HASHED);
 }
 
+/* SoftHSM2 knows OAEP with SHA-1, and overlooks a label: not for here (-1). */
+static int
+padding_of(const CK_MECHANISM *m)
+{
+	CK_RSA_PKCS_OAEP_PARAMS params;
+
+	switch (m->mechanism) {
+	case CKM_RSA_PKCS:
+		return m->ulParameterLen == 0 ? RSA_PKCS1_PADDING : -1;
+	case CKM_RSA_X_509:
+		return m->ulParameterLen == 0 ? RSA_NO_PADDING : -1;
+	case CKM_RSA_PKCS_OAEP:
+		if (m->pParameter == NULL || m->ulParameterLen != sizeof(params))
+			return -1;
+		memcpy(&params, m->pParameter, sizeof(params));
+		return params.hashAlg == CKM_SHA_1 && params.mgf == CKG_MGF1_SHA1 &&
+		    params.source == CKZ_DATA_SPECIFIED && params.pSourceData == NULL &&
+		    params.ulSourceDataLen == 0 ? RSA_PKCS1_OAEP_PADDING : -1;
+	default:
+		return -1;
+	}
+}
+
 bool
 rsa_takes(uint32_t number, const CK_MECHANISM *m)
 {
 	switch (number) {
 	case CALL_C_Sign:
-		return find(m->mechanism) != NULL &&
-		    (!rsa_salted(m) || (m->pParameter != NULL &&
-		    m->ulParameterLen == sizeof(CK_RSA_PKCS_PSS_PARAMS)));
+		if (rsa_salted(m))
+			return m->pParameter != NULL &&
+			    m->ulParameterLen == sizeof(CK_RSA_PKCS_PSS_PARAMS);
+		return find(m->mechanism) != NULL && m->ulParameterLen == 0;
 	case CALL_C_Decrypt:
-		return m->mechanism == CKM_RSA_PKCS || m->mechanism == CKM_RSA_X_509 ||
-		    m->mechanism == CKM_RSA_PKCS_OAEP;
+		return padding_of(m) >= 0;
 	default:
 		return false;
 	}
@@ -195,26 +218,6 @@ sign(RSA *rsa, int size, struct job *job)
 	}
 	job->done = (CK_ULONG)size;
 	return ok;
-}
-
-/* SoftHSM2 knows OAEP with SHA-1 and no label only. */
-static int
-padding_of(const CK_MECHANISM *m)
-{
-	CK_RSA_PKCS_OAEP_PARAMS params;
-
-	switch (m->mechanism) {
-	case CKM_RSA_PKCS:
-		return RSA_PKCS1_PADDING;
-	case CKM_RSA_X_509:
-		return RSA_NO_PADDING;
-	default:
-		if (m->pParameter == NULL || m->ulParameterLen != sizeof(params))
-			return -1;
-		memcpy(&params, m->pParameter, sizeof(params));
-		return params.hashAlg == CKM_SHA_1 && params.mgf == CKG_MGF1_SHA1 &&
-		    params.ulSourceDataLen == 0 ? RSA_PKCS1_OAEP_PADDING : -1;
-	}
 }
 
 static bool

@@ -10,6 +10,7 @@
 #include "vsmd/worker/state.h"
 
 #define UNPROVEN_MAX 16 /* keys in a row that were not what SoftHSM2 used */
+#define EVERYTHING ((uint64_t)1 << 32) /* in drops */
 
 void
 keycache_init(struct keycache *c)
@@ -49,7 +50,7 @@ void
 keycache_drop(struct keycache *c)
 {
 	/* First: what is being learnt now must not come in afterwards. */
-	atomic_fetch_add(&c->drops, 1);
+	atomic_fetch_add(&c->drops, EVERYTHING);
 	drop(c, false);
 }
 
@@ -80,13 +81,27 @@ handle_of(const struct request *r)
 	return r->args_of[1][2].len;
 }
 
-/* The kind of key that the request is about; KEY_NONE: nothing for the cache. */
+/*
+ * The kind of key that the request is about; KEY_NONE: nothing for the cache.  Nor are no
+ * data: a key does not compute with them, so they would count as unproven.
+ */
 static enum key_kind
 kind_of(const struct request *r)
 {
 	const CK_MECHANISM *m = r->begin->args[2] == ARG_OBJECT ? mech_of(r) : NULL;
+	const struct arg *in = &r->args_of[0][1];
 
-	return m != NULL ? key_kind_for(r->call->number, m) : KEY_NONE;
+	return m != NULL && in->ptr != NULL && in->len > 0
+	    ? key_kind_for(r->call->number, m) : KEY_NONE;
+}
+
+/* Since it was entered, or while it was learnt. */
+static bool
+dropped(const struct cached *e, const struct keycache *c)
+{
+	uint64_t since = atomic_load(&c->drops) ^ e->drops;
+
+	return e->object.token ? since >= EVERYTHING : since != 0;
 }
 
 static struct keycache_set *
@@ -98,10 +113,13 @@ set_of(struct keycache *c, uint32_t number, CK_OBJECT_HANDLE handle, uint64_t sh
 	return &c->set[(h ^ h >> 29) % KEYCACHE_SETS];
 }
 
+/* The mechanism itself is no matter of a hash, which could be made to fit. */
 static bool
-same(const struct cached *e, uint32_t number, CK_OBJECT_HANDLE handle, uint64_t shape)
+same(const struct cached *e, uint32_t number, CK_OBJECT_HANDLE handle,
+    CK_MECHANISM_TYPE mechanism, uint64_t shape)
 {
-	return e->number == number && e->handle == handle && e->shape == shape;
+	return e->number == number && e->handle == handle && e->mechanism == mechanism &&
+	    e->shape == shape;
 }
 
 struct cached *
@@ -112,8 +130,8 @@ keycache_get(struct request *r)
 	uint64_t shape, epoch = r->reply.epoch;
 	struct keycache_set *set;
 
-	if (atomic_load(&c->off) || r->turn.session == NULL || r->turn.session->busy ||
-	    kind_of(r) == KEY_NONE)
+	if (atomic_load(&c->off) || r->turn.session == NULL || r->turn.session->closed ||
+	    r->turn.session->busy || kind_of(r) == KEY_NONE)
 		return NULL;
 	/* Nobody else's change leaves a key behind here. */
 	if (atomic_load(&c->epoch) != epoch) {
@@ -127,8 +145,8 @@ keycache_get(struct request *r)
 	for (size_t i = 0; i < KEYCACHE_WAYS && entry == NULL; i++) {
 		struct cached *e = set->way[i];
 
-		if (e != NULL && same(e, r->call->number, handle_of(r), shape) &&
-		    e->epoch == epoch && e->drops == atomic_load(&c->drops))
+		if (e != NULL && same(e, r->call->number, handle_of(r),
+		    mech_of(r)->mechanism, shape) && e->epoch == epoch && !dropped(e, c))
 			entry = e;
 	}
 	if (entry != NULL)
@@ -178,7 +196,7 @@ entry_of(struct request *r, struct key *key)
 		return NULL;
 	*entry = (struct cached){.users = 1, .epoch = r->reply.epoch, .drops = r->drops,
 	    .number = r->call->number, .handle = handle_of(r),
-	    .shape = mech_shape(mech_of(r)), .key = key};
+	    .mechanism = mech_of(r)->mechanism, .shape = mech_shape(mech_of(r)), .key = key};
 	if (serve_enter(r, GATE_SHARED) == CKR_OK) {
 		may = objects_get(r->w, r->args[0].len, entry->handle, &entry->object) &&
 		    !(entry->object.class == CKO_PRIVATE_KEY && always_authenticate(r));
@@ -201,7 +219,8 @@ way_for(struct keycache_set *set, const struct cached *entry)
 
 		if (*e == NULL)
 			free_way = e;
-		else if (same(*e, entry->number, entry->handle, entry->shape))
+		else if (same(*e, entry->number, entry->handle, entry->mechanism,
+		    entry->shape))
 			return e;
 	}
 	return free_way != NULL ? free_way : &set->way[set->victim++ % KEYCACHE_WAYS];
@@ -215,7 +234,7 @@ enter(struct keycache *c, struct cached *entry)
 
 	pthread_mutex_lock(&set->lock);
 	/* It may have been dropped while it was learnt. */
-	if (entry->drops == atomic_load(&c->drops)) {
+	if (!dropped(entry, c)) {
 		way = way_for(set, entry);
 		keycache_put(*way);
 		*way = entry;

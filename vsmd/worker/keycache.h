@@ -9,9 +9,10 @@
  *
  *	the token's store changed (any application's commit)       the epoch
  *	this application logged in or out, changed a PIN, changed
- *	or destroyed an object, made the token                     keycache_drop()
- *	a session with session objects was closed                  keycache_drop_objects()
- *	the session has an operation already                       struct session
+ *	or destroyed an object, made the token, closed its last
+ *	session                                                    keycache_drop()
+ *	another session was closed, perhaps with session objects   keycache_drop_objects()
+ *	the session is closed, or has an operation already         struct session
  *
  * Keys with CKA_ALWAYS_AUTHENTICATE are never entered.  At most KEYCACHE_MAX are, in sets
  * of KEYCACHE_WAYS by a hash; in a full set a new one takes the place of another.
@@ -34,10 +35,11 @@
 struct cached {
 	atomic_uint users;    /* its place is one */
 	uint64_t epoch;
-	unsigned drops;
+	uint64_t drops;
 	uint32_t number;      /* of the call that does it */
 	CK_OBJECT_HANDLE handle;
-	uint64_t shape;       /* of the mechanism */
+	CK_MECHANISM_TYPE mechanism;
+	uint64_t shape;       /* of its parameter */
 	struct object object; /* as policy and audit saw it */
 	struct key *key;
 };
@@ -48,7 +50,7 @@ struct keycache {
 		unsigned victim; /* the next to go */
 		struct cached *way[KEYCACHE_WAYS];
 	} set[KEYCACHE_SETS];
-	atomic_uint drops;
+	_Atomic uint64_t drops;   /* of everything << 32, of what is not on the token */
 	_Atomic uint64_t epoch;   /* of what is in it */
 	atomic_bool off;          /* SoftHSM2 does not do what learn.c expects */
 	atomic_uint unproven;

@@ -67,6 +67,7 @@ ready(void)
 void
 learn_begin(enum key_kind kind)
 {
+	key_free(noted.got);
 	noted.want = kind;
 	noted.got = NULL;
 }

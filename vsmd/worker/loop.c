@@ -69,9 +69,9 @@ in_a_crowd(struct request *r)
 	bool other = session != p->last_session;
 
 	if (inbox_has_other(&r->w->inbox, session) ||
-	    (other && (p->suspect || atomic_load(&p->outstanding) > 1)))
+	    (other && (atomic_load(&p->suspect) || atomic_load(&p->outstanding) > 1)))
 		p->crowd = CROWD;
-	p->suspect = false;
+	atomic_store(&p->suspect, false);
 	p->last_session = session;
 	if (p->crowd > 0)
 		p->crowd--;
@@ -115,8 +115,9 @@ look_around(struct request *r)
 {
 	struct pool *p = &r->w->pool;
 
-	if (r->call != NULL && (cost_of(r) > CHEAP || ++p->sample % SAMPLE == 0))
-		p->suspect = somebody_waits(r->w);
+	if (r->call != NULL &&
+	    (cost_of(r) > CHEAP || atomic_fetch_add(&p->sample, 1) % SAMPLE == 0))
+		atomic_store(&p->suspect, somebody_waits(r->w));
 }
 
 /* The cost without the noise: it falls at once and rises slowly. */
@@ -153,15 +154,16 @@ static bool
 finish(struct request *r, struct seat *seat)
 {
 	struct worker *w = r->w;
-	bool ok;
+	bool reads = pool_holds(&w->pool, seat), ok;
 
 	turn_done(&w->sessions, &r->turn);
-	if (seat->role != 0)
+	if (reads)
 		look_around(r);
 	if (r->aside)
 		atomic_fetch_sub(&w->pool.aside, 1);
 	pool_forget(&w->pool, seat);
-	ok = reply_send(r, !r->last && seat->waiting >= w->pool.processors);
+	ok = reply_send(r, reads && seat->waiting >= w->pool.processors);
+	seat->waiting = 0;
 	clean(r);
 	if (!ok || r->last)
 		worker_end(w, r->again ? 0 : 1);

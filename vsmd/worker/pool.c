@@ -233,6 +233,19 @@ pool_keep(struct worker *w, struct seat *seat)
 }
 
 bool
+pool_holds(struct pool *p, const struct seat *seat)
+{
+	return seat->role != 0 && atomic_load(&p->role) == seat->role;
+}
+
+void
+pool_stir(struct pool *p)
+{
+	if (atomic_load(&p->resting) != TICKING)
+		wake_watch(p);
+}
+
+bool
 pool_note(struct pool *p, struct seat *seat, uint32_t id)
 {
 	uint64_t key = (uint64_t)id + 1;
@@ -336,14 +349,15 @@ watch(struct worker *w, struct watch *x)
 		wait_ms(p, due < POOL_TICK && due > 0 ? due : POOL_TICK);
 		return;
 	}
-	/* Say that we rest, then look once more: pool_begin() does it the other way round. */
+	/* Say that we rest, then look once more: pool_begin() and pool_stir() do it the
+	 * other way round. */
 	if (atomic_load(&p->outstanding) > 0 && w->silence) {
 		atomic_store(&p->resting, UNTIL_BEAT);
-		if (atomic_load(&p->role) == x->role)
+		if (atomic_load(&p->role) == x->role && !reply_waits(w))
 			wait_ms(p, due > 0 ? due : 1);
 	} else {
 		atomic_store(&p->resting, UNTIL_REQUEST);
-		if (atomic_load(&p->role) == x->role &&
+		if (atomic_load(&p->role) == x->role && !reply_waits(w) &&
 		    (atomic_load(&p->outstanding) == 0 || !w->silence) &&
 		    !atomic_load(&p->ended))
 			pthread_cond_wait(&p->watch, &p->lock);

@@ -50,9 +50,10 @@ struct pool {
 	atomic_uint cost[3][CALL_COUNT_]; /* ns; of fused requests; of FRAME_FETCH */
 	/* The reader's: */
 	int crowd;             /* requests for which a crowd is expected */
-	unsigned sample;
-	bool suspect;          /* bytes had arrived when the last call was done */
 	CK_ULONG last_session;
+	/* Guesses of who has just been it: */
+	atomic_uint sample;
+	atomic_bool suspect;   /* bytes had arrived when the last call was done */
 };
 
 /* What a thread knows of itself. */
@@ -82,6 +83,10 @@ void pool_vacate(struct worker *w, struct seat *seat);
 void pool_begin(struct worker *w, struct seat *seat, unsigned waiting);
 /* True when the role is still ours: read the next frame at once. */
 bool pool_keep(struct worker *w, struct seat *seat);
+/* The role was not taken from this seat yet; it may be at any moment, while it serves. */
+bool pool_holds(struct pool *p, const struct seat *seat);
+/* Something is left for the watch to do: it does not rest. */
+void pool_stir(struct pool *p);
 /* Threads that compute, or are about to look for something to compute. */
 unsigned pool_active(struct pool *p);
 /* False when the id is outstanding already. Reader only. */

@@ -117,8 +117,11 @@ reply_send(struct request *r, bool busy)
 		log_error("a reply did not fit a frame, channel closed");
 		return false;
 	}
-	if (!r->last && defer(w, &r->out, busy))
+	if (!r->last && defer(w, &r->out, busy)) {
+		/* Who was busy may have nothing to do after all. */
+		pool_stir(&w->pool);
 		return true;
+	}
 	pthread_mutex_lock(&w->write_lock);
 	ok = write_out(w, &r->out);
 	pthread_mutex_unlock(&w->write_lock);

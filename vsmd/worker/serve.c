@@ -276,15 +276,7 @@ forget_keys(struct request *r)
 	case CLASS_DESTROY:
 		keycache_drop(&w->keys);
 		break;
-	default:
-		if (r->call->number != CALL_C_CloseSession &&
-		    r->call->number != CALL_C_CloseAllSessions)
-			break;
-		/* With the last session goes the login. */
-		if (sessions_count(&w->sessions) == 0)
-			keycache_drop(&w->keys);
-		else
-			keycache_drop_objects(&w->keys);
+	default: /* sessions: session.c */
 		break;
 	}
 }

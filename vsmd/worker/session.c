@@ -3,24 +3,36 @@
 
 #include "protocol/invoke.h"
 
-CK_RV
-session_open(struct request *r, CK_FLAGS flags, CK_SESSION_HANDLE *ret)
+/* With open_lock held. */
+static CK_RV
+open_counted(struct worker *w, CK_FLAGS flags, CK_SESSION_HANDLE *ret)
 {
-	struct worker *w = r->w;
 	CK_RV rv;
 
 	if (!sessions_reserve(&w->sessions))
 		return CKR_SESSION_COUNT;
-	if ((rv = serve_enter(r, GATE_SHARED)) == CKR_OK) {
-		rv = w->fl->C_OpenSession(w->slot, flags, NULL, NULL, ret);
-		serve_leave(r);
-	}
+	rv = w->fl->C_OpenSession(w->slot, flags, NULL, NULL, ret);
 	if (rv != CKR_OK) {
 		sessions_add(&w->sessions, 0);
 	} else if (!sessions_add(&w->sessions, *ret)) {
 		(void)w->fl->C_CloseSession(*ret);
 		rv = CKR_HOST_MEMORY;
 	}
+	return rv;
+}
+
+CK_RV
+session_open(struct request *r, CK_FLAGS flags, CK_SESSION_HANDLE *ret)
+{
+	struct worker *w = r->w;
+	CK_RV rv;
+
+	if ((rv = serve_enter(r, GATE_SHARED)) != CKR_OK)
+		return rv;
+	pthread_mutex_lock(&w->open_lock);
+	rv = open_counted(w, flags, ret);
+	pthread_mutex_unlock(&w->open_lock);
+	serve_leave(r);
 	return rv;
 }
 
@@ -37,13 +49,21 @@ static CK_RV
 close_session(struct request *r, CK_SESSION_HANDLE handle)
 {
 	struct worker *w = r->w;
+	bool last = false;
 	CK_RV rv;
 
 	login_lock(r);
+	pthread_mutex_lock(&w->open_lock);
 	rv = w->fl->C_CloseSession(handle);
-	/* SoftHSM2 logs out with the last session. */
-	if (rv == CKR_OK && r->turn.session != NULL &&
-	    sessions_remove(&w->sessions, r->turn.session) && w->user >= 0)
+	if (rv == CKR_OK && r->turn.session != NULL)
+		last = sessions_remove(&w->sessions, r->turn.session);
+	/* SoftHSM2 logs out with the last session, and forgets all handles. */
+	if (last)
+		keycache_drop(&w->keys);
+	else
+		keycache_drop_objects(&w->keys);
+	pthread_mutex_unlock(&w->open_lock);
+	if (last && w->user >= 0)
 		login_gone(r);
 	pthread_mutex_unlock(&w->login_lock);
 	return rv;

@@ -2,8 +2,8 @@
  * state.h - what the files of the worker share; nothing outside vsmd/worker uses it.
  *
  * One struct worker per process; one struct request per serving thread.  Order of locks:
- * a session's turn, then the gate, then one of the short mutexes (sessions, objects,
- * lookup, login, store), never two of these at once.
+ * a session's turn, login_lock, the gate, open_lock, then one of the short mutexes
+ * (sessions, objects, keys, lookup, store), never two of these at once.
  */
 #ifndef CAAS_VSMD_WORKER_STATE_H
 #define CAAS_VSMD_WORKER_STATE_H
@@ -68,6 +68,7 @@ struct worker {
 
 	pthread_mutex_t login_lock; /* one login, logout or PIN change at a time */
 	int user;                   /* CKU_SO, CKU_USER, or -1 */
+	pthread_mutex_t open_lock;  /* SoftHSM2's sessions and ours become more, or fewer */
 	bool resumed;               /* FRAME_RESUME came, or a call: only the first may be one */
 };
 
@@ -87,7 +88,7 @@ struct request {
 	struct arg args_of[2][ARGS_MAX]; /* arguments of the call, of the beginning */
 	struct turn turn;            /* in the session of args[0] */
 	struct cached *cached;       /* the key of a fused request, or NULL */
-	unsigned drops;              /* of the cache, when it was begun to learn */
+	uint64_t drops;              /* of the cache, when it was begun to learn */
 	struct reply reply;
 	struct object_ref refs[REQUEST_REFS]; /* for calls with at most two handles */
 	uint8_t ticket[WORKER_TICKET_MAX];

@@ -148,6 +148,7 @@ open_worker(struct worker *w, const struct worker_config *config)
 	atomic_store(&w->pins, config->pins);
 	reply_init(w);
 	pthread_mutex_init(&w->login_lock, NULL);
+	pthread_mutex_init(&w->open_lock, NULL);
 	sessions_init(&w->sessions, config->nursery->max_sessions);
 	objects_init(&w->objects);
 	keycache_init(&w->keys);

@@ -23,9 +23,11 @@ static CK_FUNCTION_LIST *real, counting;
 static unsigned asked; /* SoftHSM2, for a beginning */
 static bool lies;      /* what it signs is wrong */
 static CK_SESSION_HANDLE session;
-static CK_RV begun;
 static uint8_t out[512];
-static CK_ULONG out_len;
+static __thread CK_RV begun; /* of the last request */
+static __thread CK_ULONG out_len;
+static pthread_t opener; /* see close_while_another_opens() */
+static bool opens;
 
 static CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
 
@@ -60,18 +62,16 @@ sign_or_lie(CK_SESSION_HANDLE s, CK_BYTE_PTR in, CK_ULONG len, CK_BYTE_PTR to, C
 	return rv;
 }
 
-/* As loop.c does it with a frame. */
-static CK_RV
-serve_it(uint32_t begin, const struct arg *begin_args, uint32_t number, const struct arg *args)
+/* As loop.c does it with a frame: it is read, its turn will come; */
+static struct request *
+arrive(uint32_t begin, const struct arg *begin_args, uint32_t number, const struct arg *args)
 {
 	struct request *r = calloc(1, sizeof(*r));
-	struct seat seat = {0};
-	struct buf b;
-	CK_RV rv;
 
 	assert_non_null(r);
 	r->w = &w;
-	r->seat = &seat;
+	r->seat = calloc(1, sizeof(*r->seat));
+	assert_non_null(r->seat);
 	r->args = r->args_of[0];
 	assert_int_equal(gate_open(&r->gate, &w.gate), 0);
 	arena_init(&r->arena, 1 << 20);
@@ -89,20 +89,38 @@ serve_it(uint32_t begin, const struct arg *begin_args, uint32_t number, const st
 		r->begin = call_by_number(begin);
 		memcpy(r->args_of[1], begin_args, sizeof(r->args_of[1]));
 	}
-	assert_true(turn_take(&w.sessions, args[0].len, false, &r->turn));
+	(void)turn_take(&w.sessions, args[0].len, false, &r->turn);
+	return r;
+}
+
+/* and is served. */
+static CK_RV
+answer(struct request *r)
+{
+	struct buf b;
+	CK_RV rv;
+
+	turn_wait(&w.sessions, &r->turn);
 	serve(r);
 	turn_done(&w.sessions, &r->turn);
 	rv = r->reply.rv;
 	out_len = r->args[2].room;
 	buf_view(&b, r->out.data + FRAME_HEADER, 8);
-	begun = begin != 0 ? buf_get_u64(&b) : CKR_OK;
+	begun = r->begin != NULL ? buf_get_u64(&b) : CKR_OK;
 	assert_null(r->cached);
 	arena_free(&r->arena);
 	buf_free(&r->out);
 	turn_free(&r->turn);
 	gate_close(&r->gate);
+	free(r->seat);
 	free(r);
 	return rv;
+}
+
+static CK_RV
+serve_it(uint32_t begin, const struct arg *begin_args, uint32_t number, const struct arg *args)
+{
+	return answer(arrive(begin, begin_args, number, args));
 }
 
 #define PLAIN(name, ...)                                                                 \
@@ -382,6 +400,122 @@ test_what_does_not_succeed(void **state)
 	}
 }
 
+/* SoftHSM2 ends a counter where it would begin anew. */
+static void
+test_counter_runs_out(void **state)
+{
+	CK_AES_CTR_PARAMS ctr = {.ulCounterBits = 128};
+	CK_MECHANISM m = {CKM_AES_CTR, &ctr, sizeof(ctr)};
+	CK_OBJECT_HANDLE aes = secret(CKK_AES, 16);
+	uint8_t plain[64];
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(use(CALL_C_Encrypt, &m, aes, text, 33, sizeof(out)), CKR_OK);
+		assert_int_equal(use(CALL_C_Decrypt, &m, aes, text, 33, sizeof(out)), CKR_OK);
+	}
+	memset(ctr.cb, 0xff, sizeof(ctr.cb));
+	for (unsigned last = 0xfc; last <= 0xff; last++)
+		for (CK_ULONG len = 15; len <= 64; len++) {
+			CK_ULONG n = sizeof(plain);
+			CK_RV rv;
+
+			ctr.cb[15] = (uint8_t)last;
+			assert_int_equal(real->C_EncryptInit(session, &m, aes), CKR_OK);
+			rv = real->C_Encrypt(
+			    session, (CK_BYTE_PTR)(uintptr_t)text, len, plain, &n);
+			assert_int_equal(use(CALL_C_Encrypt, &m, aes, text, len, sizeof(out)), rv);
+			if (rv == CKR_OK)
+				assert_memory_equal(out, plain, len);
+			assert_int_equal(use(CALL_C_Decrypt, &m, aes, text, len, sizeof(out)),
+			    rv == CKR_OK ? CKR_OK : CKR_ENCRYPTED_DATA_LEN_RANGE);
+		}
+}
+
+/* A parameter where there should be none, and one that says too much: SoftHSM2 judges. */
+static void
+test_parameters(void **state)
+{
+	static const CK_MECHANISM_TYPE types[] = {CKM_RSA_PKCS, CKM_RSA_X_509,
+	    CKM_SHA256_RSA_PKCS, CKM_SHA256_HMAC};
+	CK_RSA_PKCS_OAEP_PARAMS oaep = {CKM_SHA_1, CKG_MGF1_SHA1, CKZ_DATA_SPECIFIED, NULL, 0};
+	CK_MECHANISM m = {CKM_RSA_PKCS_OAEP, &oaep, sizeof(oaep)};
+	CK_OBJECT_HANDLE pub, prv = rsa(false, &pub), hmac = secret(CKK_GENERIC_SECRET, 32);
+	uint8_t cipher[128];
+	CK_ULONG n = sizeof(cipher);
+	unsigned before;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		CK_MECHANISM plain = {types[i], NULL, 0}, with = {types[i], cipher, 100};
+		CK_OBJECT_HANDLE key = types[i] == CKM_SHA256_HMAC ? hmac : prv;
+
+		prime(&plain, key);
+		before = asked;
+		for (unsigned k = 0; k < 3; k++)
+			assert_int_equal(sign(&with, key), CKR_OK);
+		assert_int_equal(asked, before + 3);
+	}
+	assert_int_equal(real->C_EncryptInit(session, &m, pub), CKR_OK);
+	assert_int_equal(
+	    real->C_Encrypt(session, (CK_BYTE_PTR)(uintptr_t)text, 32, cipher, &n), CKR_OK);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(use(CALL_C_Decrypt, &m, prv, cipher, n, sizeof(out)), CKR_OK);
+	for (int i = 0; i < 3; i++) {
+		CK_ULONG room = sizeof(out);
+		CK_RV rv;
+
+		oaep.source = i == 0 ? 0 : CKZ_DATA_SPECIFIED;
+		oaep.pSourceData = i == 0 ? NULL : cipher;
+		oaep.ulSourceDataLen = i == 2 ? 4 : 0;
+		before = asked;
+		rv = use(CALL_C_Decrypt, &m, prv, cipher, n, sizeof(out));
+		assert_int_equal(asked, before + 1);
+		if (real->C_DecryptInit(session, &m, prv) == CKR_OK)
+			assert_int_equal(rv, real->C_Decrypt(session, cipher, n, out, &room));
+		else
+			assert_int_equal(rv, begun);
+	}
+}
+
+/* Nothing to sign, nothing in the ciphertext: no sign of a SoftHSM2 that is not known. */
+static void
+test_empty(void **state)
+{
+	uint8_t iv[16] = {0};
+	CK_GCM_PARAMS_V3 gcm = {iv, 12, 96, NULL, 0, 128};
+	CK_MECHANISM m = {CKM_SHA256_HMAC, NULL, 0}, gcm_m = {CKM_AES_GCM, &gcm, sizeof(gcm)};
+	CK_MECHANISM cbc_m = {CKM_AES_CBC_PAD, iv, sizeof(iv)};
+	CK_OBJECT_HANDLE key = secret(CKK_GENERIC_SECRET, 32), aes = secret(CKK_AES, 16);
+	uint8_t cipher[16];
+	unsigned before;
+
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(use(CALL_C_Sign, &m, key, text, 0, sizeof(out)), CKR_OK);
+		assert_int_equal(use(CALL_C_Encrypt, &gcm_m, aes, text, 0, sizeof(out)), CKR_OK);
+		assert_int_equal(out_len, 16);
+		memcpy(cipher, out, 16);
+		assert_int_equal(use(CALL_C_Decrypt, &gcm_m, aes, cipher, 16, sizeof(out)), CKR_OK);
+		assert_int_equal(out_len, 0);
+		before = asked;
+	}
+	assert_false(w.keys.off);
+	assert_int_equal(use(CALL_C_Decrypt, &gcm_m, aes, cipher, 16, sizeof(out)), CKR_OK);
+	assert_int_equal(asked, before);
+	/* The room that SoftHSM2 asks for is enough. */
+	for (int i = 0; i < 4; i++) {
+		before = asked;
+		assert_int_equal(use(CALL_C_Encrypt, &cbc_m, aes, text, 33, 48), CKR_OK);
+		assert_int_equal(out_len, 48);
+	}
+	assert_int_equal(asked, before);
+	assert_int_equal(use(CALL_C_Encrypt, &cbc_m, aes, text, 32, 47), CKR_BUFFER_TOO_SMALL);
+	assert_int_equal(PLAIN(C_Encrypt, {.len = session},
+			     {.ptr = (void *)(uintptr_t)text, .len = 32},
+			     {.ptr = out, .plen = &(CK_ULONG){48}}), CKR_OK);
+}
+
 static void
 test_another_operation_is_active(void **state)
 {
@@ -456,6 +590,7 @@ test_session_closed(void **state)
 	CK_MECHANISM m = {CKM_RSA_PKCS, NULL, 0};
 	CK_SESSION_HANDLE first = session, second;
 	CK_OBJECT_HANDLE key, token;
+	unsigned before;
 
 	(void)state;
 	assert_int_equal(PLAIN(C_OpenSession, {.len = RIG_SLOT},
@@ -468,7 +603,78 @@ test_session_closed(void **state)
 	prime(&m, key);
 	prime(&m, token);
 	assert_int_equal(PLAIN(C_CloseSession, {.len = second}), CKR_OK);
+	before = asked;
+	assert_int_equal(sign(&m, token), CKR_OK);
+	assert_int_equal(asked, before); /* that one is as it was */
 	assert_refused(&m, key);
+}
+
+/* It was sent behind C_CloseSession, in one breath. */
+static void
+test_asked_in_a_closed_session(void **state)
+{
+	CK_MECHANISM m = {CKM_RSA_PKCS, NULL, 0};
+	CK_SESSION_HANDLE second;
+	CK_OBJECT_HANDLE key = rsa(true, NULL);
+	struct request *close, *behind;
+
+	(void)state;
+	assert_int_equal(PLAIN(C_OpenSession, {.len = RIG_SLOT},
+			     {.len = CKF_SERIAL_SESSION | CKF_RW_SESSION}, {0}, {0},
+			     {.ptr = &second}), CKR_OK);
+	prime(&m, key);
+	close = arrive(0, NULL, CALL_C_CloseSession,
+	    (const struct arg[ARGS_MAX]){{.len = second}});
+	behind = arrive(CALL_C_SignInit,
+	    (const struct arg[ARGS_MAX]){{.len = second}, {.ptr = &m}, {.len = key}},
+	    CALL_C_Sign, (const struct arg[ARGS_MAX]){{.len = second},
+	    {.ptr = (void *)(uintptr_t)text, .len = 32},
+	    {.ptr = out, .plen = &(CK_ULONG){sizeof(out)}}});
+	assert_int_equal(answer(close), CKR_OK);
+	prime(&m, key); /* whatever the closing dropped */
+	assert_int_equal(answer(behind), CKR_SESSION_HANDLE_INVALID);
+	assert_int_equal(begun, CKR_SESSION_HANDLE_INVALID);
+}
+
+static void *
+open_meanwhile(void *ret)
+{
+	assert_int_equal(PLAIN(C_OpenSession, {.len = RIG_SLOT},
+			     {.len = CKF_SERIAL_SESSION | CKF_RW_SESSION}, {0}, {0},
+			     {.ptr = ret}), CKR_OK);
+	return NULL;
+}
+
+static CK_RV
+close_while_another_opens(CK_SESSION_HANDLE s)
+{
+	CK_RV rv = real->C_CloseSession(s);
+
+	if (opens) {
+		opens = false;
+		assert_int_equal(
+		    pthread_create(&opener, NULL, open_meanwhile, &session), 0);
+		usleep(100000);
+	}
+	return rv;
+}
+
+/* With the last session went the login, although there is another by now. */
+static void
+test_last_session_closed(void **state)
+{
+	CK_MECHANISM m = {CKM_RSA_PKCS, NULL, 0};
+	CK_OBJECT_HANDLE key = rsa(true, NULL);
+
+	(void)state;
+	prime(&m, key);
+	assert_int_equal(sessions_count(&w.sessions), 1);
+	opens = true;
+	assert_int_equal(PLAIN(C_CloseSession, {.len = session}), CKR_OK);
+	pthread_join(opener, NULL);
+	assert_int_equal(sessions_count(&w.sessions), 1);
+	assert_refused(&m, key);
+	assert_int_equal(real->C_Login(session, CKU_USER, (CK_UTF8CHAR_PTR)USER_PIN, 8), CKR_OK);
 }
 
 static void
@@ -601,10 +807,12 @@ start(void **state)
 	counting.C_EncryptInit = count_encrypt;
 	counting.C_DecryptInit = count_decrypt;
 	counting.C_Sign = sign_or_lie;
+	counting.C_CloseSession = close_while_another_opens;
 	w.fl = &counting;
 	w.pool.processors = 2;
 	reply_init(&w);
 	pthread_mutex_init(&w.login_lock, NULL);
+	pthread_mutex_init(&w.open_lock, NULL);
 	sessions_init(&w.sessions, 0);
 	objects_init(&w.objects);
 	keycache_init(&w.keys);
@@ -637,11 +845,16 @@ main(void)
 	    cmocka_unit_test(test_signatures),
 	    cmocka_unit_test(test_ciphers),
 	    cmocka_unit_test(test_what_does_not_succeed),
+	    cmocka_unit_test(test_counter_runs_out),
+	    cmocka_unit_test(test_parameters),
+	    cmocka_unit_test(test_empty),
 	    cmocka_unit_test(test_another_operation_is_active),
 	    cmocka_unit_test(test_destroyed),
 	    cmocka_unit_test(test_attribute_changed),
 	    cmocka_unit_test(test_changed_by_another),
 	    cmocka_unit_test(test_session_closed),
+	    cmocka_unit_test(test_asked_in_a_closed_session),
+	    cmocka_unit_test(test_last_session_closed),
 	    cmocka_unit_test(test_logged_out),
 	    cmocka_unit_test(test_always_authenticate),
 	    cmocka_unit_test(test_unproven),

@@ -83,19 +83,18 @@ test_slow_call_delays_nobody(void **state)
 	assert_int_equal(guest_leave(&g), 0);
 }
 
-/* A worker that has one processor. */
+/* A worker that has `n` processors, or all that there are. */
 static void
-attach_on_one_processor(struct guest *g, const struct grant *grant)
+attach_on(struct guest *g, const struct grant *grant, int n)
 {
-	cpu_set_t all, one;
-	int cpu = 0;
+	cpu_set_t all, some;
 
 	assert_int_equal(sched_getaffinity(rig.nursery, sizeof(all), &all), 0);
-	while (!CPU_ISSET(cpu, &all))
-		cpu++;
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	assert_int_equal(sched_setaffinity(rig.nursery, sizeof(one), &one), 0);
+	CPU_ZERO(&some);
+	for (int cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&some) < n; cpu++)
+		if (CPU_ISSET(cpu, &all))
+			CPU_SET(cpu, &some);
+	assert_int_equal(sched_setaffinity(rig.nursery, sizeof(some), &some), 0);
 	guest_attach(g, &rig, grant, 0);
 	assert_int_equal(sched_setaffinity(rig.nursery, sizeof(all), &all), 0);
 }
@@ -115,7 +114,7 @@ test_busy_processors_delay_nobody(void **state)
 	struct frame f;
 
 	(void)state;
-	attach_on_one_processor(&g, &grant);
+	attach_on(&g, &grant, 1);
 	guest_open(&g);
 	assert_int_equal(gate_open(&gate, &rig.gate), 0);
 	/* The first time it is not known yet: it is learned from its wait for the gate. */
@@ -136,6 +135,235 @@ test_busy_processors_delay_nobody(void **state)
 	}
 	gate_close(&gate);
 	assert_int_equal(guest_leave(&g), 0);
+}
+
+/* Several frames in one write, so that the worker finds all of them in its inbox. */
+static void
+put_call(struct buf *b, uint32_t id, uint32_t number, const struct arg *args)
+{
+	struct buf one;
+
+	buf_init(&one, 1 << 20);
+	frame_begin(&one, id, number);
+	if (args != NULL)
+		assert_int_equal(ask_write(&one, call_by_number(number), args), CKR_OK);
+	frame_end(&one);
+	assert_true(buf_ok(&one));
+	buf_put_raw(b, one.data, one.len);
+	buf_free(&one);
+}
+
+static bool
+readable(const struct guest *g, int ms)
+{
+	return poll(&(struct pollfd){.fd = g->fd, .events = POLLIN}, 1, ms) == 1;
+}
+
+/*
+ * Others lay in the inbox when it began, so its reply may wait for theirs; but they are
+ * answered long before it is done, and nobody comes after it.
+ */
+static void
+test_last_reply_does_not_wait(void **state)
+{
+	struct grant grant = rig_grant();
+	CK_TOKEN_INFO info;
+	struct arg slow[ARGS_MAX] = {N(RIG_SLOT), P(&info)};
+	struct gate gate;
+	struct guest g;
+	struct frame f;
+	struct buf b;
+
+	(void)state;
+	attach_on(&g, &grant, 1);
+	guest_open(&g);
+	assert_int_equal(gate_open(&gate, &rig.gate), 0);
+	buf_init(&b, 1 << 20);
+	/* First as a call that is kept, then as one that is known to take long. */
+	for (int round = 0; round < 3; round++) {
+		struct arg args[ARGS_MAX] = {N(g.session), PL(&g, 16)};
+
+		gate_enter(&gate, GATE_EXCLUSIVE);
+		buf_reset(&b);
+		put_call(&b, 100, CALL_C_GetTokenInfo, slow);
+		for (uint32_t id = 0; id < 3; id++)
+			put_call(&b, id, CALL_C_GenerateRandom, args);
+		guest_send_raw(&g, b.data, b.len);
+		for (uint32_t id = 0; id < 3; id++) {
+			assert_true(readable(&g, 30000));
+			assert_true(guest_receive(&g, &f));
+			assert_in_range(f.id, 0, 2);
+			read_random(&g);
+		}
+		usleep(200000); /* until the watch rests */
+		gate_leave(&gate);
+		assert_true(readable(&g, 5000));
+		assert_true(guest_receive(&g, &f));
+		assert_int_equal(f.id, 100);
+		assert_int_equal(guest_read_reply(&g, CALL_C_GetTokenInfo, slow), CKR_OK);
+	}
+	/* A call that is none, when its thread has waited for others before. */
+	for (int i = 0; i < 4; i++) {
+		buf_reset(&b);
+		put_call(&b, 7, 999, NULL);
+		usleep(100000);
+		guest_send_raw(&g, b.data, b.len);
+		assert_true(readable(&g, 5000));
+		assert_true(guest_receive(&g, &f));
+		assert_int_equal(f.id, 7);
+	}
+	buf_free(&b);
+	gate_close(&gate);
+	assert_int_equal(guest_leave(&g), 0);
+}
+
+#define STRESS_SESSIONS 12
+#define STRESS_BURST 48
+#define STRESS_BURSTS 120
+#define STRESS_WAIT 10000 /* ms: a reply that is stuck is stuck for good */
+
+struct stress {
+	struct guest g;
+	CK_SESSION_HANDLE session[STRESS_SESSIONS];
+	CK_OBJECT_HANDLE rsa;
+	uint64_t rng;
+	bool waits[STRESS_BURST];
+};
+
+static unsigned
+below(struct stress *x, unsigned n)
+{
+	x->rng = x->rng * 6364136223846793005u + 1442695040888963407u;
+	return (unsigned)(x->rng >> 33) % n;
+}
+
+static void
+put_fused(struct buf *b, uint32_t id, const struct arg *begin, const struct arg *args)
+{
+	struct buf one;
+
+	buf_init(&one, 1 << 20);
+	frame_begin_fused(&one, id, CALL_C_Sign);
+	assert_int_equal(ask_write(&one, call_by_number(CALL_C_SignInit), begin), CKR_OK);
+	assert_int_equal(ask_write(&one, call_by_number(CALL_C_Sign), args), CKR_OK);
+	frame_end(&one);
+	assert_true(buf_ok(&one));
+	buf_put_raw(b, one.data, one.len);
+	buf_free(&one);
+}
+
+/* A request of any sort: short, long, slow, with a large reply, or none at all. */
+static void
+put_any(struct stress *x, struct buf *b, uint32_t id)
+{
+	static CK_MECHANISM pkcs = {CKM_RSA_PKCS, NULL, 0}, gen = {CKM_AES_KEY_GEN, NULL, 0};
+	static CK_ULONG key_len = 16;
+	static CK_ATTRIBUTE t[] = {{CKA_VALUE_LEN, &key_len, sizeof(key_len)}};
+	CK_SESSION_HANDLE session = x->session[below(x, STRESS_SESSIONS)];
+	CK_TOKEN_INFO info;
+	CK_OBJECT_HANDLE key;
+	uint8_t out[256];
+	CK_ULONG len = sizeof(out);
+
+	switch (below(x, 12)) {
+	case 0:
+		put_call(b, id, CALL_C_GetTokenInfo,
+		    (const struct arg[ARGS_MAX]){N(RIG_SLOT), P(&info)});
+		break;
+	case 1:
+		put_call(b, id, CALL_C_GenerateRandom,
+		    (const struct arg[ARGS_MAX]){N(session), PL(b, 20000)});
+		break;
+	case 2:
+		put_call(b, id, CALL_C_GenerateKey, (const struct arg[ARGS_MAX]){N(session),
+		    P(&gen), PL(t, 1), P(&key)});
+		break;
+	case 3:
+		put_call(b, id, 999, NULL);
+		break;
+	case 4:
+	case 5:
+	case 6:
+		put_fused(b, id,
+		    (const struct arg[ARGS_MAX]){N(session), P(&pkcs), N(x->rsa)},
+		    (const struct arg[ARGS_MAX]){N(session), PL("data", 4), PLP(out, &len)});
+		break;
+	default:
+		put_call(b, id, CALL_C_GenerateRandom,
+		    (const struct arg[ARGS_MAX]){N(session), PL(b, 16)});
+		break;
+	}
+}
+
+static void
+burst(struct stress *x)
+{
+	unsigned n = 1 + below(x, STRESS_BURST), left = n;
+	struct frame f;
+	struct buf b;
+
+	buf_init(&b, 1 << 20);
+	for (uint32_t id = 0; id < n; id++) {
+		put_any(x, &b, id);
+		x->waits[id] = true;
+		if (below(x, 8) == 0) {
+			guest_send_raw(&x->g, b.data, b.len);
+			buf_reset(&b);
+		}
+	}
+	guest_send_raw(&x->g, b.data, b.len);
+	buf_free(&b);
+	for (; left > 0; left--) {
+		assert_true(readable(&x->g, STRESS_WAIT));
+		assert_true(guest_receive(&x->g, &f));
+		assert_true(f.id < n && x->waits[f.id]);
+		x->waits[f.id] = false;
+	}
+	assert_false(readable(&x->g, 0));
+	/* Now and then the watch rests. */
+	if (below(x, 8) == 0)
+		usleep(90000);
+}
+
+/* Every reply comes, once, and needs no other request to be sent. */
+static void
+stress(int processors)
+{
+	struct grant grant = rig_grant();
+	struct stress x = {.rng = (uint64_t)processors};
+	CK_OBJECT_HANDLE pub;
+
+	attach_on(&x.g, &grant, processors);
+	guest_login(&x.g);
+	assert_int_equal(guest_make_rsa(&x.g, 1024, "stress", false, &pub, &x.rsa), CKR_OK);
+	for (int i = 0; i < STRESS_SESSIONS; i++) {
+		x.session[i] = x.g.session;
+		guest_open(&x.g);
+	}
+	for (int i = 0; i < STRESS_BURSTS; i++)
+		burst(&x);
+	assert_int_equal(guest_leave(&x.g), 0);
+}
+
+static void
+test_stress_one_processor(void **state)
+{
+	(void)state;
+	stress(1);
+}
+
+static void
+test_stress_two_processors(void **state)
+{
+	(void)state;
+	stress(2);
+}
+
+static void
+test_stress_four_processors(void **state)
+{
+	(void)state;
+	stress(4);
 }
 
 /* Another application is not held up by a key that is being generated: the gate is left. */
@@ -416,9 +644,13 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_slow_call_delays_nobody),
 	    cmocka_unit_test(test_busy_processors_delay_nobody),
+	    cmocka_unit_test(test_last_reply_does_not_wait),
 	    cmocka_unit_test(test_keygen_leaves_the_gate),
 	    cmocka_unit_test(test_pipelined_pairs),
 	    cmocka_unit_test(test_more_requests_than_threads),
+	    cmocka_unit_test(test_stress_one_processor),
+	    cmocka_unit_test(test_stress_two_processors),
+	    cmocka_unit_test(test_stress_four_processors),
 	    cmocka_unit_test(test_beats),
 	    cmocka_unit_test(test_breaches),
 	    cmocka_unit_test(test_id_still_outstanding),
