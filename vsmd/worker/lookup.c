@@ -363,16 +363,38 @@ wanted(const CK_ATTRIBUTE *t, CK_ULONG n, CK_ATTRIBUTE_TYPE type)
 }
 
 static bool
-add_class(struct names *c, const struct index *x, const CK_ATTRIBUTE *a)
+class_in(const CK_ATTRIBUTE *t, CK_ULONG n, uint32_t *ret)
 {
+	const CK_ATTRIBUTE *a = wanted(t, n, CKA_CLASS);
 	CK_OBJECT_CLASS class;
 
-	if (a->ulValueLen != sizeof(class))
+	if (a == NULL || a->ulValueLen != sizeof(class))
 		return false;
 	memcpy(&class, a->pValue, sizeof(class));
+	*ret = (uint32_t) class;
+	return true;
+}
+
+/* Of those that were chosen, the others are no use: SoftHSM2 looks at all that it sees.
+ */
+static void
+keep_class(struct names *c, const struct index *x, uint32_t class)
+{
+	struct index_object o;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->n; i++)
+		if (index_get(x, c->p[i], &o) && o.class == class)
+			memmove(c->p[kept++], c->p[i], VIEW_NAME);
+	c->n = kept;
+}
+
+static bool
+add_class(struct names *c, const struct index *x, uint32_t class)
+{
 	if (!room_for(c, INDEX_MAX))
 		return false;
-	c->n += index_by_class(x, (uint32_t) class, c->p + c->n, INDEX_MAX);
+	c->n += index_by_class(x, class, c->p + c->n, INDEX_MAX);
 	return true;
 }
 
@@ -386,10 +408,13 @@ choose(struct names *c, const struct index *x, const struct secret *s,
 		enum index_by by;
 	} keys[] = {{CKA_ID, INDEX_ID}, {CKA_LABEL, INDEX_LABEL}};
 	const CK_ATTRIBUTE *a;
+	uint32_t class = 0;
+	bool has_class;
 	size_t i;
 
 	if (t == NULL)
 		return false;
+	has_class = class_in(t, n, &class);
 	for (i = 0; i < 2; i++) {
 		c->n = 0;
 		if ((a = wanted(t, n, keys[i].type)) != NULL &&
@@ -398,8 +423,10 @@ choose(struct names *c, const struct index *x, const struct secret *s,
 	}
 	if (i == 2) {
 		c->n = 0;
-		if ((a = wanted(t, n, CKA_CLASS)) == NULL || !add_class(c, x, a))
+		if (!has_class || !add_class(c, x, class))
 			return false;
+	} else if (has_class) {
+		keep_class(c, x, class);
 	}
 	return add_unknown(c, x);
 }

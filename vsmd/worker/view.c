@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -29,6 +30,8 @@ static struct {
 	uint8_t (*names)[VIEW_NAME];
 	size_t size, used;
 	uint64_t generation;
+	uint64_t checked; /* when the names were last compared with the files: seen_now(),
+			     and 1 */
 	/* The view is whole and SoftHSM2 has not listed it yet.  When it knows the number
 	 * in the file, having written it, it would think that nothing changed. */
 	atomic_bool unlisted, knows;
@@ -47,6 +50,7 @@ static _Thread_local struct {
 static _Thread_local struct {
 	uint8_t (*names)[VIEW_NAME];
 	size_t n, at;
+	bool there; /* all of them have files */
 	struct dirent entry;
 } listing;
 
@@ -222,6 +226,7 @@ view_start(const char *directory, bool whole)
 	atomic_store(&view.unlisted, false);
 	/* Far from any number in a file: SoftHSM2 will think it changed. */
 	view.generation = UINT64_C(1) << 62;
+	view.checked = 0;
 }
 
 bool
@@ -364,6 +369,7 @@ DIR *in_opendir(const char *path) INTERPOSE("opendir");
 struct dirent *in_readdir(DIR *d) INTERPOSE("readdir");
 int in_closedir(DIR *d) INTERPOSE("closedir");
 int in_remove(const char *path) INTERPOSE("remove");
+int in_lstat(const char *path, struct stat *st) INTERPOSE("lstat");
 int in_fcntl(int fd, int cmd, ...) INTERPOSE("fcntl");
 
 /*
@@ -513,6 +519,8 @@ list_view(void)
 	free(listing.names);
 	listing.n = listing.at = 0;
 	pthread_mutex_lock(&view.lock);
+	listing.there = view.checked == seen_now() + 1;
+	view.checked = seen_now() + 1;
 	if ((listing.names = malloc((view.used + 1) * VIEW_NAME)) != NULL)
 		for (size_t i = 0; i < view.size; i++)
 			if (memcmp(view.names[i], none, VIEW_NAME) != 0)
@@ -552,6 +560,19 @@ in_readdir(DIR *d)
 	listing.entry.d_type = DT_REG;
 	listing.entry.d_ino = 1;
 	return &listing.entry;
+}
+
+/* SoftHSM2 asks of each name that it was given whether it is a file. */
+int
+in_lstat(const char *path, struct stat *st)
+{
+	const char *file = listing.names != NULL && listing.there ? file_of(path) : NULL;
+
+	if (file == NULL || strcmp(file, listing.entry.d_name) != 0)
+		return fstatat(AT_FDCWD, path, st, AT_SYMLINK_NOFOLLOW);
+	memset(st, 0, sizeof(*st));
+	st->st_mode = S_IFREG | 0600;
+	return 0;
 }
 
 int

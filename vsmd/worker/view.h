@@ -7,7 +7,8 @@
  * objects by listing the directory, anew when the token's generation has changed; so the
  * functions of libc that it does this with are answered here (like interpose.h):
  *
- *	opendir, readdir, closedir   of the token's directory: the names in the view
+ *	opendir, readdir, closedir,  of the token's directory: the names in the view
+ *	lstat
  *	open, fdopen, fcntl          the token's generation: it changes with the view
  *	open, remove                 note which objects are written, and read
  *
