@@ -29,6 +29,20 @@ static __thread CK_ULONG out_len;
 static pthread_t opener; /* see close_while_another_opens() */
 static bool opens;
 
+/* SoftHSM2 never frees the point of an EC key; that it is SoftHSM2 a short stack does not
+ * tell.  In life it is gone with the worker. */
+const char *__lsan_default_suppressions(void), *__asan_default_options(void);
+__attribute__((visibility("default"))) const char *
+__lsan_default_suppressions(void)
+{
+	return "leak:libsofthsm2.so";
+}
+__attribute__((visibility("default"))) const char *
+__asan_default_options(void)
+{
+	return "fast_unwind_on_malloc=0";
+}
+
 static CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
 
 static CK_RV
