@@ -22,6 +22,7 @@ static struct worker_config config = {.nursery = &nursery};
 static CK_FUNCTION_LIST *real, counting;
 static atomic_uint asked; /* SoftHSM2, for a beginning */
 static bool lies;      /* what it signs is wrong */
+static bool refuses;   /* to begin: somebody is changing the key just now */
 static CK_SESSION_HANDLE session;
 static uint8_t out[512];
 static __thread CK_RV begun; /* of the last request */
@@ -35,6 +36,8 @@ static CK_RV
 count_sign(CK_SESSION_HANDLE s, CK_MECHANISM_PTR m, CK_OBJECT_HANDLE o)
 {
 	asked++;
+	if (refuses)
+		return CKR_KEY_FUNCTION_NOT_PERMITTED;
 	return real->C_SignInit(s, m, o);
 }
 
@@ -540,6 +543,22 @@ test_empty(void **state)
 			     {.ptr = out, .plen = &(CK_ULONG){48}}), CKR_OK);
 }
 
+/* The key does not succeed, and SoftHSM2 does not even begin: that is what is said. */
+static void
+test_refused_after_all(void **state)
+{
+	CK_MECHANISM m = {CKM_RSA_PKCS, NULL, 0};
+	CK_OBJECT_HANDLE key = rsa(false, NULL);
+
+	(void)state;
+	prime(&m, key);
+	refuses = true;
+	assert_int_equal(use(CALL_C_Sign, &m, key, text, 32, 5), CKR_KEY_FUNCTION_NOT_PERMITTED);
+	assert_int_equal(begun, CKR_KEY_FUNCTION_NOT_PERMITTED);
+	refuses = false;
+	prime(&m, key);
+}
+
 static void
 test_another_operation_is_active(void **state)
 {
@@ -956,6 +975,7 @@ main(void)
 	    cmocka_unit_test(test_counter_runs_out),
 	    cmocka_unit_test(test_parameters),
 	    cmocka_unit_test(test_empty),
+	    cmocka_unit_test(test_refused_after_all),
 	    cmocka_unit_test(test_another_operation_is_active),
 	    cmocka_unit_test(test_destroyed),
 	    cmocka_unit_test(test_attribute_changed),
