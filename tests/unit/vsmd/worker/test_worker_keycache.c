@@ -720,6 +720,32 @@ test_last_session_closed(void **state)
 	assert_int_equal(real->C_Login(session, CKU_USER, (CK_UTF8CHAR_PTR)USER_PIN, 8), CKR_OK);
 }
 
+/* What the cache stands on: a handle of SoftHSM2 never names another object later. */
+static void
+test_handles_are_not_used_again(void **state)
+{
+	CK_OBJECT_HANDLE key, last = 0;
+	CK_SESSION_HANDLE first = session, second;
+
+	(void)state;
+	for (int i = 0; i < 12; i++) {
+		(void)open_meanwhile(&second);
+		session = i % 2 ? second : first;
+		key = secret(CKK_AES, 16);
+		assert_true(key > last);
+		last = key;
+		if (i % 3 == 0)
+			assert_int_equal(real->C_DestroyObject(session, key), CKR_OK);
+		session = first;
+		assert_int_equal(PLAIN(C_CloseSession, {.len = second}), CKR_OK);
+		if (i % 4 == 0) {
+			assert_int_equal(PLAIN(C_Logout, {.len = session}), CKR_OK);
+			assert_int_equal(real->C_Login(
+			    session, CKU_USER, (CK_UTF8CHAR_PTR)USER_PIN, 8), CKR_OK);
+		}
+	}
+}
+
 static void
 test_logged_out(void **state)
 {
@@ -983,6 +1009,7 @@ main(void)
 	    cmocka_unit_test(test_session_closed),
 	    cmocka_unit_test(test_asked_in_a_closed_session),
 	    cmocka_unit_test(test_last_session_closed),
+	    cmocka_unit_test(test_handles_are_not_used_again),
 	    cmocka_unit_test(test_logged_out),
 	    cmocka_unit_test(test_always_authenticate),
 	    cmocka_unit_test(test_unproven),
