@@ -376,7 +376,8 @@ hold_found(struct errand *e, const struct fetched *f, CK_OBJECT_HANDLE *handles)
 	rv = begin_search(e, f, handles);
 	if (e->generation == e->slot->generation) {
 		note_epoch(e->slot, f->epoch, e->asked);
-		if (e->changes == e->slot->changes + 1 && e->slot->changing == 0) {
+		if (rv == CKR_OK && e->changes == e->slot->changes + 1 &&
+		    e->slot->changing == 0) {
 			known_add(&e->slot->known, e->generation, f->epoch, e->asked, b);
 			b = NULL;
 		}

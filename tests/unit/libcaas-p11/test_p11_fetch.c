@@ -562,6 +562,22 @@ test_worker_lost_with_a_search(void **state)
 	assert_int_equal(p11->C_DestroyObject(s, object), CKR_OK);
 }
 
+/* A worker that serves no more has the search asked of the next. */
+static void
+test_asked_again(void **state)
+{
+	CK_OBJECT_HANDLE o[3];
+	int channels = fake->channels;
+
+	(void)state;
+	fake->mode = FAKE_AGAIN;
+	assert_int_equal(client_find(s, "token", o, 3), 2);
+	assert_int_equal(fake->channels, channels + 1);
+	count();
+	assert_int_equal(client_find(s, "token", o, 3), 2);
+	COST(1, 1);
+}
+
 static void
 make_token_many(int n)
 {
@@ -1130,6 +1146,7 @@ main(void)
 	    T(test_fork_with_a_search),
 	    T(test_fork_while_others_search),
 	    T(test_worker_lost_with_a_search),
+	    T(test_asked_again),
 	    T(test_new_search_after_a_lost_one),
 	    T(test_one_handle_however_found),
 	    T(test_attributes_as_softhsm2_has_them),
