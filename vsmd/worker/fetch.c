@@ -27,6 +27,7 @@ static const struct {
 
 #define WANTED (sizeof(wanted) / sizeof(wanted[0]))
 #define ROOM 8192
+#define STRIDE 32 /* objects, and whoever waits for the gate goes first */
 
 static void
 keep_start(uint8_t *dst, size_t size, uint16_t *len, const CK_ATTRIBUTE *a)
@@ -119,8 +120,14 @@ fetch_write(struct request *r, const CK_OBJECT_HANDLE *handles, CK_ULONG n, bool
 		return rv;
 	buf_put_u8(&r->out, more);
 	buf_put_u32(&r->out, (uint32_t)n);
-	for (CK_ULONG i = 0; i < n; i++)
+	for (CK_ULONG i = 0; i < n; i++) {
+		if (i > 0 && i % STRIDE == 0) {
+			serve_leave(r);
+			if ((rv = serve_enter(r, GATE_SHARED)) != CKR_OK)
+				return rv;
+		}
 		write_object(r, handles[i], &room);
+	}
 	serve_leave(r);
 	return CKR_OK;
 }

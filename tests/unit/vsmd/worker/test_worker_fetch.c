@@ -1,9 +1,12 @@
 /* test_worker_fetch.c - a whole search in one frame: what is told, and what is not */
 #include "rig.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "protocol/fetch.h"
 #include "vsmd/worker/state.h"
@@ -521,6 +524,55 @@ test_breaches(void **state)
 	}
 }
 
+static int64_t
+now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+/* Whoever writes does not wait for all that is told of a search, nor do all who wait for
+ * the writer then. */
+static void
+test_lets_writers_pass(void **state)
+{
+	struct grant grant = rig_grant();
+	CK_ATTRIBUTE a = {CKA_LABEL, (void *)(uintptr_t)"written", 7};
+	struct guest g, writer;
+	CK_OBJECT_HANDLE o;
+	struct frame f;
+	bool passed = false;
+	int64_t took;
+
+	(void)state;
+	attach(&g, &grant);
+	attach(&writer, &grant);
+	for (int i = 0; i < FETCH_MAX - 1; i++)
+		(void)make_certificate(&g, "many", "x", 1, false);
+	o = make_certificate(&writer, "written", "x", 1, true);
+	for (int i = 0; i < 50 && !passed; i++) {
+		CK_ATTRIBUTE t = {CKA_LABEL, (void *)(uintptr_t)"many", 4};
+		struct pollfd p = {.fd = g.fd, .events = POLLIN};
+
+		assert_int_equal(fetch(&g, &t, 1), CKR_OK); /* they are known now */
+		took = now_us();
+		assert_int_equal(fetch(&g, &t, 1), CKR_OK);
+		took = now_us() - took;
+		send_fetch(&g, 0, &t, 1);
+		(void)usleep((useconds_t)(took * 3 / 4)); /* found, and being told */
+		assert_int_equal(CALLX(&writer, C_SetAttributeValue, N(writer.session), N(o),
+				     PL(&a, 1)), CKR_OK);
+		passed = poll(&p, 1, 0) == 0;
+		assert_true(guest_receive(&g, &f));
+	}
+	assert_true(passed);
+	assert_int_equal(CALLX(&writer, C_DestroyObject, N(writer.session), N(o)), CKR_OK);
+	assert_int_equal(guest_leave(&writer), 0);
+	assert_int_equal(guest_leave(&g), 0);
+}
+
 /* In one breath with others, on the same session and on another. */
 static void
 test_takes_its_turn(void **state)
@@ -562,6 +614,7 @@ main(void)
 	    cmocka_unit_test(test_more),
 	    cmocka_unit_test(test_bytes),
 	    cmocka_unit_test(test_breaches),
+	    cmocka_unit_test(test_lets_writers_pass),
 	    cmocka_unit_test(test_takes_its_turn),
 	};
 
