@@ -82,7 +82,7 @@ read_reply(struct errand *e, const struct waiter *w, CK_RV *ret)
 		return false;
 	}
 	*ret = begun == CKR_OK ? effect_apply(e, &reply) : hold_refused(begun);
-	if (e->call->where == WHERE_SESSION && e->slot->module->config.shortcuts)
+	if (e->slot->module->config.shortcuts)
 		hold_after(e, begun, *ret, reply.epoch);
 	return true;
 }

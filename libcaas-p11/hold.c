@@ -23,7 +23,7 @@ struct pending {
 	uint8_t ask[HOLD_MAX]; /* its arguments, with virtual handles (message.h) */
 
 	/* A search that was fetched: */
-	CK_OBJECT_HANDLE *found; /* NULL: there is none */
+	CK_OBJECT_HANDLE *_Atomic found; /* NULL: there is none */
 	size_t nfound, given;
 	bool more; /* the worker has more, and the search is active there */
 };
@@ -293,8 +293,8 @@ may_fetch(const struct errand *e, struct entry *session)
 static void
 forget_search(struct pending *p)
 {
-	free(p->found);
-	p->found = NULL;
+	/* In this order: a child of fork() must not see what was freed. */
+	free(atomic_exchange(&p->found, NULL));
 	p->nfound = p->given = 0;
 	p->more = false;
 }
@@ -329,44 +329,64 @@ go_on_searching(struct errand *e, struct pending *p, CK_RV *ret)
 
 /* The epoch of a reply: a store that has changed may change any answer. */
 static void
-note_epoch(struct slot *slot, uint64_t epoch)
+note_epoch(struct slot *slot, uint64_t epoch, int64_t asked)
 {
 	struct accepted *a = accepted_of(slot);
 
-	known_epoch(slot->known, epoch);
+	known_epoch(slot->known, epoch, asked);
 	if (a == NULL || epoch <= a->epoch)
 		return;
 	forget_accepted(slot);
 	a->epoch = epoch;
 }
 
+/* The session has a search.  Caller holds the lock. */
+static CK_RV
+begin_search(struct errand *e, const struct fetched *f, CK_OBJECT_HANDLE *handles)
+{
+	struct handles *h = &e->slot->module->handles;
+	struct entry *session = entry_find(h->table, e->args[0].len, KIND_SESSION);
+	struct pending *p;
+
+	if (session == NULL || session->slot != e->slot)
+		return CKR_SESSION_HANDLE_INVALID;
+	if ((p = pending_of(session)) == NULL)
+		return CKR_HOST_MEMORY;
+	if (p->call != NULL && !f->more)
+		return CKR_OPERATION_ACTIVE;
+	forget_search(p);
+	if (f->more)
+		atomic_store(&p->busy, true);
+	else if (!put_ask(p, e->call, e->args))
+		return CKR_HOST_MEMORY;
+	p->nfound = f->count;
+	p->more = f->more;
+	atomic_store(&p->found, handles);
+	return CKR_OK;
+}
+
 CK_RV
 hold_found(struct errand *e, const struct fetched *f, CK_OBJECT_HANDLE *handles)
 {
 	struct handles *h = &e->slot->module->handles;
-	struct entry *session;
-	struct pending *p = NULL;
-	bool ok = false;
+	struct batch *b = known_batch(f, handles);
+	CK_RV rv;
 
 	lock_take(&h->lock);
-	session = entry_find(h->table, e->args[0].len, KIND_SESSION);
-	if (session != NULL && session->slot == e->slot && (p = pending_of(session)) != NULL) {
-		forget_search(p);
-		ok = f->more || put_ask(p, e->call, e->args);
+	rv = begin_search(e, f, handles);
+	if (e->generation == e->slot->generation) {
+		note_epoch(e->slot, f->epoch, e->asked);
+		if (rv == CKR_OK && e->changes == e->slot->changes + 1 &&
+		    e->slot->changing == 0) {
+			known_add(&e->slot->known, e->generation, f->epoch, e->asked, b);
+			b = NULL;
+		}
 	}
-	if (ok) {
-		atomic_store(&p->busy, f->more);
-		p->found = handles;
-		p->nfound = f->count;
-		p->more = f->more;
-	}
-	note_epoch(e->slot, f->epoch);
-	if (ok && e->changes == e->slot->changes + 1 && e->slot->changing == 0)
-		known_add(&e->slot->known, e->generation, f, handles);
 	lock_give(&h->lock);
-	if (!ok)
+	known_batch_free(b);
+	if (rv != CKR_OK)
 		free(handles);
-	return ok ? CKR_OK : CKR_HOST_MEMORY;
+	return rv;
 }
 
 /* What any session of the slot holds goes before e. */
@@ -406,6 +426,19 @@ has_large_data(const struct errand *e)
 	return false;
 }
 
+/* C_GetAttributeValue of an object that there still is, and that is known. */
+static bool
+may_answer(const struct handles *h, const struct errand *e, struct slot *slot, CK_RV *ret)
+{
+	const struct entry *o;
+
+	if (e->call->number != CALL_C_GetAttributeValue || slot->known == NULL)
+		return false;
+	o = entry_find(h->table, e->args[1].len, KIND_OBJECT);
+	return o != NULL && o->slot == slot && known_answer(slot->known, slot->generation,
+	    e->asked, o->virt, e->args[2].ptr, e->args[2].len, ret);
+}
+
 /* Caller holds the lock. */
 static enum hold
 before(struct handles *h, struct errand *e, struct entry *session, CK_RV *ret)
@@ -416,8 +449,7 @@ before(struct handles *h, struct errand *e, struct entry *session, CK_RV *ret)
 	enum hold result;
 
 	e->changes = slot->changing == 0 ? slot->changes + 1 : 0;
-	if (e->call->number == CALL_C_GetAttributeValue && known_answer(slot->known,
-	    slot->generation, e->args[1].len, e->args[2].ptr, e->args[2].len, ret))
+	if (may_answer(h, e, slot, ret))
 		return HOLD_DONE;
 	if (indifferent(e->call))
 		return HOLD_SEND;
@@ -458,6 +490,7 @@ hold_before(struct module *m, struct errand *e, CK_RV *ret)
 	enum hold result = HOLD_SEND;
 	struct entry *session;
 
+	e->asked = known_now();
 	lock_take(&h->lock);
 	session = entry_find(h->table, e->args[0].len, KIND_SESSION);
 	*ret = CKR_OK;
@@ -524,6 +557,9 @@ after(const struct errand *e, struct entry *session, CK_RV begun, CK_RV rv, uint
 		return;
 	if (rv == CKR_OK && call_begins(e->call))
 		atomic_store(&p->busy, true);
+	/* One that was not fetched, after one that was and whose channel was lost. */
+	if (rv == CKR_OK && e->call->number == CALL_C_FindObjectsInit && p->call == NULL)
+		forget_search(p);
 	if (rv == CKR_OK && beginning)
 		p->key = key;
 	/* What went along was accepted once more, perhaps for the first time by this worker. */
@@ -552,20 +588,19 @@ void
 hold_after(struct errand *e, CK_RV begun, CK_RV rv, uint64_t epoch)
 {
 	struct handles *h = &e->slot->module->handles;
-	struct entry *session;
+	struct entry *session = NULL;
 
-	if (!call_begins(e->call) && e->call->number != CALL_C_FindObjectsFinal)
-		return;
 	lock_take(&h->lock);
 	/* Of a channel that is no more: its worker's word on nothing that there is. */
 	if (e->generation != e->slot->generation) {
 		lock_give(&h->lock);
 		return;
 	}
-	note_epoch(e->slot, epoch);
+	note_epoch(e->slot, epoch, e->asked);
 	if (begun != CKR_OK || was_refused(e->call, rv))
 		forget_accepted(e->slot);
-	session = entry_find(h->table, e->args[0].len, KIND_SESSION);
+	if (call_begins(e->call) || e->call->number == CALL_C_FindObjectsFinal)
+		session = entry_find(h->table, e->args[0].len, KIND_SESSION);
 	if (session != NULL && session->slot == e->slot)
 		after(e, session, begun, rv, epoch);
 	lock_give(&h->lock);

@@ -52,13 +52,13 @@ void hold_sent(struct module *m, struct errand *e);
 void hold_over(struct module *m, const struct errand *e);
 /* The call was not sent after all: hold its beginning again. */
 void hold_again(struct module *m, struct errand *e);
-/* The call was answered: remember what was accepted, and whether the session has an
- * operation now.  `begun` is what came of e->begin. */
+/* The call, on a session or a slot, was answered: remember what was accepted, whether the
+ * session has an operation now, and the epoch.  `begun` is what came of e->begin. */
 void hold_after(struct errand *e, CK_RV begun, CK_RV rv, uint64_t epoch);
 /*
  * The search of e->fetch was answered with CKR_OK: its objects, whose virtual handles are
  * in malloc()ed `handles`, taken over here, are what C_FindObjects gives.  What the call
- * gets.
+ * gets: CKR_OPERATION_ACTIVE when another thread has begun something meanwhile.
  */
 CK_RV hold_found(struct errand *e, const struct fetched *f, CK_OBJECT_HANDLE *handles);
 /* What the call gets whose beginning was refused: a code that it can have. */

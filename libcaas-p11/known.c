@@ -1,6 +1,7 @@
 /* known.c - see known.h */
 #include "libcaas-p11/known.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -20,11 +21,11 @@ struct known {
 	uint64_t generation, epoch;
 	int64_t until;
 	unsigned last;
-	struct batch *batch[KNOWN_BATCHES];
+	struct batch *_Atomic batch[KNOWN_BATCHES];
 };
 
-static int64_t
-now_ms(void)
+int64_t
+known_now(void)
 {
 	struct timespec ts;
 
@@ -32,8 +33,8 @@ now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-static void
-batch_free(struct batch *b)
+void
+known_batch_free(struct batch *b)
 {
 	if (b != NULL)
 		free(b->bytes);
@@ -43,10 +44,8 @@ batch_free(struct batch *b)
 void
 known_forget(struct known *known)
 {
-	for (size_t i = 0; known != NULL && i < KNOWN_BATCHES; i++) {
-		batch_free(known->batch[i]);
-		known->batch[i] = NULL;
-	}
+	for (size_t i = 0; known != NULL && i < KNOWN_BATCHES; i++)
+		known_batch_free(atomic_exchange(&known->batch[i], NULL));
 }
 
 void
@@ -57,20 +56,26 @@ known_free(struct known *known)
 }
 
 void
-known_epoch(struct known *known, uint64_t epoch)
+known_epoch(struct known *known, uint64_t epoch, int64_t asked)
 {
-	if (known == NULL || epoch <= known->epoch)
+	if (known == NULL || epoch < known->epoch)
 		return;
-	known_forget(known);
+	if (epoch > known->epoch)
+		known_forget(known);
 	known->epoch = epoch;
+	if (known->until < asked + KNOWN_MS)
+		known->until = asked + KNOWN_MS;
 }
 
-static struct batch *
-batch_make(const struct fetched *f, const CK_OBJECT_HANDLE *handles)
+struct batch *
+known_batch(const struct fetched *f, const CK_OBJECT_HANDLE *handles)
 {
-	struct batch *b = calloc(1, sizeof(*b) + f->count * sizeof(b->objects[0]));
+	struct batch *b;
 	size_t all = 0;
 
+	if (f->count == 0)
+		return NULL;
+	b = calloc(1, sizeof(*b) + f->count * sizeof(b->objects[0]));
 	for (uint32_t i = 0; i < f->count; i++)
 		all += f->objects[i].len;
 	if (b == NULL || (b->bytes = malloc(all + 1)) == NULL) {
@@ -90,30 +95,29 @@ batch_make(const struct fetched *f, const CK_OBJECT_HANDLE *handles)
 }
 
 void
-known_add(struct known **known, uint64_t generation, const struct fetched *f,
-    const CK_OBJECT_HANDLE *handles)
+known_add(struct known **known, uint64_t generation, uint64_t epoch, int64_t asked,
+    struct batch *b)
 {
 	struct known *k = *known;
-	int64_t now = now_ms();
 
-	if (f->count == 0)
+	if (b != NULL && k == NULL)
+		k = *known = calloc(1, sizeof(*k));
+	if (b == NULL || k == NULL) {
+		known_batch_free(b);
 		return;
-	if (k == NULL && (k = *known = calloc(1, sizeof(*k))) == NULL)
-		return;
+	}
 	if (k->generation != generation) {
 		known_forget(k);
 		k->generation = generation;
-		k->epoch = f->epoch;
+		k->epoch = 0;
+		k->until = 0;
 	}
-	known_epoch(k, f->epoch);
-	if (f->epoch < k->epoch)
-		return;
-	if (now >= k->until)
-		known_forget(k);
-	k->until = now + KNOWN_MS;
-	k->last = (k->last + 1) % KNOWN_BATCHES;
-	batch_free(k->batch[k->last]);
-	k->batch[k->last] = batch_make(f, handles);
+	known_epoch(k, epoch, asked);
+	if (epoch == k->epoch) {
+		k->last = (k->last + 1) % KNOWN_BATCHES;
+		b = atomic_exchange(&k->batch[k->last], b);
+	}
+	known_batch_free(b);
 }
 
 /* Objects are mostly asked about in the order in which they were found. */
@@ -165,14 +169,14 @@ fill(const uint8_t *attrs, size_t len, CK_ATTRIBUTE *t, CK_ULONG n)
 }
 
 bool
-known_answer(struct known *known, uint64_t generation, CK_OBJECT_HANDLE object,
-    CK_ATTRIBUTE *t, CK_ULONG n, CK_RV *ret)
+known_answer(struct known *known, uint64_t generation, int64_t now,
+    CK_OBJECT_HANDLE object, CK_ATTRIBUTE *t, CK_ULONG n, CK_RV *ret)
 {
 	const struct known_object *o = NULL;
 	const uint8_t *attrs;
 
 	if (known == NULL || known->generation != generation || t == NULL || n == 0 ||
-	    n > MSG_MAX_ATTRS || now_ms() >= known->until)
+	    n > MSG_MAX_ATTRS || now >= known->until)
 		return false;
 	for (size_t i = 0; i < KNOWN_BATCHES; i++) {
 		struct batch *b = known->batch[(known->last + i) % KNOWN_BATCHES];

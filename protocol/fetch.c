@@ -7,7 +7,7 @@
 #define OBJECT_LEAST (sizeof(uint64_t) + MSG_ID_LEN + sizeof(uint64_t))
 
 static void
-read_object(struct buf *b, struct fetched_object *o)
+read_object(struct buf *b, struct fetched_object *o, size_t *all)
 {
 	const uint8_t *id;
 
@@ -15,11 +15,15 @@ read_object(struct buf *b, struct fetched_object *o)
 	if ((id = buf_get_raw(b, MSG_ID_LEN)) != NULL)
 		memcpy(o->ref.id, id, MSG_ID_LEN);
 	o->attrs = buf_get_bytes(b, &o->len);
+	*all += buf_ok(b) ? o->len : 0;
+	if (*all > FETCH_BYTES)
+		buf_fail(b);
 }
 
 bool
 fetched_read(struct buf *b, struct fetched *ret, struct arena *arena)
 {
+	size_t all = 0;
 	uint8_t more;
 
 	memset(ret, 0, sizeof(*ret));
@@ -35,7 +39,7 @@ fetched_read(struct buf *b, struct fetched *ret, struct arena *arena)
 		return false;
 	ret->objects = arena_array(arena, ret->count, sizeof(*ret->objects));
 	for (uint32_t i = 0; ret->objects != NULL && i < ret->count; i++)
-		read_object(b, &ret->objects[i]);
+		read_object(b, &ret->objects[i], &all);
 	return ret->objects != NULL && buf_end(b);
 }
 

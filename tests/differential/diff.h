@@ -54,6 +54,14 @@ struct side {
 	const char *conf; /* SOFTHSM2_CONF for this side, or NULL: as it is */
 };
 
+/* The same operation again and again, as applications do it. */
+struct repeat {
+	unsigned left;
+	int session, object;
+	uint32_t begin;          /* the call that begins it */
+	uint64_t mech_rng;       /* makes the same mechanism again */
+};
+
 struct world {
 	struct side side[SIDES];
 	struct session sessions[MAX_SESSIONS];
@@ -63,6 +71,8 @@ struct world {
 	struct arena arena;      /* arguments of one step */
 	uint64_t rng;
 	unsigned long serial, steps, differences;
+	struct repeat repeat;
+	unsigned long repeated;  /* operations that succeeded within a repetition */
 	bool verbose;
 	char user_pin[32], so_pin[32];
 	const char *label;       /* of the token */
@@ -80,6 +90,7 @@ struct step {
 	bool random;             /* outputs differ by nature */
 	CK_MECHANISM_TYPE mech;
 	const char *new_pin;     /* after C_InitPIN, C_SetPIN */
+	bool repeats;            /* of w->repeat */
 };
 
 /* rng: xorshift; a seed gives the same run again. */

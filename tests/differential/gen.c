@@ -349,6 +349,29 @@ gen_pin(struct world *w, struct step *s, size_t i)
 	both(s, i, chance(w, 1) ? NULL : (void *)(uintptr_t)pin, strlen(pin));
 }
 
+/* The same as last time, but for an initialisation vector or a counter. */
+static CK_MECHANISM *
+repeated_mech(struct world *w, const struct step *s, enum kind kind, bool *ret_random)
+{
+	uint64_t rng = w->rng;
+	CK_MECHANISM *m;
+
+	w->rng = w->repeat.mech_rng;
+	m = gen_mech(w, op_of(s->call->number), kind, ret_random);
+	w->rng = rng;
+	if (m == NULL || m->pParameter == NULL || chance(w, 50))
+		return m;
+	if (m->mechanism == CKM_AES_CBC || m->mechanism == CKM_AES_CBC_PAD)
+		*(CK_BYTE *)m->pParameter = (CK_BYTE)rnd(w);
+	if (m->mechanism == CKM_AES_CTR) {
+		CK_AES_CTR_PARAMS *p = m->pParameter;
+
+		memset(p->cb, 0xff, sizeof(p->cb));
+		p->cb[15] = (CK_BYTE)rnd(w);
+	}
+	return m;
+}
+
 static void
 gen_arg(struct world *w, struct step *s, size_t i)
 {
@@ -388,9 +411,12 @@ gen_arg(struct world *w, struct step *s, size_t i)
 	case ARG_MECH:
 		/* The key comes after: choose it now so that the mechanism can fit. */
 		kind = s->object >= 0 ? w->objects[s->object].kind : K_AES;
-		m = op_of(s->call->number) != OP_NONE && s->call->number != CALL_C_WrapKey &&
-		        s->call->number != CALL_C_UnwrapKey ?
-		    gen_mech(w, op_of(s->call->number), kind, &random) : making_mech(w, s);
+		if (s->repeats)
+			m = repeated_mech(w, s, kind, &random);
+		else
+			m = op_of(s->call->number) != OP_NONE && s->call->number != CALL_C_WrapKey &&
+			        s->call->number != CALL_C_UnwrapKey ?
+			    gen_mech(w, op_of(s->call->number), kind, &random) : making_mech(w, s);
 		s->mech = m != NULL ? m->mechanism : ~0ul;
 		s->random |= random;
 		both(s, i, m, 0);
@@ -447,22 +473,67 @@ prefer_key(struct world *w, struct step *s)
 	}
 }
 
+/* Begin to repeat what this step begins. */
+static void
+repeat_from(struct world *w, struct step *s)
+{
+	if (s->session < 0 || s->object < 0 || !chance(w, 80) ||
+	    (s->call->number != CALL_C_SignInit && s->call->number != CALL_C_EncryptInit &&
+	        s->call->number != CALL_C_DecryptInit))
+		return;
+	w->repeat = (struct repeat){.left = 6 + rnd_below(w, 26), .session = s->session,
+	    .object = s->object, .begin = s->call->number, .mech_rng = rnd(w)};
+	s->repeats = true;
+}
+
+/* The next of a repetition: its beginning, or the operation in one part. */
+static bool
+go_on_repeating(struct world *w, struct step *s)
+{
+	struct repeat *again = &w->repeat;
+	enum op op;
+
+	if (again->left == 0 || chance(w, 4))
+		return false;
+	op = w->sessions[again->session].op;
+	s->repeats = true;
+	s->session = again->session;
+	if (op != OP_NONE) {
+		s->call = call_by_number(going_on[op][0]);
+		again->left--;
+	} else {
+		s->call = call_by_number(again->begin);
+		s->object = again->object;
+	}
+	return true;
+}
+
+static void
+pick_step(struct world *w, struct step *s)
+{
+	s->object = -1;
+	if (go_on_repeating(w, s))
+		return;
+	s->session = w->nsessions > 0 && !chance(w, 2) ? (int)rnd_below(w, (unsigned)w->nsessions) : -1;
+	s->call = call_by_number(w->nsessions == 0 && chance(w, 70) ? (uint32_t)CALL_C_OpenSession :
+	        pick_call(w, s->session));
+	prefer_key(w, s);
+	if (w->repeat.left == 0)
+		repeat_from(w, s);
+}
+
 void
 gen_step(struct world *w, struct step *s)
 {
 	size_t nargs;
 
 	memset(s, 0, sizeof(*s));
-	s->object = -1;
-	s->session = w->nsessions > 0 && !chance(w, 2) ? (int)rnd_below(w, (unsigned)w->nsessions) : -1;
-	s->call = call_by_number(w->nsessions == 0 && chance(w, 70) ? (uint32_t)CALL_C_OpenSession :
-	        pick_call(w, s->session));
+	pick_step(w, s);
 	s->mech = s->session >= 0 ? w->sessions[s->session].mech : 0;
 	s->making = (enum kind)rnd_below(w, K_OTHER);
 	s->making_token = chance(w, 40);
 	s->random = s->session >= 0 && w->sessions[s->session].random;
 	w->serial++;
-	prefer_key(w, s);
 	nargs = call_nargs(s->call);
 	for (size_t i = 0; i < nargs; i++) {
 		if (s->call->args[i] == ARG_OBJECT && s->object >= 0 && i <= 2 &&

@@ -141,7 +141,7 @@ main(int argc, char **argv)
 	for (int side = 0; side < SIDES; side++)
 		side_unload(&w.side[side]);
 	arena_free(&w.arena);
-	printf("differential: seed %lu, %lu steps: %s\n", seed, w.steps - 1,
-	    rc == 0 ? "the same" : "different");
+	printf("differential: seed %lu, %lu steps, %lu operations repeated: %s\n", seed,
+	    w.steps - 1, w.repeated, rc == 0 ? "the same" : "different");
 	return rc;
 }

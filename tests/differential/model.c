@@ -8,6 +8,7 @@ void
 model_forget_session(struct world *w, int index)
 {
 	w->sessions[index] = w->sessions[--w->nsessions];
+	w->repeat.left = 0;
 }
 
 void
@@ -16,6 +17,7 @@ model_forget_object(struct world *w, int index)
 	int last = --w->nobjects;
 
 	w->objects[index] = w->objects[last];
+	w->repeat.left = 0;
 	for (int i = 0; i < w->nsessions; i++) {
 		if (w->sessions[i].signer == index)
 			w->sessions[i].signer = -1;
@@ -139,6 +141,10 @@ model_step(struct world *w, const struct step *s)
 		sized |= s->call->args[i] == ARG_OUT_BYTES && s->args[0][i].ptr == NULL;
 	if (ok)
 		made_objects(w, s);
+	/* What is refused is not refused for ever, but there is better to do. */
+	if (!ok && s->repeats && s->call->number == w->repeat.begin && chance(w, 70))
+		w->repeat.left = 0;
+	w->repeated += ok && s->repeats && !sized && s->call->number != w->repeat.begin;
 	/* A handle that died (logout, last session): tried once more at times, then let go. */
 	if (s->object >= 0 && chance(w, 80) &&
 	    (s->rv[0] == CKR_OBJECT_HANDLE_INVALID || s->rv[0] == CKR_KEY_HANDLE_INVALID) &&
@@ -171,6 +177,7 @@ model_step(struct world *w, const struct step *s)
 	case CALL_C_CloseAllSessions:
 		if (ok)
 			w->nsessions = 0;
+		w->repeat.left = 0;
 		drop_dead_objects(w);
 		break;
 	case CALL_C_DestroyObject:
@@ -274,6 +281,7 @@ model_cycle(struct world *w)
 	CK_SESSION_HANDLE session[SIDES];
 
 	w->nsessions = 0;
+	w->repeat.left = 0;
 	for (int side = 0; side < SIDES; side++) {
 		CK_FUNCTION_LIST *p11 = w->side[side].p11;
 

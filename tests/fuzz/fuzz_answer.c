@@ -1,16 +1,45 @@
 /*
  * fuzz_answer.c - a worker's reply, read into buffers of exactly the size that the
  * application stated: u32 call number, u8 seed of the application's arguments, body; with
- * FUSED in the number, of a fused request.
+ * FUSED in the number, of a fused request.  With FRAME_FETCH for the number, of a search;
+ * then the seed is an attribute to look for.
  */
 #include <stdlib.h>
 
+#include "protocol/fetch.h"
+#include "protocol/frame.h"
 #include "protocol/message.h"
 #include "sample.h"
 
 #define FUSED 0x80000000u
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What is read lies in what was sent, and is no more than there may be. */
+static void
+read_search(struct buf *b, uint8_t seed, struct arena *arena)
+{
+	const uint8_t *value, *end = b->data + b->len;
+	struct fetched f;
+	size_t len, all = 0;
+
+	if (!fetched_read(b, &f, arena))
+		return;
+	if (f.count > FETCH_MAX || (f.rv != CKR_OK && f.count > 0))
+		abort();
+	for (uint32_t i = 0; i < f.count; i++) {
+		const struct fetched_object *o = &f.objects[i];
+
+		all += o->len;
+		if (o->len > 0 && (o->attrs < b->data || o->attrs + o->len > end))
+			abort();
+		if (fetched_attr(o->attrs, o->len, seed, &value, &len) && len > 0 &&
+		    (value < o->attrs || value + len > o->attrs + o->len))
+			abort();
+	}
+	if (all > FETCH_BYTES)
+		abort();
+}
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -28,9 +57,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	number = buf_get_u32(&b);
 	call = call_by_number(number & ~FUSED);
 	seed = buf_get_u8(&b);
-	if (call == NULL || !buf_ok(&b))
+	if ((call == NULL && number != FRAME_FETCH) || !buf_ok(&b))
 		return 0;
 	arena_init(&arena, 1 << 20);
+	if (number == FRAME_FETCH) {
+		read_search(&b, seed, &arena);
+		arena_free(&arena);
+		return 0;
+	}
 	sample_init(&s, seed);
 	(seed & 1 ? sample_args : sample_full_args)(&s, call);
 	if ((number & FUSED) == 0)

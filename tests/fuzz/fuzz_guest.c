@@ -2,8 +2,8 @@
  * fuzz_guest.c - a hostile vsmd: the input is what it sends.
  *
  * The first byte's lowest bit puts a valid hello before the rest; the next has beginnings
- * held and taken along (libcaas-p11/hold.h).  Then come pieces, a
- * u16 length before each: one piece is what one read gets, so that a reply need not be
+ * held and taken along (libcaas-p11/hold.h), the third searches gone on with in every way.
+ * Then come pieces, a u16 length before each: one piece is what one read gets, so that a reply need not be
  * there before its request.  Each connection that the module makes gets the input from
  * where the last one left it.  The calls are those of a typical application, with buffers
  * of exact size for the sanitizer to watch.
@@ -126,6 +126,45 @@ find(CK_SESSION_HANDLE s)
 	free(o);
 }
 
+/* Searches of two sessions, what they brought, and what comes between. */
+static void
+search_often(CK_SESSION_HANDLE s)
+{
+	CK_MECHANISM sha = {CKM_SHA256, NULL, 0};
+	CK_OBJECT_HANDLE *o = malloc(sizeof(*o));
+	CK_SESSION_HANDLE t = s;
+	CK_BYTE *value = malloc(5);
+	CK_ULONG n;
+
+	(void)C_OpenSession(1, CKF_SERIAL_SESSION, NULL, NULL, &t);
+	for (int i = 0; i < 4; i++) {
+		CK_ATTRIBUTE a[] = {{CKA_LABEL, value, 5}, {CKA_ID, NULL, 0}};
+
+		(void)C_FindObjectsInit(s, a, i == 2);
+		(void)C_FindObjectsInit(t, NULL, 0);
+		if (i == 1)
+			(void)C_DigestInit(s, &sha);
+		for (int k = 0; k < 3; k++) {
+			*o = 0;
+			n = 0;
+			(void)C_FindObjects(k & 1 ? t : s, o, 1, &n);
+			if (n == 0)
+				break;
+			a[0].ulValueLen = 5;
+			(void)C_GetAttributeValue(s, *o, a, 2);
+			(void)C_GetAttributeValue(t, *o, a + 1, 1);
+		}
+		if (i == 3)
+			(void)C_DestroyObject(t, *o);
+		(void)C_FindObjectsFinal(s);
+		if (i != 2)
+			(void)C_FindObjectsFinal(t);
+	}
+	(void)C_CloseSession(t);
+	free(value);
+	free(o);
+}
+
 static void
 sign(CK_SESSION_HANDLE s)
 {
@@ -204,6 +243,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		sign(s);
 		if (data[0] & 2)
 			sign_often(s);
+		if (data[0] & 4)
+			search_often(s);
 		(void)C_GetSessionInfo(s, &session);
 		(void)C_GetTokenInfo(1, &token);
 		(void)C_GetMechanismList(1, mechanisms, &n);

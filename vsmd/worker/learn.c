@@ -8,6 +8,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rsa.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "common/log.h"
@@ -27,6 +28,9 @@ static struct {
 	__typeof__(HMAC_Init_ex) *hmac;
 } real;
 
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static bool found;
+
 static __thread struct {
 	enum key_kind want;
 	struct key *got;
@@ -42,26 +46,33 @@ find(const char *name, void *ret)
 	return p != NULL;
 }
 
-int
-learn_init(void)
+static void
+find_all(void)
 {
-	if (find("RSA_private_encrypt", &real.rsa_encrypt) &&
+	found = find("RSA_private_encrypt", &real.rsa_encrypt) &&
 	    find("RSA_private_decrypt", &real.rsa_decrypt) &&
 	    find("RSA_sign", &real.rsa_sign) && find("ECDSA_do_sign", &real.ecdsa) &&
 	    find("EVP_DigestSign", &real.digest) && find("EVP_EncryptInit", &real.encrypt) &&
 	    find("EVP_EncryptInit_ex", &real.encrypt_ex) &&
 	    find("EVP_DecryptInit", &real.decrypt) &&
-	    find("EVP_DecryptInit_ex", &real.decrypt_ex) && find("HMAC_Init_ex", &real.hmac))
-		return 0;
-	log_error("libcrypto lacks a function that SoftHSM2 calls; install OpenSSL 3.0");
-	return -1;
+	    find("EVP_DecryptInit_ex", &real.decrypt_ex) && find("HMAC_Init_ex", &real.hmac);
 }
 
-/* In a program that calls before it has said learn_init(). */
+/* The other processes of vsmd call these functions too, on any of their threads, and have
+ * not said learn_init(). */
 static bool
 ready(void)
 {
-	return real.hmac != NULL || learn_init() == 0;
+	return pthread_once(&once, find_all) == 0 && found;
+}
+
+int
+learn_init(void)
+{
+	if (ready())
+		return 0;
+	log_error("libcrypto lacks a function that SoftHSM2 calls; install OpenSSL 3.0");
+	return -1;
 }
 
 void

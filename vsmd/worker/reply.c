@@ -24,20 +24,20 @@ now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-/* Take what waits into `copy`, which is as large; the one who does so is writing. */
-static size_t
-take(struct deferred *d, uint8_t *copy)
+/* Take what waits, to be wiped; the one who does so is writing, and what comes meanwhile is
+ * put into the other half. */
+static struct iovec
+take(struct deferred *d)
 {
-	size_t len;
+	struct iovec v;
 
 	pthread_mutex_lock(&d->lock);
-	len = d->len;
-	memcpy(copy, d->data, len);
-	sec_wipe(d->data, len);
+	v = (struct iovec){.iov_base = d->data[d->half], .iov_len = d->len};
+	d->half ^= 1;
 	d->len = d->count = 0;
 	d->writing = true;
 	pthread_mutex_unlock(&d->lock);
-	return len;
+	return v;
 }
 
 /* False: more has come meanwhile, go on writing. */
@@ -59,23 +59,22 @@ static bool
 write_out(struct worker *w, const struct buf *b)
 {
 	struct deferred *d = &w->deferred;
-	uint8_t copy[sizeof(d->data)];
-	struct iovec v[2];
+	struct iovec v[2], waited;
 	bool ok = true;
 
 	do {
-		size_t len = take(d, copy);
 		int n = 0;
 
-		if (len > 0)
-			v[n++] = (struct iovec){.iov_base = copy, .iov_len = len};
+		waited = take(d);
+		if (waited.iov_len > 0)
+			v[n++] = waited;
 		if (b != NULL)
 			v[n++] = (struct iovec){.iov_base = b->data, .iov_len = b->len};
 		b = NULL;
 		atomic_fetch_add(&w->sent, 1);
 		if (n > 0 && ok)
 			ok = channel_writev(w->channel, v, n, WORKER_WRITE_DEADLINE) == 0;
-		sec_wipe(copy, len);
+		sec_wipe(waited.iov_base, waited.iov_len);
 	} while (!stop_writing(d));
 	if (!ok && errno == ETIMEDOUT)
 		log_warn("the guest does not read its replies, channel closed");
@@ -93,13 +92,13 @@ defer(struct worker *w, const struct buf *b, bool busy)
 	if (b->len > REPLY_SMALL)
 		return false;
 	pthread_mutex_lock(&d->lock);
-	ok = (busy || d->writing) && d->len + b->len <= sizeof(d->data) &&
+	ok = (busy || d->writing) && d->len + b->len <= sizeof(d->data[0]) &&
 	    (d->writing || (d->count + 1 < REPLY_FEW &&
 	    (d->count == 0 || now - d->since <= REPLY_SOON)));
 	if (ok) {
 		if (d->count++ == 0)
 			d->since = now;
-		memcpy(d->data + d->len, b->data, b->len);
+		memcpy(d->data[d->half] + d->len, b->data, b->len);
 		d->len += b->len;
 	}
 	pthread_mutex_unlock(&d->lock);

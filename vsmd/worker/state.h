@@ -41,7 +41,8 @@ struct deferred {
 	unsigned count;
 	size_t len;
 	uint64_t since;
-	uint8_t data[16384];
+	unsigned half;     /* where they are put; the other one is being written */
+	uint8_t data[2][16384];
 };
 
 struct worker {

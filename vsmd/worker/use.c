@@ -75,6 +75,23 @@ step_use_init(struct request *r)
 	return rv;
 }
 
+/* SoftHSM2, asked after all, does not take the beginning: nothing was begun, and the guest,
+ * who was to be told that it was, hears so. */
+static CK_RV
+beginning_refused(struct request *r, CK_RV rv)
+{
+	struct session *s = r->turn.session;
+	int use = use_of(r->call);
+
+	buf_truncate(&r->out, FRAME_HEADER);
+	buf_put_u64(&r->out, rv);
+	if (use >= 0) {
+		free(s->use[use]);
+		s->use[use] = NULL;
+	}
+	return rv;
+}
+
 /* By the key that was learnt.  What that does not succeed with is SoftHSM2's to judge, from
  * the beginning. */
 static CK_RV
@@ -90,11 +107,11 @@ use_cached(struct request *r)
 		return CKR_OK;
 	}
 	if ((rv = serve_enter(r, GATE_SHARED)) != CKR_OK)
-		return rv;
+		return beginning_refused(r, rv);
 	rv = call_invoke(r->begin, r->w->fl, r->args_of[1]);
 	serve_leave(r);
 	if (rv != CKR_OK)
-		return CKR_OPERATION_NOT_INITIALIZED;
+		return beginning_refused(r, rv);
 	r->turn.session->busy = true;
 	return serve_call(r, r->call->gate);
 }

@@ -36,7 +36,14 @@ enum fake_mode {
 	FAKE_AGAIN,	 /* says once that it serves no more, and ends; then honest */
 	FAKE_HALF,	 /* half a reply, then the end */
 	FAKE_TRICKLE,	 /* the reply byte by byte */
-	FAKE_FUSED_LIE	 /* of a fused request: the beginning failed, the call did not */
+	FAKE_FUSED_LIE,	 /* of a fused request: the beginning failed, the call did not */
+	/* Of a search that is fetched: */
+	FAKE_FETCH_COUNT, /* one object too many is promised */
+	FAKE_FETCH_MORE,  /* there is more, twice */
+	FAKE_FETCH_LONG,  /* an attribute is longer than what there is of it */
+	FAKE_FETCH_ZERO,  /* the first object has no handle */
+	FAKE_FETCH_TWICE, /* the first object is the second, too */
+	FAKE_FETCH_LENGTH /* the attributes of an object are longer than the frame */
 };
 
 struct fake {

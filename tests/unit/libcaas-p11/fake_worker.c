@@ -169,6 +169,7 @@ fetch(struct worker *w, struct buf *in, struct buf *out)
 	w->fake->fetches++;
 	if (!ask_read(in, call, args, &arena))
 		return false;
+	late(w->fake->late_before, CALL_C_FindObjectsInit);
 	rv = call_invoke(call, w->hsm, args);
 	if (rv == CKR_OK && w->hsm->C_FindObjects(args[0].len, found, FETCH_MAX, &n) == CKR_OK &&
 	    n < FETCH_MAX)
@@ -199,6 +200,7 @@ fetch(struct worker *w, struct buf *in, struct buf *out)
 		buf_free(&attrs);
 	}
 	arena_free(&arena);
+	late(w->fake->late_after, CALL_C_FindObjectsInit);
 	return true;
 }
 
@@ -286,6 +288,36 @@ beat(struct worker *w)
 	buf_free(&b);
 }
 
+#define FETCH_MORE (FRAME_HEADER + 16)
+#define FETCH_FIRST (FETCH_MORE + 5)
+
+/* The same of a search, with what the fake modes want of it. */
+static void
+spoil_search(int mode, struct buf *out)
+{
+	uint32_t n;
+	uint64_t len;
+
+	if (out->len < FETCH_FIRST)
+		return;
+	memcpy(&n, out->data + FETCH_MORE + 1, sizeof(n));
+	if (mode == FAKE_FETCH_COUNT)
+		buf_set_u32(out, FETCH_MORE + 1, n + 1);
+	else if (mode == FAKE_FETCH_MORE)
+		out->data[FETCH_MORE] = 2;
+	else if (mode == FAKE_FETCH_LONG && n > 0)
+		buf_set_u32(out, FETCH_FIRST + 8 + MSG_ID_LEN + 8 + 8, 0x7fffffff);
+	else if (mode == FAKE_FETCH_ZERO && n > 0)
+		memset(out->data + FETCH_FIRST, 0, 8);
+	else if (mode == FAKE_FETCH_LENGTH && n > 0)
+		buf_set_u32(out, FETCH_FIRST + 8 + MSG_ID_LEN + 4, 1);
+	else if (mode == FAKE_FETCH_TWICE && n > 1) {
+		memcpy(&len, out->data + FETCH_FIRST + 8 + MSG_ID_LEN, sizeof(len));
+		memcpy(out->data + FETCH_FIRST + 8 + MSG_ID_LEN + 8 + len,
+		    out->data + FETCH_FIRST, 8);
+	}
+}
+
 /* Send the reply, or what a hostile vsmd makes of it. */
 static bool
 answer(struct worker *w, struct buf *out, bool fused)
@@ -370,6 +402,8 @@ serve_one(struct worker *w)
 	    f.call == FRAME_RESUME ? resume(w, &in, &out)
 				    : serve_call(w, &f, &in, &out);
 	frame_end(&out);
+	if (f.call == FRAME_FETCH)
+		spoil_search(w->fake->mode, &out);
 	ok = ok && answer(w, &out, f.flags & FRAME_FUSED);
 	buf_free(&out);
 	free(body);

@@ -3,6 +3,8 @@
 #include "rig.h"
 
 #include <openssl/bn.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/rsa.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,10 +110,42 @@ test_gate_is_free_meanwhile(void **state)
 	BN_GENCB_free(cb);
 }
 
+static void *
+hash_it(void *ret)
+{
+	unsigned len = 0;
+	HMAC_CTX *ctx = HMAC_CTX_new();
+
+	if (ctx != NULL && HMAC_Init_ex(ctx, "key", 3, EVP_sha256(), NULL) == 1 &&
+	    HMAC_Update(ctx, (const uint8_t *)"data", 4) == 1)
+		(void)HMAC_Final(ctx, ret, &len);
+	HMAC_CTX_free(ctx);
+	return NULL;
+}
+
+/* Other processes of vsmd, whose threads ask for the real functions at once. */
+static void
+test_nobody_said_learn_init(void **state)
+{
+	uint8_t got[4][32] = {{0}}, right[32];
+	pthread_t thread[4];
+	unsigned len = 0;
+
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, hash_it, got[i]), 0);
+	for (int i = 0; i < 4; i++)
+		pthread_join(thread[i], NULL);
+	assert_non_null(HMAC(EVP_sha256(), "key", 3, (const uint8_t *)"data", 4, right, &len));
+	for (int i = 0; i < 4; i++)
+		assert_memory_equal(got[i], right, sizeof(right));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_nobody_said_learn_init),
 	    cmocka_unit_test(test_softhsm_binds_to_us),
 	    cmocka_unit_test(test_gate_is_free_meanwhile),
 	};

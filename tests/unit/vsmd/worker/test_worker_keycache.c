@@ -20,8 +20,9 @@ static struct worker w;
 static struct nursery_config nursery = {.slot = RIG_SLOT};
 static struct worker_config config = {.nursery = &nursery};
 static CK_FUNCTION_LIST *real, counting;
-static unsigned asked; /* SoftHSM2, for a beginning */
+static atomic_uint asked; /* SoftHSM2, for a beginning */
 static bool lies;      /* what it signs is wrong */
+static bool refuses;   /* to begin: somebody is changing the key just now */
 static CK_SESSION_HANDLE session;
 static uint8_t out[512];
 static __thread CK_RV begun; /* of the last request */
@@ -49,6 +50,8 @@ static CK_RV
 count_sign(CK_SESSION_HANDLE s, CK_MECHANISM_PTR m, CK_OBJECT_HANDLE o)
 {
 	asked++;
+	if (refuses)
+		return CKR_KEY_FUNCTION_NOT_PERMITTED;
 	return real->C_SignInit(s, m, o);
 }
 
@@ -195,10 +198,9 @@ assert_refused(CK_MECHANISM *m, CK_OBJECT_HANDLE key)
 }
 
 static CK_OBJECT_HANDLE
-rsa(bool token, CK_OBJECT_HANDLE *pub)
+rsa_of(CK_ULONG bits, bool token, CK_OBJECT_HANDLE *pub)
 {
 	CK_MECHANISM m = {CKM_RSA_PKCS_KEY_PAIR_GEN, NULL, 0};
-	CK_ULONG bits = 1024;
 	CK_BBOOL on = token;
 	CK_ATTRIBUTE pub_t[] = {{CKA_MODULUS_BITS, &bits, sizeof(bits)}, {CKA_VERIFY, &yes, 1},
 	    {CKA_ENCRYPT, &yes, 1}};
@@ -209,6 +211,12 @@ rsa(bool token, CK_OBJECT_HANDLE *pub)
 	assert_int_equal(real->C_GenerateKeyPair(session, &m, pub_t, 3, prv_t, 4,
 			     pub != NULL ? pub : &any, &prv), CKR_OK);
 	return prv;
+}
+
+static CK_OBJECT_HANDLE
+rsa(bool token, CK_OBJECT_HANDLE *pub)
+{
+	return rsa_of(1024, token, pub);
 }
 
 static CK_OBJECT_HANDLE
@@ -299,6 +307,25 @@ test_signatures(void **state)
 	key = secret(CKK_GENERIC_SECRET, 64);
 	signs(CKM_SHA256_HMAC, NULL, 0, key, key, 64);
 	signs(CKM_SHA512_HMAC, NULL, 0, key, key, 64);
+}
+
+/* A modulus that does not fill its bytes, and the smallest and larger ones. */
+static void
+test_sizes(void **state)
+{
+	static const CK_ULONG bits[] = {512, 1023, 1025, 2048, 3072};
+	CK_RSA_PKCS_PSS_PARAMS pss = {CKM_SHA_1, CKG_MGF1_SHA1, 20}, none = {CKM_SHA256,
+	    CKG_MGF1_SHA256, 0};
+	CK_OBJECT_HANDLE pub, key;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
+		key = rsa_of(bits[i], false, &pub);
+		signs(CKM_RSA_PKCS, NULL, 0, key, pub, 53);
+		signs(CKM_SHA256_RSA_PKCS, NULL, 0, key, pub, 64);
+		signs(CKM_SHA1_RSA_PKCS_PSS, &pss, sizeof(pss), key, pub, 64);
+		signs(CKM_RSA_PKCS_PSS, &none, sizeof(none), key, pub, 32);
+	}
 }
 
 /* There and back, twice by SoftHSM2 and twice by the key, with another vector each time. */
@@ -530,6 +557,22 @@ test_empty(void **state)
 			     {.ptr = out, .plen = &(CK_ULONG){48}}), CKR_OK);
 }
 
+/* The key does not succeed, and SoftHSM2 does not even begin: that is what is said. */
+static void
+test_refused_after_all(void **state)
+{
+	CK_MECHANISM m = {CKM_RSA_PKCS, NULL, 0};
+	CK_OBJECT_HANDLE key = rsa(false, NULL);
+
+	(void)state;
+	prime(&m, key);
+	refuses = true;
+	assert_int_equal(use(CALL_C_Sign, &m, key, text, 32, 5), CKR_KEY_FUNCTION_NOT_PERMITTED);
+	assert_int_equal(begun, CKR_KEY_FUNCTION_NOT_PERMITTED);
+	refuses = false;
+	prime(&m, key);
+}
+
 static void
 test_another_operation_is_active(void **state)
 {
@@ -691,6 +734,32 @@ test_last_session_closed(void **state)
 	assert_int_equal(real->C_Login(session, CKU_USER, (CK_UTF8CHAR_PTR)USER_PIN, 8), CKR_OK);
 }
 
+/* What the cache stands on: a handle of SoftHSM2 never names another object later. */
+static void
+test_handles_are_not_used_again(void **state)
+{
+	CK_OBJECT_HANDLE key, last = 0;
+	CK_SESSION_HANDLE first = session, second;
+
+	(void)state;
+	for (int i = 0; i < 12; i++) {
+		(void)open_meanwhile(&second);
+		session = i % 2 ? second : first;
+		key = secret(CKK_AES, 16);
+		assert_true(key > last);
+		last = key;
+		if (i % 3 == 0)
+			assert_int_equal(real->C_DestroyObject(session, key), CKR_OK);
+		session = first;
+		assert_int_equal(PLAIN(C_CloseSession, {.len = second}), CKR_OK);
+		if (i % 4 == 0) {
+			assert_int_equal(PLAIN(C_Logout, {.len = session}), CKR_OK);
+			assert_int_equal(real->C_Login(
+			    session, CKU_USER, (CK_UTF8CHAR_PTR)USER_PIN, 8), CKR_OK);
+		}
+	}
+}
+
 static void
 test_logged_out(void **state)
 {
@@ -785,6 +854,89 @@ test_full(void **state)
 	assert_in_range(asked - before, 100, KEYCACHE_MAX);
 }
 
+#define THREADS 4
+#define THREAD_KEYS 6
+
+struct signer {
+	pthread_t thread;
+	CK_SESSION_HANDLE session;
+	const CK_OBJECT_HANDLE *key;
+	uint8_t (*right)[32]; /* what each key gives */
+	bool failed;
+};
+
+static atomic_bool over;
+
+static void *
+sign_on(void *arg)
+{
+	struct signer *me = arg;
+	CK_MECHANISM m = {CKM_SHA256_HMAC, NULL, 0};
+
+	for (unsigned i = 0; !atomic_load(&over) && !me->failed; i++) {
+		uint8_t got[32];
+		CK_ULONG room = sizeof(got);
+		unsigned k = i % THREAD_KEYS;
+		const struct arg begin[ARGS_MAX] = {
+		    {.len = me->session}, {.ptr = &m}, {.len = me->key[k]}};
+		const struct arg args[ARGS_MAX] = {{.len = me->session},
+		    {.ptr = (void *)(uintptr_t)text, .len = 32}, {.ptr = got, .plen = &room}};
+
+		me->failed =
+		    serve_it(CALL_C_SignInit, begin, CALL_C_Sign, args) != CKR_OK ||
+		    memcmp(got, me->right[k], sizeof(got)) != 0;
+	}
+	return NULL;
+}
+
+/* Keys come and go while they are used. */
+static void
+test_threads(void **state)
+{
+	CK_MECHANISM m = {CKM_SHA256_HMAC, NULL, 0};
+	CK_OBJECT_HANDLE key[THREAD_KEYS];
+	uint8_t right[THREAD_KEYS][32];
+	struct signer signer[THREADS];
+	CK_SESSION_HANDLE other;
+
+	(void)state;
+	for (CK_ULONG i = 0; i < THREAD_KEYS; i++) {
+		CK_ULONG n = sizeof(right[i]);
+
+		key[i] = secret(CKK_GENERIC_SECRET, 32 + i);
+		assert_int_equal(real->C_SignInit(session, &m, key[i]), CKR_OK);
+		assert_int_equal(real->C_Sign(session, (CK_BYTE_PTR)(uintptr_t)text, 32,
+				     right[i], &n), CKR_OK);
+	}
+	for (int i = 0; i < THREADS; i++) {
+		signer[i] = (struct signer){.key = key, .right = right};
+		(void)open_meanwhile(&signer[i].session);
+		assert_int_equal(
+		    pthread_create(&signer[i].thread, NULL, sign_on, &signer[i]), 0);
+	}
+	for (int i = 0; i < 300; i++) {
+		switch (i % 3) {
+		case 0:
+			keycache_drop(&w.keys);
+			break;
+		case 1:
+			(void)open_meanwhile(&other);
+			assert_int_equal(PLAIN(C_CloseSession, {.len = other}), CKR_OK);
+			break;
+		default:
+			atomic_fetch_add(&w.gate.shared->epoch, 1);
+			break;
+		}
+		usleep(1000);
+	}
+	atomic_store(&over, true);
+	for (int i = 0; i < THREADS; i++) {
+		pthread_join(signer[i].thread, NULL);
+		assert_false(signer[i].failed);
+		assert_int_equal(PLAIN(C_CloseSession, {.len = signer[i].session}), CKR_OK);
+	}
+}
+
 static bool
 make_token(void)
 {
@@ -857,11 +1009,13 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_signatures),
+	    cmocka_unit_test(test_sizes),
 	    cmocka_unit_test(test_ciphers),
 	    cmocka_unit_test(test_what_does_not_succeed),
 	    cmocka_unit_test(test_counter_runs_out),
 	    cmocka_unit_test(test_parameters),
 	    cmocka_unit_test(test_empty),
+	    cmocka_unit_test(test_refused_after_all),
 	    cmocka_unit_test(test_another_operation_is_active),
 	    cmocka_unit_test(test_destroyed),
 	    cmocka_unit_test(test_attribute_changed),
@@ -869,10 +1023,12 @@ main(void)
 	    cmocka_unit_test(test_session_closed),
 	    cmocka_unit_test(test_asked_in_a_closed_session),
 	    cmocka_unit_test(test_last_session_closed),
+	    cmocka_unit_test(test_handles_are_not_used_again),
 	    cmocka_unit_test(test_logged_out),
 	    cmocka_unit_test(test_always_authenticate),
 	    cmocka_unit_test(test_unproven),
 	    cmocka_unit_test(test_full),
+	    cmocka_unit_test(test_threads),
 	};
 
 	if (mkdtemp(dir) == NULL || interpose_init() != 0 || learn_init() != 0)

@@ -482,6 +482,36 @@ test_more_requests_than_threads(void **state)
 	assert_int_equal(guest_leave(&g), 0);
 }
 
+/* More replies than the channel holds, while the guest does something else: they wait, each
+ * thread that writes behind the other, and come. */
+static void
+test_guest_reads_late(void **state)
+{
+	struct grant grant = rig_grant();
+	bool seen[64] = {false};
+	struct guest g;
+	struct frame f;
+	struct buf b;
+
+	(void)state;
+	guest_attach(&g, &rig, &grant, 300);
+	guest_open(&g);
+	buf_init(&b, 1 << 20);
+	for (uint32_t id = 0; id < 64; id++)
+		put_call(&b, id, CALL_C_GenerateRandom,
+		    (const struct arg[ARGS_MAX]){N(g.session), PL(&b, id % 4 ? 16 : 60000)});
+	guest_send_raw(&g, b.data, b.len);
+	buf_free(&b);
+	usleep(700000);
+	for (int i = 0; i < 64; i++) {
+		assert_true(readable(&g, STRESS_WAIT));
+		assert_true(guest_receive(&g, &f));
+		assert_true(f.id < 64 && !seen[f.id]);
+		seen[f.id] = true;
+	}
+	assert_int_equal(guest_leave(&g), 0);
+}
+
 static void
 test_beats(void **state)
 {
@@ -651,6 +681,7 @@ main(void)
 	    cmocka_unit_test(test_stress_one_processor),
 	    cmocka_unit_test(test_stress_two_processors),
 	    cmocka_unit_test(test_stress_four_processors),
+	    cmocka_unit_test(test_guest_reads_late),
 	    cmocka_unit_test(test_beats),
 	    cmocka_unit_test(test_breaches),
 	    cmocka_unit_test(test_id_still_outstanding),
