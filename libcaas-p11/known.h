@@ -19,7 +19,7 @@
 
 #include "protocol/fetch.h"
 
-#define KNOWN_MS 50
+#define KNOWN_MS 250
 #define KNOWN_BATCHES 4 /* searches whose objects are remembered at once */
 
 struct known; /* of a slot */

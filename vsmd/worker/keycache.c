@@ -16,8 +16,30 @@ void
 keycache_init(struct keycache *c)
 {
 	memset(c, 0, sizeof(*c));
+}
+
+static void
+sets_free(struct keycache_set *sets)
+{
+	for (size_t i = 0; sets != NULL && i < KEYCACHE_SETS; i++)
+		pthread_mutex_destroy(&sets[i].lock);
+	free(sets);
+}
+
+/* The sets, which stay once they are made.  NULL: no memory. */
+static struct keycache_set *
+sets_of(struct keycache *c)
+{
+	struct keycache_set *sets = atomic_load(&c->sets), *before = NULL;
+
+	if (sets != NULL || (sets = calloc(KEYCACHE_SETS, sizeof(*sets))) == NULL)
+		return sets;
 	for (size_t i = 0; i < KEYCACHE_SETS; i++)
-		pthread_mutex_init(&c->set[i].lock, NULL);
+		pthread_mutex_init(&sets[i].lock, NULL);
+	if (atomic_compare_exchange_strong(&c->sets, &before, sets))
+		return sets;
+	sets_free(sets);
+	return before;
 }
 
 void
@@ -32,7 +54,9 @@ keycache_put(struct cached *entry)
 static void
 drop(struct keycache *c, bool objects_only)
 {
-	for (struct keycache_set *s = c->set; s < c->set + KEYCACHE_SETS; s++) {
+	struct keycache_set *sets = atomic_load(&c->sets);
+
+	for (struct keycache_set *s = sets; sets != NULL && s < sets + KEYCACHE_SETS; s++) {
 		pthread_mutex_lock(&s->lock);
 		for (size_t i = 0; i < KEYCACHE_WAYS; i++) {
 			struct cached *e = s->way[i];
@@ -65,8 +89,7 @@ void
 keycache_free(struct keycache *c)
 {
 	drop(c, false);
-	for (size_t i = 0; i < KEYCACHE_SETS; i++)
-		pthread_mutex_destroy(&c->set[i].lock);
+	sets_free(atomic_exchange(&c->sets, NULL));
 }
 
 static const CK_MECHANISM *
@@ -105,12 +128,12 @@ dropped(const struct cached *e, const struct keycache *c)
 }
 
 static struct keycache_set *
-set_of(struct keycache *c, uint32_t number, CK_OBJECT_HANDLE handle, uint64_t shape)
+set_of(struct keycache_set *sets, uint32_t number, CK_OBJECT_HANDLE handle, uint64_t shape)
 {
 	uint64_t h = shape ^ handle * 0x9e3779b97f4a7c15u;
 
 	h = (h ^ h >> 31 ^ number) * 0xbf58476d1ce4e5b9u;
-	return &c->set[(h ^ h >> 29) % KEYCACHE_SETS];
+	return &sets[(h ^ h >> 29) % KEYCACHE_SETS];
 }
 
 /* The mechanism itself is no matter of a hash, which could be made to fit. */
@@ -126,9 +149,9 @@ struct cached *
 keycache_get(struct request *r)
 {
 	struct keycache *c = &r->w->keys;
+	struct keycache_set *sets = atomic_load(&c->sets), *set;
 	struct cached *entry = NULL;
 	uint64_t shape, epoch = r->reply.epoch;
-	struct keycache_set *set;
 
 	if (atomic_load(&c->off) || r->turn.session == NULL || r->turn.session->closed ||
 	    r->turn.session->busy || kind_of(r) == KEY_NONE)
@@ -139,8 +162,10 @@ keycache_get(struct request *r)
 		atomic_store(&c->epoch, epoch);
 		return NULL;
 	}
+	if (sets == NULL)
+		return NULL;
 	shape = mech_shape(mech_of(r));
-	set = set_of(c, r->call->number, handle_of(r), shape);
+	set = set_of(sets, r->call->number, handle_of(r), shape);
 	pthread_mutex_lock(&set->lock);
 	for (size_t i = 0; i < KEYCACHE_WAYS && entry == NULL; i++) {
 		struct cached *e = set->way[i];
@@ -229,9 +254,14 @@ way_for(struct keycache_set *set, const struct cached *entry)
 static void
 enter(struct keycache *c, struct cached *entry)
 {
-	struct keycache_set *set = set_of(c, entry->number, entry->handle, entry->shape);
+	struct keycache_set *sets = sets_of(c), *set;
 	struct cached **way;
 
+	if (sets == NULL) {
+		keycache_put(entry);
+		return;
+	}
+	set = set_of(sets, entry->number, entry->handle, entry->shape);
 	pthread_mutex_lock(&set->lock);
 	/* It may have been dropped while it was learnt. */
 	if (!dropped(entry, c)) {

@@ -44,12 +44,14 @@ struct cached {
 	struct key *key;
 };
 
+struct keycache_set {
+	pthread_mutex_t lock;
+	unsigned victim; /* the next to go */
+	struct cached *way[KEYCACHE_WAYS];
+};
+
 struct keycache {
-	struct keycache_set {
-		pthread_mutex_t lock;
-		unsigned victim; /* the next to go */
-		struct cached *way[KEYCACHE_WAYS];
-	} set[KEYCACHE_SETS];
+	struct keycache_set *_Atomic sets; /* KEYCACHE_SETS, made for the first key */
 	_Atomic uint64_t drops;   /* of everything << 32, of what is not on the token */
 	_Atomic uint64_t epoch;   /* of what is in it */
 	atomic_bool off;          /* SoftHSM2 does not do what learn.c expects */

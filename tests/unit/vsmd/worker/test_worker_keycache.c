@@ -163,11 +163,12 @@ sign(CK_MECHANISM *m, CK_OBJECT_HANDLE key)
 static unsigned
 cached(void)
 {
+	const struct keycache_set *sets = w.keys.sets;
 	unsigned n = 0;
 
-	for (size_t i = 0; i < KEYCACHE_SETS; i++)
+	for (size_t i = 0; sets != NULL && i < KEYCACHE_SETS; i++)
 		for (size_t k = 0; k < KEYCACHE_WAYS; k++)
-			n += w.keys.set[i].way[k] != NULL;
+			n += sets[i].way[k] != NULL;
 	return n;
 }
 
