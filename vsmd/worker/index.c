@@ -168,8 +168,8 @@ count(struct index *x, uint32_t flags, unsigned by)
 static uint32_t
 take_place(struct index *x)
 {
-	struct entry *e = at(x, x->free);
-	uint32_t place = x->free;
+	uint32_t place = __atomic_load_n(&x->free, __ATOMIC_RELAXED); /* may be spoilt meanwhile */
+	struct entry *e = at(x, place);
 
 	if (e != NULL) {
 		x->free = atomic_load(&e->next[0]);

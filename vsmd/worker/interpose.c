@@ -29,27 +29,26 @@ static struct {
 } real;
 static atomic_uint generated;
 
-/* What dlsym() returns is a function although its type says data. */
-static void
-find(const char *name, void *ret)
+bool
+interpose_find(const char *name, void *ret)
 {
 	void *p = dlsym(RTLD_NEXT, name);
 
+	/* A function although its type says data. */
 	memcpy(ret, &p, sizeof(p));
+	return p != NULL;
 }
 
 int
 interpose_init(void)
 {
-	find("RSA_generate_key_ex", &real.rsa);
-	find("EC_KEY_generate_key", &real.ec);
-	find("EVP_PKEY_keygen", &real.evp);
-	find("DSA_generate_parameters_ex", &real.dsa_params);
-	find("DSA_generate_key", &real.dsa);
-	find("DH_generate_parameters_ex", &real.dh_params);
-	find("DH_generate_key", &real.dh);
-	if (real.rsa && real.ec && real.evp && real.dsa_params && real.dsa &&
-	    real.dh_params && real.dh)
+	if (interpose_find("RSA_generate_key_ex", &real.rsa) &&
+	    interpose_find("EC_KEY_generate_key", &real.ec) &&
+	    interpose_find("EVP_PKEY_keygen", &real.evp) &&
+	    interpose_find("DSA_generate_parameters_ex", &real.dsa_params) &&
+	    interpose_find("DSA_generate_key", &real.dsa) &&
+	    interpose_find("DH_generate_parameters_ex", &real.dh_params) &&
+	    interpose_find("DH_generate_key", &real.dh))
 		return 0;
 	log_error("libcrypto lacks a function that SoftHSM2 calls; install OpenSSL 3.0");
 	return -1;

@@ -14,6 +14,11 @@
 #ifndef CAAS_VSMD_INTERPOSE_H
 #define CAAS_VSMD_INTERPOSE_H
 
+#include <stdbool.h>
+
+/* The function of that name that comes after this program's, into a pointer to one.  false:
+ * there is none. */
+bool interpose_find(const char *name, void *ret);
 /* Find the real functions; once, before confinement. 0, or -1 after logging. */
 int interpose_init(void);
 /* How many key generations left the gate: for tests. */

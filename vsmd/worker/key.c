@@ -31,7 +31,7 @@ key_free(struct key *key)
 	RSA_free(key->rsa);
 	EC_KEY_free(key->ec);
 	EVP_PKEY_free(key->edwards);
-	sec_wipe(key, sizeof(*key));
+	sec_free(key->bytes);
 	free(key);
 }
 
@@ -144,11 +144,13 @@ key_from_bytes(const uint8_t *bytes, size_t len)
 {
 	struct key *key = len > 0 && len <= KEY_BYTES_MAX ? key_new(KEY_BYTES) : NULL;
 
-	if (key != NULL) {
+	if (key != NULL && (key->bytes = sec_alloc(len)) != NULL) {
 		memcpy(key->bytes, bytes, len);
 		key->len = len;
+		return key;
 	}
-	return key;
+	key_free(key);
+	return NULL;
 }
 
 enum key_kind

@@ -11,8 +11,9 @@
  * room, and for anything unusual, key_compute() says false, and SoftHSM2 is asked.
  *
  * Threads: a struct key is constant once made; any number of threads may compute with it.
- * Memory: numbers are wiped when the key is freed; the process is locked in memory as far
- * as it may be, and never dumps core.
+ * Memory: a secret key's bytes are in secmem.h's memory, the numbers of others in
+ * libcrypto's, which wipes them when they are freed; the process is locked in memory as
+ * far as it may be, and never dumps core.
  */
 #ifndef CAAS_VSMD_WORKER_KEY_H
 #define CAAS_VSMD_WORKER_KEY_H

@@ -22,7 +22,7 @@ struct key {
 	EC_KEY *ec;
 	EVP_PKEY *edwards;
 	size_t len;
-	uint8_t bytes[KEY_BYTES_MAX];
+	uint8_t *bytes; /* of sec_alloc() */
 };
 
 struct job {

@@ -2,16 +2,15 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "vsmd/worker/learn.h"
 
-#include <dlfcn.h>
 #include <openssl/ec.h>
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rsa.h>
 #include <pthread.h>
-#include <string.h>
 
 #include "common/log.h"
+#include "vsmd/worker/interpose.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -36,26 +35,19 @@ static __thread struct {
 	struct key *got;
 } noted;
 
-/* What dlsym() returns is a function although its type says data. */
-static bool
-find(const char *name, void *ret)
-{
-	void *p = dlsym(RTLD_NEXT, name);
-
-	memcpy(ret, &p, sizeof(p));
-	return p != NULL;
-}
-
 static void
 find_all(void)
 {
-	found = find("RSA_private_encrypt", &real.rsa_encrypt) &&
-	    find("RSA_private_decrypt", &real.rsa_decrypt) &&
-	    find("RSA_sign", &real.rsa_sign) && find("ECDSA_do_sign", &real.ecdsa) &&
-	    find("EVP_DigestSign", &real.digest) && find("EVP_EncryptInit", &real.encrypt) &&
-	    find("EVP_EncryptInit_ex", &real.encrypt_ex) &&
-	    find("EVP_DecryptInit", &real.decrypt) &&
-	    find("EVP_DecryptInit_ex", &real.decrypt_ex) && find("HMAC_Init_ex", &real.hmac);
+	found = interpose_find("RSA_private_encrypt", &real.rsa_encrypt) &&
+	    interpose_find("RSA_private_decrypt", &real.rsa_decrypt) &&
+	    interpose_find("RSA_sign", &real.rsa_sign) &&
+	    interpose_find("ECDSA_do_sign", &real.ecdsa) &&
+	    interpose_find("EVP_DigestSign", &real.digest) &&
+	    interpose_find("EVP_EncryptInit", &real.encrypt) &&
+	    interpose_find("EVP_EncryptInit_ex", &real.encrypt_ex) &&
+	    interpose_find("EVP_DecryptInit", &real.decrypt) &&
+	    interpose_find("EVP_DecryptInit_ex", &real.decrypt_ex) &&
+	    interpose_find("HMAC_Init_ex", &real.hmac);
 }
 
 /* The other processes of vsmd call these functions too, on any of their threads, and have

@@ -54,6 +54,7 @@ free_bytes(struct bytes *b)
 	if (b->clear != NULL)
 		sec_wipe(b->clear, b->size);
 	free(b->clear);
+	*b = (struct bytes){0};
 }
 
 static bool
@@ -65,8 +66,12 @@ make_room(struct bytes *b, size_t size)
 	size += 4096;
 	b->p = malloc(size);
 	b->clear = malloc(size);
+	if (b->p == NULL || b->clear == NULL) {
+		free_bytes(b);
+		return false;
+	}
 	b->size = size;
-	return b->p != NULL && b->clear != NULL;
+	return true;
 }
 
 static bool
@@ -104,6 +109,7 @@ hash(const struct secret *s, enum index_by by, const void *p, size_t len)
 	if (HMAC(EVP_sha256(), s ? s->hash : open_, OBJFILE_KEY, buf, 1 + len, md, &n) !=
 	    NULL)
 		memcpy(&h, md, sizeof(h));
+	sec_wipe(buf, sizeof(buf));
 	return h != 0 ? h : 1;
 }
 

@@ -1,7 +1,6 @@
 /* view.c - see view.h */
 #include "vsmd/worker/view.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "vsmd/worker/interpose.h"
 #include "vsmd/worker/seen.h"
 
 #define SUFFIX ".object"
@@ -65,14 +65,10 @@ static struct {
 	int (*fcntl)(int, int, ...);
 } real = {.once = PTHREAD_ONCE_INIT};
 
-/* What dlsym() returns is a function although its type says data. */
 static void
 find(const char *name, void *ret)
 {
-	void *p = dlsym(RTLD_NEXT, name);
-
-	memcpy(ret, &p, sizeof(p));
-	if (p == NULL)
+	if (!interpose_find(name, ret))
 		log_fatal("libc lacks %s", name);
 }
 
@@ -380,6 +376,7 @@ int in_fcntl(int fd, int cmd, ...) INTERPOSE("fcntl");
 static _Thread_local struct {
 	uint64_t number; /* the answer, for fdopen() */
 	bool asking;	 /* the token's generation was opened, and nothing since */
+	bool answered;	 /* an answer is being read, and nothing was opened since */
 } checking;
 
 static const uint8_t token_name[VIEW_NAME] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
@@ -473,7 +470,7 @@ in_open(const char *path, int flags, ...)
 	mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(ap, int) : 0;
 	va_end(ap);
 	ready();
-	checking.asking = false;
+	checking.asking = checking.answered = false;
 	if ((file = file_of(path)) != NULL && strcmp(file, "generation") == 0)
 		return open_generation(path, flags, mode);
 	if (file != NULL && parse(file, name, &odd))
@@ -505,6 +502,7 @@ in_fdopen(int fd, const char *mode)
 		return real.fdopen(fd, mode);
 	f = fopencookie((void *)(uintptr_t)checking.number, "r",
 	    (cookie_io_functions_t){.read = read_number});
+	checking.answered = f != NULL;
 	if (f != NULL)
 		setvbuf(f, buffer, _IOFBF, sizeof(buffer));
 	return f;
@@ -536,7 +534,7 @@ in_opendir(const char *path)
 	const char *at;
 
 	ready();
-	checking.asking = false;
+	checking.asking = checking.answered = false;
 	if ((at = inside(path)) == NULL || strchr(at, '/') != NULL)
 		return real.opendir(path);
 	if (view_is_whole()) {
@@ -612,7 +610,7 @@ in_fcntl(int fd, int cmd, ...)
 	va_end(ap);
 	ready();
 	/* SoftHSM2 locks what it reads; an answer has no descriptor. */
-	if (fd == -1 && (cmd == F_SETLK || cmd == F_SETLKW))
+	if (fd == -1 && checking.answered && (cmd == F_SETLK || cmd == F_SETLKW))
 		return 0;
 	return real.fcntl(fd, cmd, arg);
 }
