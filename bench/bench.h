@@ -49,8 +49,8 @@ void bench_run(
 /* raw.c: OpenSSL itself; the key is made here. */
 bool raw_open(enum bench_key key, struct contender *ret);
 /* echo.c: no cryptography, no protocol: `ask` bytes over a unix socket to another
- * process, `answer` bytes back. */
-bool echo_open(size_t ask, size_t answer, struct contender *ret);
+ * process, or through memory that it shares, `answer` bytes back. */
+bool echo_open(size_t ask, size_t answer, bool shared, struct contender *ret);
 /* op.c: a PKCS#11 module.  The key, of that label or by default of the bench's own, is
  * made on the token when it is not there. */
 bool op_open(const char *module, const char *token, const char *pin, enum bench_key key,

@@ -1,4 +1,5 @@
-/* echo.c - the contender that does nothing: bytes over a unix socket, and bytes back */
+/* echo.c - the contender that does nothing: bytes over a unix socket, or through shared
+ * memory, and bytes back */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -6,14 +7,17 @@
 #include <unistd.h>
 
 #include "bench/bench.h"
+#include "vchan-transport/shm.h"
 
 struct sizes {
 	size_t ask, answer;
+	bool shared;
 };
 
 struct echo {
 	struct sizes sizes;
 	int fd;
+	struct channel *channel; /* instead of fd, of shared memory */
 	pid_t pid;
 	char *bytes;
 };
@@ -47,11 +51,26 @@ put(int fd, const char *bytes, size_t len)
 	return true;
 }
 
+static bool
+put_shared(struct channel *c, char *bytes, size_t len)
+{
+	struct iovec v = {bytes, len};
+
+	return channel_writev(c, &v, 1, -1) == 0;
+}
+
 static void
 answer(int fd, const struct sizes *s, char *bytes)
 {
-	while (get(fd, bytes, s->ask) && put(fd, bytes, s->answer))
-		;
+	struct channel *c;
+
+	if (!s->shared)
+		while (get(fd, bytes, s->ask) && put(fd, bytes, s->answer))
+			;
+	else if ((c = shm_offer(channel_from_fd(fd), -1)) != NULL)
+		while (channel_read_all(c, bytes, s->ask, -1) == 0 &&
+		    put_shared(c, bytes, s->answer))
+			;
 	_exit(0);
 }
 
@@ -78,6 +97,8 @@ echo_start(void *self)
 	}
 	close(fds[1]);
 	e->fd = fds[0];
+	if (s->shared && (e->channel = shm_accept(channel_from_fd(e->fd), -1)) == NULL)
+		return NULL;
 	return e;
 }
 
@@ -86,6 +107,9 @@ echo_run(void *signer)
 {
 	struct echo *e = signer;
 
+	if (e->channel != NULL)
+		return put_shared(e->channel, e->bytes, e->sizes.ask) &&
+		       channel_read_all(e->channel, e->bytes, e->sizes.answer, -1) == 0;
 	return put(e->fd, e->bytes, e->sizes.ask) &&
 	       get(e->fd, e->bytes, e->sizes.answer);
 }
@@ -95,18 +119,21 @@ echo_stop(void *signer)
 {
 	struct echo *e = signer;
 
-	close(e->fd);
+	if (e->channel != NULL)
+		channel_close(e->channel);
+	else
+		close(e->fd);
 	(void)waitpid(e->pid, NULL, 0);
 	free(e->bytes);
 	free(e);
 }
 
 bool
-echo_open(size_t ask, size_t answer_len, struct contender *ret)
+echo_open(size_t ask, size_t answer_len, bool shared, struct contender *ret)
 {
 	static struct sizes s;
 
-	s = (struct sizes){ask, answer_len};
+	s = (struct sizes){ask, answer_len, shared};
 	*ret = (struct contender){echo_start, echo_run, echo_stop, &s};
 	return true;
 }

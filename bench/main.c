@@ -3,7 +3,7 @@
  *
  *	caas-bench --key rsa2048 --threads 8 --seconds 1 [--processes N]
  *	           (--raw | --module FILE --token LABEL [--label LABEL] [--pin-env NAME])
- *	caas-bench --echo ASK,ANSWER --seconds 1
+ *	caas-bench --echo ASK,ANSWER [--shared-memory] --seconds 1
  */
 #include <getopt.h>
 #include <stdint.h>
@@ -24,14 +24,14 @@ struct options {
 	unsigned threads, processes;
 	unsigned long ask, answer; /* of --echo */
 	double seconds;
-	bool raw;
+	bool raw, shared_memory;
 };
 
 static const char usage[] =
     "usage: caas-bench --key KEY --threads N --seconds S [--processes N]\n"
     "                  (--raw | --module FILE --token LABEL [--label LABEL] [--pin-env "
     "NAME])\n"
-    "       caas-bench --echo ASK,ANSWER --seconds S [--threads N]\n"
+    "       caas-bench --echo ASK,ANSWER [--shared-memory] --seconds S [--threads N]\n"
     "KEY: rsa1024 rsa2048 rsa3072 p256 p384 ed25519 aes (16 KiB of AES-256-GCM)\n"
     "     find (C_FindObjects by --label) none (C_GetSessionInfo)\n"
     "     random (C_GenerateRandom, 1 byte) seed (C_SeedRandom, 1 byte)\n";
@@ -40,7 +40,7 @@ static bool
 contend(const struct options *o, struct contender *c)
 {
 	if (o->ask > 0)
-		return echo_open(o->ask, o->answer, c);
+		return echo_open(o->ask, o->answer, o->shared_memory, c);
 	if (o->raw)
 		return raw_open((enum bench_key)o->key, c);
 	return op_open(o->module, o->token, o->pin, (enum bench_key)o->key, o->label, c);
@@ -107,6 +107,7 @@ main(int argc, char **argv)
 	    {"echo", required_argument, NULL, 'E'},
 	    {"pin-env", required_argument, NULL, 'e'},
 	    {"raw", no_argument, NULL, 'r'},
+	    {"shared-memory", no_argument, NULL, 'S'},
 	    {"help", no_argument, NULL, 'h'},
 	    {NULL, 0, NULL, 0},
 	};
@@ -151,6 +152,9 @@ main(int argc, char **argv)
 			break;
 		case 'r':
 			o.raw = true;
+			break;
+		case 'S':
+			o.shared_memory = true;
 			break;
 		case 'h':
 			fputs(usage, stdout);

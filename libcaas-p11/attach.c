@@ -2,6 +2,7 @@
 #include "libcaas-p11/attach.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -9,6 +10,7 @@
 #include "common/log.h"
 #include "protocol/frame.h"
 #include "vchan-transport/deadline.h"
+#include "vchan-transport/shm.h"
 
 #define SLICE 100     /* ms between two looks whether to stop */
 #define BUSY_PAUSE 50 /* ms before vsmd is asked again */
@@ -130,8 +132,36 @@ ask_for(const struct attach_as *as, uint32_t purpose, uint32_t slot)
 	    .max_frame = FRAME_MAX_DEFAULT,
 	    .silence = (uint32_t)as->config->silence};
 
+	if (purpose == HELLO_TOKEN && as->config->shared_memory &&
+	    strncmp(as->config->address, "unix:", 5) == 0)
+		ask.flags = HELLO_SHARED_MEMORY;
+
 	memcpy(ask.app, as->app, HELLO_APP_LEN);
 	return ask;
+}
+
+/* Wait until bytes are there. */
+static bool
+await(const struct attach_as *as, struct channel *c)
+{
+	int64_t at = deadline_at(as->config->silence), slice;
+
+	do {
+		slice = deadline_at(SLICE);
+		if (deadline_poll(channel_poll_fd(c), POLLIN, slice < at ? slice : at) == 0)
+			return true;
+	} while (errno == ETIMEDOUT && !as->stop() && deadline_left(at) != 0);
+	return false;
+}
+
+/* What is offered after the hello.  The channel to go on with, or NULL. */
+static struct channel *
+share_memory(const struct attach_as *as, struct channel *c)
+{
+	if (await(as, c) && (c = shm_accept(c, as->config->silence)) != NULL)
+		return c;
+	tell(as, "vsmd broke off its offer of shared memory");
+	return NULL;
 }
 
 enum attach
@@ -145,11 +175,13 @@ attach_slot(const struct attach_as *as, uint32_t slot, struct link **ret)
 	if (result != ATTACH_OK)
 		return result;
 	if (answer.count != 0 || answer.max_frame < FRAME_MAX_LEAST ||
-	    answer.max_frame > ask.max_frame) {
+	    answer.max_frame > ask.max_frame || (answer.flags & ~ask.flags) != 0) {
 		tell(as, "vsmd broke the protocol in its hello");
 		channel_close(c);
 		return ATTACH_FAILED;
 	}
+	if ((answer.flags & HELLO_SHARED_MEMORY) && (c = share_memory(as, c)) == NULL)
+		return ATTACH_FAILED;
 	*ret = link_new(c, answer.max_frame, as->config->silence, as->how);
 	return *ret != NULL ? ATTACH_OK : ATTACH_NO_MEMORY;
 }

@@ -61,6 +61,8 @@ on_line(void *user, const char *section, const char *name, const char *value)
 		return parse_ms(value, 1, &c->reconnect);
 	if (strcmp(name, "shortcuts") == 0)
 		return parse_switch(value, &c->shortcuts);
+	if (strcmp(name, "shared_memory") == 0)
+		return parse_switch(value, &c->shared_memory);
 	return 0;
 }
 
@@ -78,10 +80,22 @@ config_read(struct config *c, const char *path)
 	return line;
 }
 
+/* From the environment, if it is there. */
+static bool
+take_switch(const struct config *c, const char *name, bool *ret)
+{
+	const char *value = secure_getenv(name);
+
+	if (value == NULL || parse_switch(value, ret))
+		return true;
+	if (c->debug)
+		log_error("libcaas-p11: %s=%s: neither on nor off", name, value);
+	return false;
+}
+
 bool
 config_load(struct config *c)
 {
-	const char *shortcuts = secure_getenv("CAAS_VSM_SHORTCUTS");
 	const char *file = secure_getenv("CAAS_P11_CONF");
 	const char *address = secure_getenv("CAAS_VSM_ADDRESS");
 	const char *silence = secure_getenv("CAAS_VSM_SILENCE_MS");
@@ -90,7 +104,7 @@ config_load(struct config *c)
 
 	*c = (struct config){.address = CONFIG_ADDRESS, .silence = CONFIG_SILENCE,
 	    .connect_timeout = CONFIG_CONNECT, .reconnect = CONFIG_RECONNECT,
-	    .shortcuts = true};
+	    .shortcuts = true, .shared_memory = true};
 	c->debug = secure_getenv("CAAS_P11_DEBUG") != NULL;
 	line = config_read(c, path);
 	if (line > 0 || (line < 0 && file != NULL)) {
@@ -115,11 +129,6 @@ config_load(struct config *c)
 				  "milliseconds, %d at least", silence, CONFIG_SILENCE_LEAST);
 		return false;
 	}
-	if (shortcuts != NULL && !parse_switch(shortcuts, &c->shortcuts)) {
-		if (c->debug)
-			log_error("libcaas-p11: CAAS_VSM_SHORTCUTS=%s: neither on nor off",
-			    shortcuts);
-		return false;
-	}
-	return true;
+	return take_switch(c, "CAAS_VSM_SHORTCUTS", &c->shortcuts) &&
+	    take_switch(c, "CAAS_VSM_SHARED_MEMORY", &c->shared_memory);
 }

@@ -2,8 +2,9 @@
  * config.h - where vsmd is, and how long to wait for it.
  *
  * From /etc/caas/libcaas-p11.conf, or the file that $CAAS_P11_CONF names; then from
- * $CAAS_VSM_ADDRESS, $CAAS_VSM_SILENCE_MS and $CAAS_VSM_SHORTCUTS.  A program that runs
- * with more rights than its caller (secure_getenv(3)) ignores the environment.
+ * $CAAS_VSM_ADDRESS, $CAAS_VSM_SILENCE_MS, $CAAS_VSM_SHORTCUTS and
+ * $CAAS_VSM_SHARED_MEMORY.  A program that runs with more rights than its caller
+ * (secure_getenv(3)) ignores the environment.
  */
 #ifndef CAAS_P11_CONFIG_H
 #define CAAS_P11_CONFIG_H
@@ -24,6 +25,7 @@ struct config {
 	int connect_timeout; /* for a connection to be made */
 	int reconnect;       /* how long to try, once a channel was lost */
 	bool shortcuts;      /* fewer round trips (hold.h) */
+	bool shared_memory;  /* use it where vsmd offers it (shm.h) */
 	bool debug;          /* $CAAS_P11_DEBUG: say on standard error what goes wrong */
 };
 

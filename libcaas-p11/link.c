@@ -105,7 +105,7 @@ link_release(struct link *l)
 	if (descriptor_is_ours(l))
 		channel_close(l->channel);
 	else
-		(void)channel_take_fd(l->channel);
+		channel_forget(l->channel);
 	lock_free(&l->serial);
 	lock_free(&l->writing);
 	lock_free(&l->lock);
@@ -119,7 +119,7 @@ link_forget(struct link *l)
 	if (descriptor_is_ours(l))
 		channel_drop(l->channel);
 	else
-		(void)channel_take_fd(l->channel);
+		channel_forget(l->channel);
 	inbox_free(&l->inbox);
 	free(l);
 }
@@ -345,9 +345,10 @@ enlist(struct link *l, struct waiter *w)
 	return true;
 }
 
-/* False: the peer did not get all of it, and the link is broken. */
+/* False: the peer did not get all of it, and the link is broken.  *ret_end: where the frame
+ * ends. */
 static bool
-send_frame(struct link *l, struct buf *frame, uint32_t id)
+send_frame(struct link *l, struct buf *frame, uint32_t id, uint32_t *ret_end)
 {
 	struct iovec v;
 	bool sent, gone;
@@ -358,6 +359,7 @@ send_frame(struct link *l, struct buf *frame, uint32_t id)
 	lock_take(&l->writing);
 	sent = channel_writev(l->channel, &v, 1, l->silence) == 0;
 	gone = !sent && errno == ECONNRESET;
+	*ret_end = channel_position(l->channel);
 	lock_give(&l->writing);
 	if (!sent)
 		link_break(l, gone ? CKR_DEVICE_REMOVED : CKR_DEVICE_ERROR);
@@ -368,6 +370,7 @@ CK_RV
 link_call(struct link *l, struct buf *frame, uint32_t call, struct waiter *w)
 {
 	bool serial = l->lock.how->callbacks, sent;
+	uint32_t end;
 
 	w->call = call;
 	atomic_init(&w->state, WAITS);
@@ -379,10 +382,11 @@ link_call(struct link *l, struct buf *frame, uint32_t call, struct waiter *w)
 	if (serial)
 		lock_take(&l->serial);
 	if (enlist(l, w)) {
-		sent = send_frame(l, frame, w->id);
+		sent = send_frame(l, frame, w->id, &end);
 		wait_for(l, w);
-		/* Half a frame is never served. */
-		w->unsent = !sent || w->again;
+		/* Half a frame is never served, nor one that was not read. */
+		w->unsent = !sent || w->again ||
+		    (atomic_load(&w->state) == FAILED && !channel_taken(l->channel, end));
 	} else {
 		atomic_init(&w->state, FAILED);
 	}

@@ -15,9 +15,12 @@ enum {
 	AT_SILENCE = 20,
 	AT_FLAGS = 24,
 	AT_EPOCH = 24,
+	AT_ASK_ZERO = 28,
 	AT_APP = 32,
 	AT_INSTANCE = 32,
-	AT_ZERO = 48
+	AT_ZERO = 48,
+	AT_ANSWER_FLAGS = 48,
+	AT_ANSWER_ZERO = 52
 };
 
 static const uint8_t magic[4] = {'C', 'a', 'a', 'S'};
@@ -59,6 +62,7 @@ hello_ask_write(uint8_t out[HELLO_LEN], const struct hello_ask *ask)
 	set32(out + AT_SLOT, ask->slot);
 	set32(out + AT_MAX_FRAME, ask->max_frame);
 	set32(out + AT_SILENCE, ask->silence);
+	set32(out + AT_FLAGS, ask->flags);
 	memcpy(out + AT_APP, ask->app, HELLO_APP_LEN);
 }
 
@@ -76,9 +80,11 @@ hello_ask_read(const uint8_t in[HELLO_LEN], struct hello_ask *ret)
 	ret->slot = get32(in + AT_SLOT);
 	ret->max_frame = get32(in + AT_MAX_FRAME);
 	ret->silence = get32(in + AT_SILENCE);
+	ret->flags = get32(in + AT_FLAGS);
 	memcpy(ret->app, in + AT_APP, HELLO_APP_LEN);
 	return ret->purpose >= HELLO_SLOTS && ret->purpose <= HELLO_ADMIN &&
-	       zero(in + AT_FLAGS, AT_APP - AT_FLAGS) &&
+	       (ret->flags & ~(uint32_t)HELLO_SHARED_MEMORY) == 0 &&
+	       zero(in + AT_ASK_ZERO, AT_APP - AT_ASK_ZERO) &&
 	       zero(in + AT_ZERO, HELLO_LEN - AT_ZERO);
 }
 
@@ -95,6 +101,7 @@ hello_answer_write(uint8_t out[HELLO_LEN], const struct hello_answer *answer)
 	set32(out + AT_EPOCH, (uint32_t)answer->epoch);
 	set32(out + AT_EPOCH + 4, (uint32_t)(answer->epoch >> 32));
 	memcpy(out + AT_INSTANCE, answer->instance, HELLO_APP_LEN);
+	set32(out + AT_ANSWER_FLAGS, answer->flags);
 }
 
 bool
@@ -113,8 +120,10 @@ hello_answer_read(const uint8_t in[HELLO_LEN], struct hello_answer *ret)
 	ret->silence = get32(in + AT_SILENCE);
 	ret->epoch = get32(in + AT_EPOCH) | (uint64_t)get32(in + AT_EPOCH + 4) << 32;
 	memcpy(ret->instance, in + AT_INSTANCE, HELLO_APP_LEN);
+	ret->flags = get32(in + AT_ANSWER_FLAGS);
 	return ret->status <= HELLO_FAILED && ret->count <= HELLO_MAX_SLOTS &&
-	       zero(in + AT_ZERO, HELLO_LEN - AT_ZERO);
+	       (ret->flags & ~(uint32_t)HELLO_SHARED_MEMORY) == 0 &&
+	       zero(in + AT_ANSWER_ZERO, HELLO_LEN - AT_ANSWER_ZERO);
 }
 
 void

@@ -13,9 +13,11 @@
  *   u32 slot     for HELLO_TOKEN       u32 count    slot records that follow
  *   u32 max_frame offered              u32 max_frame the smaller of both
  *   u32 silence  ms the guest waits    u32 silence  accepted (ms)
- *   8 bytes flags, 0                   8 bytes epoch of the slot list
+ *   u32 flags    what the guest can    8 bytes epoch of the slot list
+ *   4 bytes zero
  *   16 bytes application, random       16 bytes instance of vsmd, random per start
- *   12 bytes zero                      12 bytes zero
+ *   12 bytes zero                      u32 flags    what will be done of it
+ *                                      8 bytes zero
  *
  * One channel per application and token: HELLO_TOKEN hands the channel to a worker.
  * HELLO_SLOTS is answered and closed.  HELLO_ADMIN is for principals with role admin
@@ -31,6 +33,7 @@
 #define HELLO_VERSION 1
 #define HELLO_APP_LEN 16
 #define HELLO_MAX_SLOTS 4096
+#define HELLO_SHARED_MEMORY 0x1 /* an offer of it follows the answer (shm.h) */
 
 enum hello_purpose { HELLO_SLOTS = 1, HELLO_TOKEN = 2, HELLO_ADMIN = 3 };
 
@@ -44,12 +47,12 @@ enum hello_status {
 };
 
 struct hello_ask {
-	uint32_t version, purpose, slot, max_frame, silence;
+	uint32_t version, purpose, slot, max_frame, silence, flags;
 	uint8_t app[HELLO_APP_LEN];
 };
 
 struct hello_answer {
-	uint32_t version, status, count, max_frame, silence;
+	uint32_t version, status, count, max_frame, silence, flags;
 	uint64_t epoch;
 	uint8_t instance[HELLO_APP_LEN];
 };

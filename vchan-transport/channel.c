@@ -2,6 +2,7 @@
 #include "vchan-transport/ops.h"
 
 #include <errno.h>
+#include <poll.h>
 
 #include "vchan-transport/deadline.h"
 
@@ -129,6 +130,26 @@ channel_pending(const struct channel *c)
 	return c->ops->pending(c);
 }
 
+bool
+channel_arrived(const struct channel *c)
+{
+	struct pollfd p = {.fd = c->fd, .events = POLLIN};
+
+	return c->ops->pending(c) || (!c->ops->pending_is_all && poll(&p, 1, 0) > 0);
+}
+
+uint32_t
+channel_position(const struct channel *c)
+{
+	return c->ops->position != NULL ? c->ops->position(c) : 0;
+}
+
+bool
+channel_taken(const struct channel *c, uint32_t position)
+{
+	return c->ops->taken == NULL || c->ops->taken(c, position);
+}
+
 void
 channel_shutdown(struct channel *c)
 {
@@ -148,6 +169,12 @@ channel_drop(struct channel *c)
 {
 	if (c != NULL)
 		c->ops->close(c, false);
+}
+
+void
+channel_forget(struct channel *c)
+{
+	c->ops->forget(c);
 }
 
 int

@@ -26,11 +26,16 @@ struct channel_ops {
 	ssize_t (*write)(struct channel *c, const struct iovec *iov, int n, int deadline);
 	int (*finish)(struct channel *c);
 	bool (*pending)(const struct channel *c);
+	bool pending_is_all; /* what does not pend has not arrived, whatever fd says */
 	short (*poll_events)(struct channel *c, bool read, bool write);
 	void (*shutdown)(struct channel *c);
 	/* Frees the channel too.  polite: tell the peer. */
 	void (*close)(struct channel *c, bool polite);
 	int (*take_fd)(struct channel *c);
+	/* NULL: nothing is known of what the peer has taken. */
+	uint32_t (*position)(const struct channel *c);
+	bool (*taken)(const struct channel *c, uint32_t position);
+	void (*forget)(struct channel *c); /* frees the channel, and leaves fd alone */
 };
 
 struct listener {

@@ -139,6 +139,12 @@ stream_close(struct channel *c, bool polite)
 	free(c);
 }
 
+static void
+stream_forget(struct channel *c)
+{
+	free(c);
+}
+
 static int
 stream_take_fd(struct channel *c)
 {
@@ -160,6 +166,7 @@ static const struct channel_ops stream_ops = {
     .shutdown = stream_shutdown,
     .close = stream_close,
     .take_fd = stream_take_fd,
+    .forget = stream_forget,
 };
 
 struct channel *

@@ -269,6 +269,13 @@ vchan_take_fd(struct channel *c)
 	return -1;
 }
 
+/* libxenvchan's memory stays: it would close its descriptors. */
+static void
+vchan_forget(struct channel *c)
+{
+	free(c);
+}
+
 static const struct channel_ops vchan_ops = {
     .read = vchan_read,
     .write = vchan_write,
@@ -278,6 +285,7 @@ static const struct channel_ops vchan_ops = {
     .shutdown = vchan_shutdown,
     .close = vchan_close,
     .take_fd = vchan_take_fd,
+    .forget = vchan_forget,
 };
 
 static int

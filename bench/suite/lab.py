@@ -23,8 +23,10 @@ NAMES = {
     "raw": "raw OpenSSL",
     "softhsm": "SoftHSM2 in-process",
     "p11kit": "p11-kit server + client",
-    "caas": "CaaS over unix",
+    "caas": "CaaS",
+    "socket": "CaaS, no shared memory",
     "echo": "bare unix socket",
+    "shared": "bare shared memory",
     "disk": "key on disk",
 }
 # As `caas sandbox up' writes it, for more applications than its limits have.
@@ -115,6 +117,11 @@ class Lab:
         return self.caas_module, env
 
     @property
+    def socket(self):
+        module, env = self.caas
+        return module, {**env, "CAAS_VSM_SHARED_MEMORY": "off"}
+
+    @property
     def vsmd(self):
         """The supervisor's pid."""
         _ = self.caas
@@ -179,9 +186,9 @@ class Lab:
         # p11-kit cannot do all that is asked.
         return self.run(cmd, {**where[1], **(env or {})}, quiet=side == "p11kit")
 
-    def echo(self, ask, answer, seconds=1.0):
+    def echo(self, ask, answer, seconds=1.0, shared=False):
         return self.run([tool("caas-bench"), "--echo", f"{ask:.0f},{answer:.0f}", "--seconds",
-                         seconds])
+                         seconds] + (["--shared-memory"] if shared else []))
 
     def caas_memory(self, comm=None):
         return procs.memory(self.vsmd, comm)

@@ -17,7 +17,8 @@ def run(lab, opt):
     sides = {f"caas {k}": lambda k=k: lab.bench("caas", k, 1, opt.seconds) for k in CALLS}
     sides["p11kit none"] = lambda: lab.bench("p11kit", "none", 1, opt.seconds)
     sides["echo"] = lambda: lab.echo(size["ask"], size["answer"], opt.seconds)
-    for s in (f"caas {ALWAYS}", "echo"):
+    sides["shared"] = lambda: lab.echo(size["ask"], size["answer"], opt.seconds, True)
+    for s in (f"caas {ALWAYS}", "echo", "shared"):
         sides[s + PINNED] = lambda run=sides[s]: pinned(lab, run)
     runs = interleaved(sides, opt.rounds)
     p50 = {s: [r["p50_us"] for r in v] for s, v in runs.items()}
@@ -40,10 +41,11 @@ def bars(result):
 
 
 def table(result):
-    names = {"echo": f"bare unix socket, {result['ask']} bytes and {result['answer']} back",
+    sizes = f"{result['ask']} bytes and {result['answer']} back"
+    names = {"echo": f"bare unix socket, {sizes}", "shared": f"bare shared memory, {sizes}",
              "p11kit none": f"p11-kit, {CALLS['none']}",
              **{f"caas {k}": f"CaaS, {v}" for k, v in CALLS.items()}}
-    names |= {s + PINNED: names[s] + PINNED for s in ("echo", f"caas {ALWAYS}")}
+    names |= {s + PINNED: names[s] + PINNED for s in ("echo", "shared", f"caas {ALWAYS}")}
     return ["One thread, microseconds. On two processors a message wakes an idle one, which "
             "takes longer than all the rest: the last rows are without that.", ""] + rows(
         ["", "p50", "p99", "caller's user time", "to the socket"],

@@ -20,7 +20,7 @@ def run(lab, opt):
         sides = {
             "raw": lambda: lab.bench("raw", key, 1, opt.seconds),
             "softhsm": lambda: lab.bench("softhsm", key, 1, opt.seconds),
-            "echo": lambda: lab.echo(trip["ask"], trip["answer"], opt.seconds),
+            "shared": lambda: lab.echo(trip["ask"], trip["answer"], opt.seconds, True),
             "caas": lambda: lab.bench("caas", key, 1, opt.seconds),
         }
         runs = interleaved({s: lambda run=run: pinned(lab, run) for s, run in sides.items()} |
@@ -34,7 +34,7 @@ def run(lab, opt):
 def split(sides, trips):
     p50 = {s: c["p50_us"]["median"] for s, c in sides.items()}
     crypto, module = p50["raw"], sides["caas"]["user_us"]["median"]
-    transport = trips * p50["echo"]
+    transport = trips * p50["shared"]
     rest = p50["caas"] - crypto - module - transport
     return {"softhsm": {"crypto": round(crypto, 1), "token": round(p50["softhsm"] - crypto, 1)},
             "caas": {"crypto": round(crypto, 1), "worker": round(rest, 1),

@@ -5,7 +5,7 @@ from .lab import NAMES, say
 from .stats import columns, interleaved, ratio
 
 TITLE = "Signatures"
-SIDES = ("raw", "softhsm", "p11kit", "caas")
+SIDES = ("raw", "softhsm", "p11kit", "socket", "caas")
 
 
 def one(lab, side, key, threads, seconds):
@@ -47,21 +47,23 @@ def bars(result):
         bar("p256/8", "P-256 signatures, 8 threads", "raw", "OpenSSL, 2 processes", 0.6),
         bar("p256/8", "P-256 signatures, 8 threads", "p11kit", "p11-kit", 2.8),
         bar("rsa2048/1", "RSA-2048 signatures, 1 thread", "softhsm", "SoftHSM2 in-process", 1.8),
+        bar("p256/8", "P-256 signatures, 8 threads", "socket", "the same without shared memory",
+            1.1),
     ]
 
 
 def table(result):
-    head = ["key / threads"] + [NAMES[s] for s in SIDES] + ["to raw", "to SoftHSM2", "to p11-kit"]
+    head = ["key / threads"] + [NAMES[s] for s in SIDES] + ["to raw", "to SoftHSM2", "to p11-kit", "to no shared memory"]
     body, late = [], []
     for row, r in result.items():
         cell = {s: r["sides"].get(s, {}) for s in SIDES}
         body.append([row] + [number(cell[s].get("per_second")) for s in SIDES] +
-                    [number(r["ratios"].get(s), 2) for s in ("raw", "softhsm", "p11kit")])
+                    [number(r["ratios"].get(s), 2) for s in ("raw", "softhsm", "p11kit", "socket")])
         late.append([row] + [f"{number(cell[s].get('p50_us'))} / {number(cell[s].get('p99_us'))}"
                              if cell[s] else "-" for s in SIDES])
     return (["Signatures per second. Raw OpenSSL has two processes of one thread, or one where "
              "there is one thread.", ""] + rows(head, body) +
-            ["", "Latency, p50 / p99 in microseconds.", ""] + rows(head[:5], late))
+            ["", "Latency, p50 / p99 in microseconds.", ""] + rows(head[:1 + len(SIDES)], late))
 
 
 def charts(result):

@@ -136,7 +136,7 @@ test_descriptor_travels(void **state)
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(channel_read(e->server, &c, 1, 2), -1);
 	fd = channel_take_fd(e->server);
-	if (!has_streams) {
+	if (!has_descriptor) {
 		assert_int_equal(fd, -1);
 		assert_int_equal(errno, EOPNOTSUPP);
 		assert_works(e->client, e->server);

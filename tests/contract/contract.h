@@ -26,7 +26,9 @@
 #define A_WHILE 30     /* ms, for what must not */
 
 extern const char *listen_address, *connect_address, *absent_address;
-extern bool has_streams; /* half-close, descriptors to pass on: unix and vsock */
+extern bool has_streams;    /* half-close, an address in use: all but vchan */
+extern bool has_descriptor; /* to pass on: unix and vsock */
+extern bool shares_memory;  /* a unix socket's channels, once both sides have agreed */
 
 struct ends {
 	struct listener *listener;

@@ -2,7 +2,7 @@
  * contract - run the suite on one transport.
  *
  *	contract LISTEN CONNECT ABSENT
- *	contract unix | vsock | vchan      addresses that suit this machine
+ *	contract unix | shm | vsock | vchan      addresses that suit this machine
  *
  * For vchan, $CAAS_CONTRACT_DOMID is this domain's own number (the suite is both ends).
  * Exits 77, and says why, where the transport does not exist.
@@ -13,8 +13,10 @@
 #include <poll.h>
 #include <stdio.h>
 
+#include "vchan-transport/shm.h"
+
 const char *listen_address, *connect_address, *absent_address;
-bool has_streams;
+bool has_streams, has_descriptor, shares_memory;
 
 static char directory[] = "/tmp/caas-contract-XXXXXX";
 static char addresses[3][64];
@@ -31,6 +33,8 @@ connect_thread(void *arg)
 
 	c->channel = transport_connect(connect_address, PATIENCE);
 	c->err = errno;
+	if (shares_memory && c->channel != NULL)
+		c->channel = shm_accept(c->channel, PATIENCE);
 	return NULL;
 }
 
@@ -53,6 +57,8 @@ connect_ends(struct listener *l, struct channel **ret_client, struct channel **r
 		assert_int_equal(errno, EAGAIN);
 		assert_int_equal(poll(&p, 1, PATIENCE), 1);
 	}
+	if (shares_memory)
+		assert_non_null(*ret_server = shm_offer(*ret_server, PATIENCE));
 	(void)pthread_join(t, NULL);
 	if (c.channel == NULL)
 		fail_msg("%s", transport_strerror(connect_address, c.err));
@@ -120,7 +126,7 @@ open_files(void)
 static int
 usage(void)
 {
-	fputs("usage: contract LISTEN CONNECT ABSENT | unix | vsock | vchan\n", stderr);
+	fputs("usage: contract LISTEN CONNECT ABSENT | unix | shm | vsock | vchan\n", stderr);
 	return 2;
 }
 
@@ -138,7 +144,7 @@ addresses_for(const char *kind)
 	const char *domid = getenv("CAAS_CONTRACT_DOMID");
 	char one[64], two[64];
 
-	if (strcmp(kind, "unix") == 0) {
+	if (strcmp(kind, "unix") == 0 || strcmp(kind, "shm") == 0) {
 		if (mkdtemp(directory) == NULL)
 			return false;
 		snprintf(one, sizeof(one), "unix:%s/s", directory);
@@ -191,7 +197,9 @@ main(int argc, char **argv)
 	listen_address = addresses[0];
 	connect_address = addresses[1];
 	absent_address = addresses[2];
+	shares_memory = argc == 2 && strcmp(argv[1], "shm") == 0;
 	has_streams = strncmp(listen_address, "vchan:", 6) != 0;
+	has_descriptor = has_streams && !shares_memory;
 	if ((why = unavailable()) != NULL) {
 		printf("SKIPPED: the contract was not tested: %s\n", why);
 		return 77;

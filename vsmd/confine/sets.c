@@ -51,6 +51,6 @@ const int confine_files[] = {
 	SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(ftruncate),
 	SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(flock), SCMP_SYS(umask),
 	SCMP_SYS(chmod), SCMP_SYS(fchmod), SCMP_SYS(fchmodat), SCMP_SYS(statfs),
-	SCMP_SYS(fstatfs), SCMP_SYS(fallocate),
+	SCMP_SYS(fstatfs), SCMP_SYS(fallocate), SCMP_SYS(memfd_create),
 };
 const size_t confine_files_count = sizeof(confine_files) / sizeof(confine_files[0]);

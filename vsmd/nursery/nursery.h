@@ -9,6 +9,7 @@
 #ifndef CAAS_VSMD_NURSERY_H
 #define CAAS_VSMD_NURSERY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "protocol/hello.h"
@@ -25,6 +26,7 @@ struct nursery_config {
 	unsigned threads;      /* most concurrent calls in a worker */
 	unsigned big;          /* with so many objects the token is not read as a whole */
 	unsigned max_sessions; /* most sessions of one application on this token */
+	bool shared_memory;    /* may be offered to guests (shm.h) */
 	uint8_t instance[HELLO_APP_LEN]; /* of this vsmd, for the answer to the hello */
 };
 

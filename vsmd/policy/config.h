@@ -36,6 +36,7 @@ struct config_settings {
 	unsigned max_per_principal;      /* applications of one principal */
 	char *user;                      /* drop to this user when started as root, or NULL */
 	int log_level;
+	bool shared_memory;              /* with guests on a unix socket */
 	bool sandbox;
 };
 

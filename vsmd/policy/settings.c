@@ -21,6 +21,7 @@ settings_default(struct config_settings *s)
 	s->max_per_principal = 250;
 	s->max_sessions = 4096;
 	s->threads = 64;
+	s->shared_memory = true;
 	s->log_level = LOG_INFO_;
 	s->tpm_policy.locality = -1;
 }
@@ -218,6 +219,12 @@ set_log_level(struct parse *p, const char *value)
 
 	if (value_choice(p, value, words, 4, &i))
 		p->config->settings.log_level = log_level_parse(words[i]);
+}
+
+void
+set_shared_memory(struct parse *p, const char *value)
+{
+	(void)value_yes(p, value, &p->config->settings.shared_memory);
 }
 
 void

@@ -37,7 +37,8 @@ run(struct super *s, struct slot *slot, int pipe)
 	    .directory = slot->directory,
 	    .library = config_settings(s->boot)->softhsm,
 	    .threads = c->threads,
-	    .big = NURSERY_BIG, .max_sessions = c->max_sessions};
+	    .big = NURSERY_BIG, .max_sessions = c->max_sessions,
+	    .shared_memory = c->shared_memory};
 	char gate[1100];
 
 	snprintf(gate, sizeof(gate), "%s/gates/%u", s->memory.path, slot->id);

@@ -74,7 +74,8 @@ reload(struct super *s)
 	after = config_settings(config);
 	compare(config_settings(s->boot), after);
 	refork = before->threads != after->threads ||
-		 before->max_sessions != after->max_sessions;
+		 before->max_sessions != after->max_sessions ||
+		 before->shared_memory != after->shared_memory;
 	log_level((enum log_level)after->log_level);
 	if (s->config != s->boot)
 		config_free(s->config);

@@ -1,5 +1,4 @@
 /* loop.c - one thread's way through its requests, see pool.h */
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <errno.h>
@@ -48,15 +47,6 @@ cost_of(const struct request *r)
 	return atomic_load_explicit(cost_at(r), memory_order_relaxed);
 }
 
-/* Bytes of another request have arrived. */
-static bool
-somebody_waits(struct worker *w)
-{
-	struct pollfd pfd = {.fd = channel_poll_fd(w->channel), .events = POLLIN};
-
-	return channel_pending(w->channel) || poll(&pfd, 1, 0) > 0;
-}
-
 /*
  * Do requests of several sessions come at once?  One that follows in the same session
  * could not be served before this one is done anyway.
@@ -101,12 +91,13 @@ hand_on(struct request *r, bool waits)
 	if (atomic_load(&p->outstanding) - atomic_load(&p->aside) >= p->processors ||
 	    pool_active(p) >= p->processors)
 		return cost_of(r) > POOL_DEAR ? HAND_VACATE : HAND_KEEP;
-	if (cost_of(r) > POOL_DEAR)
+	/* A wake-up costs about as much as a cheap call, and is for nothing where the guest
+	 * has one thread. */
+	if (cost_of(r) > POOL_LONG || (crowd && cost_of(r) > POOL_DEAR))
 		return HAND_PROMOTE;
-	/* A wake-up costs about as much as a cheap call. */
 	return crowd && (cost_of(r) > CHEAP ||
 	                    inbox_has_other(&r->w->inbox, r->args[0].len) ||
-	                    somebody_waits(r->w)) ? HAND_PROMOTE : HAND_KEEP;
+	                    channel_arrived(r->w->channel)) ? HAND_PROMOTE : HAND_KEEP;
 }
 
 /* Served in place: did another request come meanwhile?  Cheap calls look now and then. */
@@ -117,7 +108,7 @@ look_around(struct request *r)
 
 	if (r->call != NULL &&
 	    (cost_of(r) > CHEAP || atomic_fetch_add(&p->sample, 1) % SAMPLE == 0))
-		atomic_store(&p->suspect, somebody_waits(r->w));
+		atomic_store(&p->suspect, channel_arrived(r->w->channel));
 }
 
 /* The cost without the noise: it falls at once and rises slowly. */

@@ -28,7 +28,8 @@ struct worker;
 
 #define POOL_MAX 256
 #define POOL_TICK 3      /* ms until the role is taken from who serves */
-#define POOL_DEAR 60000  /* ns: a call that takes longer hands the role on first */
+#define POOL_DEAR 60000  /* ns: in a crowd, a call that takes longer hands the role on first */
+#define POOL_LONG 1000000 /* ns: the same, in any case */
 
 struct pool {
 	pthread_mutex_t lock;

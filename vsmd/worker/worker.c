@@ -10,6 +10,7 @@
 
 #include "common/log.h"
 #include "common/proctitle.h"
+#include "vchan-transport/shm.h"
 #include "vsmd/confine/confine.h"
 #include "vsmd/worker/reply.h"
 #include "vsmd/worker/serve.h"
@@ -85,6 +86,13 @@ confine_worker(void)
 	return confine(&c);
 }
 
+/* The guest and this side can. */
+static bool
+shares_memory(const struct worker_config *c)
+{
+	return c->nursery->shared_memory && (c->hello.flags & HELLO_SHARED_MEMORY);
+}
+
 /* Answer the hello, which the supervisor has read. */
 static int
 greet(struct worker *w)
@@ -106,13 +114,17 @@ greet(struct worker *w)
 	answer.max_frame = w->max_frame;
 	answer.silence = w->silence;
 	answer.epoch = gate_epoch(&w->gate);
+	if (answer.status == HELLO_OK && shares_memory(w->config))
+		answer.flags = HELLO_SHARED_MEMORY;
 	memcpy(answer.instance, w->config->nursery->instance, sizeof(answer.instance));
 	hello_answer_write(raw, &answer);
 	if (channel_writev(w->channel, &v, 1, WORKER_WRITE_DEADLINE) != 0) {
 		log_info("the guest went away before its hello was answered");
 		return -1;
 	}
-	return answer.status == HELLO_OK ? 0 : -1;
+	if (answer.flags & HELLO_SHARED_MEMORY)
+		w->channel = shm_offer(w->channel, WORKER_WRITE_DEADLINE);
+	return answer.status == HELLO_OK && w->channel != NULL ? 0 : -1;
 }
 
 /* Behind the gate: SoftHSM2 looks into the token's files. */

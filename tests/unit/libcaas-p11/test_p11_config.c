@@ -67,30 +67,45 @@ test_file_then_environment(void **state)
 	assert_int_equal(unsetenv("CAAS_VSM_ADDRESS"), 0);
 }
 
+/* A switch is on by default; the environment overrides the file, both ways. */
 static void
-test_shortcuts(void **state)
+check_switch(const char *key, const char *variable, size_t offset)
 {
 	struct config c;
+	const bool *value = (const bool *)((const char *)&c + offset);
+	char line[64];
 
+	assert_true(load(""));
+	assert_true(config_load(&c));
+	assert_true(*value);
+	snprintf(line, sizeof(line), "%s = off\n", key);
+	assert_true(load(line));
+	assert_true(config_load(&c));
+	assert_false(*value);
+	assert_int_equal(setenv(variable, "on", 1), 0);
+	assert_true(config_load(&c));
+	assert_true(*value);
+	snprintf(line, sizeof(line), "%s = on\n", key);
+	assert_true(load(line));
+	assert_int_equal(setenv(variable, "off", 1), 0);
+	assert_true(config_load(&c));
+	assert_false(*value);
+	assert_int_equal(setenv(variable, "", 1), 0);
+	assert_false(config_load(&c));
+	assert_int_equal(setenv(variable, "yes", 1), 0);
+	assert_false(config_load(&c));
+	assert_int_equal(unsetenv(variable), 0);
+	assert_true(config_load(&c));
+	assert_true(*value);
+}
+
+static void
+test_switches(void **state)
+{
 	(void)state;
-	assert_true(load("shortcuts = off\n"));
-	assert_true(config_load(&c));
-	assert_false(c.shortcuts);
-	/* The environment overrides the file, both ways. */
-	assert_int_equal(setenv("CAAS_VSM_SHORTCUTS", "on", 1), 0);
-	assert_true(config_load(&c));
-	assert_true(c.shortcuts);
-	assert_true(load("shortcuts = on\n"));
-	assert_int_equal(setenv("CAAS_VSM_SHORTCUTS", "off", 1), 0);
-	assert_true(config_load(&c));
-	assert_false(c.shortcuts);
-	assert_int_equal(setenv("CAAS_VSM_SHORTCUTS", "", 1), 0);
-	assert_false(config_load(&c));
-	assert_int_equal(setenv("CAAS_VSM_SHORTCUTS", "yes", 1), 0);
-	assert_false(config_load(&c));
-	assert_int_equal(unsetenv("CAAS_VSM_SHORTCUTS"), 0);
-	assert_true(config_load(&c));
-	assert_true(c.shortcuts);
+	check_switch("shortcuts", "CAAS_VSM_SHORTCUTS", offsetof(struct config, shortcuts));
+	check_switch("shared_memory", "CAAS_VSM_SHARED_MEMORY",
+	    offsetof(struct config, shared_memory));
 }
 
 static void
@@ -99,6 +114,7 @@ test_refused(void **state)
 	static const char *const bad[] = {"colour = blue\n", "silence = 0\n", "silence = 299\n",
 	    "silence = -1\n", "silence = 1x\n", "silence =\n", "silence = 99999999999\n",
 	    "shortcuts = yes\n", "shortcuts =\n", "shortcuts = On\n",
+	    "shared_memory = yes\n", "shared_memory =\n",
 	    "address = /run/socket\n", "address =\n", "what\n"};
 	char long_one[600] = "address = unix:/";
 
@@ -137,7 +153,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_defaults),
 	    cmocka_unit_test(test_file_then_environment),
-	    cmocka_unit_test(test_shortcuts),
+	    cmocka_unit_test(test_switches),
 	    cmocka_unit_test(test_refused),
 	    cmocka_unit_test(test_a_named_file_must_exist),
 	    cmocka_unit_test(test_the_shipped_example),
@@ -150,6 +166,7 @@ main(void)
 	(void)unsetenv("CAAS_VSM_ADDRESS");
 	(void)unsetenv("CAAS_VSM_SILENCE_MS");
 	(void)unsetenv("CAAS_VSM_SHORTCUTS");
+	(void)unsetenv("CAAS_VSM_SHARED_MEMORY");
 	(void)unsetenv("CAAS_P11_DEBUG");
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	(void)unlink(path);

@@ -12,6 +12,7 @@
 
 #include "libcaas-p11/link.h"
 #include "protocol/frame.h"
+#include "vchan-transport/shm.h"
 
 #define MAX_FRAME (1u << 20)
 
@@ -320,6 +321,70 @@ test_break_wakes_all(void **state)
 	free(w);
 }
 
+static struct channel *shared_peer;
+
+static void *
+offer(void *arg)
+{
+	return shm_offer(arg, 20000);
+}
+
+/* Both sides through shared memory. */
+static int
+begin_shared(void **state)
+{
+	struct channel *c;
+	int fds[2];
+	pthread_t t;
+	void *offered;
+
+	(void)state;
+	assert(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
+	assert(pthread_create(&t, NULL, offer, channel_from_fd(fds[1])) == 0);
+	c = shm_accept(channel_from_fd(fds[0]), 20000);
+	(void)pthread_join(t, &offered);
+	shared_peer = offered;
+	l = c != NULL ? link_new(c, MAX_FRAME, 20000, &native) : NULL;
+	return l != NULL && shared_peer != NULL ? 0 : -1;
+}
+
+static int
+end_shared(void **state)
+{
+	(void)state;
+	link_release(l);
+	channel_close(shared_peer);
+	return 0;
+}
+
+/* What the memory shows: a request that the peer has not read it did not serve. */
+static void
+test_unread_is_unsent(void **state)
+{
+	uint8_t header[FRAME_HEADER];
+	struct waiter w[2];
+	pthread_t t[2];
+	void *result;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(pthread_create(&t[i], NULL, call_in_thread, &w[i]), 0);
+		while (!channel_arrived(shared_peer))
+			(void)usleep(1000);
+		/* The first is read, the second stays where it is. */
+		if (i == 0)
+			assert_int_equal(channel_read_all(shared_peer, header,
+					     sizeof(header), 20000), 0);
+	}
+	channel_shutdown(shared_peer);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(pthread_join(t[i], &result), 0);
+		assert_int_equal(w[i].why, CKR_DEVICE_REMOVED);
+	}
+	assert_false(w[0].unsent);
+	assert_true(w[1].unsent);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int
@@ -342,6 +407,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_silence, begin_impatient, end),
 	    T(test_any_order),
 	    T(test_break_wakes_all),
+	    cmocka_unit_test_setup_teardown(test_unread_is_unsent, begin_shared, end_shared),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

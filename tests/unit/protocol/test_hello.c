@@ -47,6 +47,10 @@ every_other_byte_of_an_ask_is_refused(void **state)
 			assert_int_equal(hello_ask_read(bytes, &got), value);
 	}
 	hello_ask_write(bytes, &ask);
+	bytes[24] ^= HELLO_SHARED_MEMORY;
+	assert_true(hello_ask_read(bytes, &got));
+	assert_int_equal(got.flags, ask.flags ^ HELLO_SHARED_MEMORY);
+	hello_ask_write(bytes, &ask);
 	bytes[8] = 0;
 	assert_false(hello_ask_read(bytes, &got));
 	bytes[8] = HELLO_ADMIN + 1;
@@ -80,6 +84,7 @@ answer_round_trip(void **state)
 	    .count = 3,
 	    .max_frame = 1u << 20,
 	    .silence = 5000,
+	    .flags = HELLO_SHARED_MEMORY,
 	    .epoch = 0x1122334455667788,
 	    .instance = "fedcba987654321"};
 	struct hello_answer got;
@@ -94,9 +99,13 @@ answer_round_trip(void **state)
 	assert_int_equal(got.max_frame, 1u << 20);
 	assert_int_equal(got.silence, 5000);
 	assert_memory_equal(got.instance, answer.instance, HELLO_APP_LEN);
+	assert_int_equal(got.flags, HELLO_SHARED_MEMORY);
 	bytes[63] = 1;
 	assert_false(hello_answer_read(bytes, &got));
 	bytes[63] = 0;
+	bytes[48] |= 2;
+	assert_false(hello_answer_read(bytes, &got));
+	bytes[48] = 0;
 	bytes[8] = HELLO_FAILED + 1;
 	assert_false(hello_answer_read(bytes, &got));
 }

@@ -29,6 +29,7 @@ defaults(void **state)
 	assert_int_equal(s->threads, 64);
 	assert_null(s->user);
 	assert_int_equal(s->log_level, LOG_INFO_);
+	assert_true(s->shared_memory);
 	assert_false(s->sandbox);
 	config_free(c);
 }
@@ -54,6 +55,7 @@ all_settings(void **state)
 				    "threads = 8\n"
 				    "user = root\n"
 				    "log-level = debug\n"
+				    "shared-memory = no\n"
 				    "sandbox = no");
 	const struct config_settings *s = config_settings(c);
 
@@ -80,6 +82,7 @@ all_settings(void **state)
 	assert_int_equal(s->threads, 8);
 	assert_string_equal(s->user, "root");
 	assert_int_equal(s->log_level, LOG_DEBUG_);
+	assert_false(s->shared_memory);
 	config_free(c);
 }
 

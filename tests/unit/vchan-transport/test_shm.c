@@ -1,0 +1,523 @@
+/* test_shm.c - how memory comes to be shared, and a peer that dies or lies */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "vchan-transport/shm_channel.h"
+
+#define PATIENCE 20000 /* ms, for what must happen */
+#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+
+static void
+pair(int fds[2])
+{
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+}
+
+static bool
+is_shared(struct channel *c)
+{
+	int fd = channel_take_fd(c);
+
+	if (fd >= 0)
+		(void)close(fd);
+	return fd < 0;
+}
+
+static long
+now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* The byte, and the descriptors, as one message. */
+static void
+send_byte(int socket, char byte, const int *fds, size_t n)
+{
+	_Alignas(struct cmsghdr) char room[CMSG_SPACE(4 * sizeof(int))] = {0};
+	struct iovec v = {&byte, 1};
+	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1};
+
+	if (n > 0) {
+		struct cmsghdr *h = (struct cmsghdr *)room;
+
+		m.msg_control = room;
+		m.msg_controllen = CMSG_SPACE(n * sizeof(int));
+		h->cmsg_level = SOL_SOCKET;
+		h->cmsg_type = SCM_RIGHTS;
+		h->cmsg_len = CMSG_LEN(n * sizeof(int));
+		memcpy(CMSG_DATA(h), fds, n * sizeof(int));
+	}
+	assert_int_equal(sendmsg(socket, &m, 0), 1);
+}
+
+static int
+memory(off_t size, int seals)
+{
+	int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, size), 0);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, seals), 0);
+	return fd;
+}
+
+/* What shm_accept() answers to such an offer. */
+static char
+answer_to(const int *offered, size_t n)
+{
+	int fds[2];
+	struct channel *c;
+	char answer = 0;
+
+	pair(fds);
+	send_byte(fds[0], 'm', offered, n);
+	assert_non_null(c = channel_from_fd(fds[1]));
+	assert_non_null(c = shm_accept(c, PATIENCE));
+	assert_int_equal(read(fds[0], &answer, 1), 1);
+	if (answer == 'y')
+		assert_true(is_shared(c));
+	channel_close(c);
+	(void)close(fds[0]);
+	return answer;
+}
+
+static void
+test_only_sound_memory_is_accepted(void **state)
+{
+	const off_t size = sizeof(struct shm_memory);
+	int good = memory(size, SEALS), unsealed = memory(size, 0),
+	    shrinks = memory(size, F_SEAL_GROW | F_SEAL_SEAL), small = memory(size - 1, SEALS),
+	    large = memory(size + 1, SEALS), constant = memory(size, SEALS | F_SEAL_WRITE);
+	char name[] = "/tmp/caas-shm-XXXXXX";
+	int file = mkstemp(name), pipes[2];
+
+	(void)state;
+	assert_int_equal(ftruncate(file, size), 0);
+	assert_int_equal(pipe(pipes), 0);
+	assert_int_equal(answer_to(&good, 1), 'y');
+	assert_int_equal(answer_to(NULL, 0), 'n');
+	assert_int_equal(answer_to(&unsealed, 1), 'n');
+	assert_int_equal(answer_to(&shrinks, 1), 'n');
+	assert_int_equal(answer_to(&small, 1), 'n');
+	assert_int_equal(answer_to(&large, 1), 'n');
+	assert_int_equal(answer_to(&constant, 1), 'n');
+	assert_int_equal(answer_to(&file, 1), 'n');
+	assert_int_equal(answer_to(&pipes[0], 1), 'n');
+	(void)unlink(name);
+	for (int fd = good; fd <= pipes[1]; fd++)
+		(void)close(fd);
+}
+
+static void
+test_further_descriptors_are_not_kept(void **state)
+{
+	int good = memory(sizeof(struct shm_memory), SEALS), three[3] = {good, good, good};
+	int next = dup(0), after;
+
+	(void)state;
+	(void)close(next);
+	(void)answer_to(three, 3);
+	after = dup(0);
+	assert_int_equal(after, next);
+	(void)close(after);
+	(void)close(good);
+}
+
+static void
+test_something_else_than_an_offer(void **state)
+{
+	int fds[2];
+
+	(void)state;
+	pair(fds);
+	send_byte(fds[0], 'x', NULL, 0);
+	assert_null(shm_accept(channel_from_fd(fds[1]), PATIENCE));
+	(void)close(fds[0]);
+	pair(fds);
+	(void)close(fds[0]);
+	assert_null(shm_accept(channel_from_fd(fds[1]), PATIENCE));
+	pair(fds);
+	assert_null(shm_accept(channel_from_fd(fds[1]), 10));
+	(void)close(fds[0]);
+}
+
+static void
+test_answers_to_an_offer(void **state)
+{
+	static const char answers[] = "nxY";
+	struct channel *c;
+	int fds[2];
+
+	(void)state;
+	for (const char *a = answers; *a != '\0'; a++) {
+		pair(fds);
+		assert_int_equal(write(fds[0], a, 1), 1);
+		c = shm_offer(channel_from_fd(fds[1]), PATIENCE);
+		if (*a == 'n') {
+			assert_non_null(c);
+			assert_int_equal(channel_write(c, "s", 1, PATIENCE), 1);
+			assert_false(is_shared(c));
+		} else {
+			assert_null(c);
+		}
+		(void)close(fds[0]);
+	}
+	pair(fds);
+	assert_null(shm_offer(channel_from_fd(fds[1]), 10));
+	(void)close(fds[0]);
+}
+
+static void *
+accept_thread(void *arg)
+{
+	return shm_accept(arg, PATIENCE);
+}
+
+/* Bytes alone pass, as through caas-agent. */
+static void *
+relay_thread(void *arg)
+{
+	int *fds = arg;
+	char byte;
+
+	if (read(fds[0], &byte, 1) != 1 || write(fds[1], &byte, 1) != 1 ||
+	    read(fds[1], &byte, 1) != 1 || write(fds[0], &byte, 1) != 1)
+		return arg;
+	return NULL;
+}
+
+static void
+test_a_relay_loses_the_descriptor(void **state)
+{
+	int left[2], right[2], middle[2];
+	struct channel *a, *b;
+	pthread_t accepting, relaying;
+	void *failed, *accepted;
+
+	(void)state;
+	pair(left);
+	pair(right);
+	middle[0] = left[1];
+	middle[1] = right[0];
+	assert_int_equal(pthread_create(&relaying, NULL, relay_thread, middle), 0);
+	assert_int_equal(pthread_create(&accepting, NULL, accept_thread,
+			     channel_from_fd(right[1])), 0);
+	a = shm_offer(channel_from_fd(left[0]), PATIENCE);
+	(void)pthread_join(accepting, &accepted);
+	(void)pthread_join(relaying, &failed);
+	b = accepted;
+	assert_null(failed);
+	assert_non_null(a);
+	assert_non_null(b);
+	assert_false(is_shared(a));
+	assert_false(is_shared(b));
+	(void)close(left[1]);
+	(void)close(right[0]);
+}
+
+struct ends {
+	struct shm_memory *m;
+	struct channel *server, *client; /* of the two, the server offered */
+};
+
+/* Each its own mapping, as in two processes, and m one more for the test. */
+static int
+setup(void **state)
+{
+	struct ends *e = calloc(1, sizeof(*e));
+	struct shm_memory *map[3];
+	int fds[2], fd = memory(sizeof(*e->m), SEALS);
+
+	pair(fds);
+	for (int i = 0; i < 3; i++) {
+		map[i] = mmap(NULL, sizeof(*e->m), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		assert_true(map[i] != MAP_FAILED);
+	}
+	(void)close(fd);
+	e->m = map[2];
+	assert_non_null(e->server = shm_channel(fds[0], map[0], true));
+	assert_non_null(e->client = shm_channel(fds[1], map[1], false));
+	*state = e;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct ends *e = *state;
+
+	channel_close(e->server);
+	channel_close(e->client);
+	(void)munmap(e->m, sizeof(*e->m));
+	free(e);
+	return 0;
+}
+
+static void
+test_corrupt_indices_end_the_channel(void **state)
+{
+	struct ends *e = *state;
+	char byte;
+
+	atomic_store(&e->m->ring[0].produced.index, RING_SIZE + 1);
+	assert_int_equal(channel_read(e->server, &byte, 1, PATIENCE), -1);
+	assert_int_equal(errno, ECONNRESET);
+	/* For good, and the peer is told. */
+	atomic_store(&e->m->ring[0].produced.index, 0);
+	assert_int_equal(channel_read(e->server, &byte, 1, PATIENCE), -1);
+	assert_int_equal(channel_write(e->server, "x", 1, PATIENCE), -1);
+	assert_int_equal(errno, ECONNRESET);
+	assert_int_equal(channel_read(e->client, &byte, 1, PATIENCE), 0);
+}
+
+static void
+test_corrupt_room_ends_the_channel(void **state)
+{
+	struct ends *e = *state;
+
+	atomic_store(&e->m->ring[1].consumed.index, 1);
+	assert_int_equal(channel_write(e->server, "x", 1, PATIENCE), -1);
+	assert_int_equal(errno, ECONNRESET);
+}
+
+static void *
+write_soon(void *arg)
+{
+	struct ends *e = arg;
+
+	(void)usleep((SHM_NAP / 2) * 1000);
+	/* It sleeps, and is said to be awake: nobody will wake it. */
+	atomic_store(&e->m->ring[0].produced.sleep, RING_AWAKE);
+	(void)channel_write(e->client, "x", 1, PATIENCE);
+	return NULL;
+}
+
+static void
+test_a_lie_about_sleep_delays_no_longer_than_a_nap(void **state)
+{
+	struct ends *e = *state;
+	pthread_t t;
+	char byte = 0;
+	long began = now_ms();
+
+	assert_int_equal(pthread_create(&t, NULL, write_soon, e), 0);
+	assert_int_equal(channel_read(e->server, &byte, 1, PATIENCE), 1);
+	assert_int_equal(byte, 'x');
+	assert_true(now_ms() - began < PATIENCE / 2);
+	(void)pthread_join(t, NULL);
+}
+
+static void *
+write_late(void *arg)
+{
+	struct ends *e = arg;
+
+	(void)usleep(3 * SHM_NAP * 1000);
+	(void)channel_write(e->client, "late", 4, PATIENCE);
+	return NULL;
+}
+
+static void
+test_a_bell_wakes_who_slept_for_long(void **state)
+{
+	static const int deadlines[] = {-1, PATIENCE};
+	struct ends *e = *state;
+	char got[5] = "";
+
+	for (int i = 0; i < 2; i++) {
+		pthread_t t;
+
+		assert_int_equal(pthread_create(&t, NULL, write_late, e), 0);
+		assert_int_equal(channel_read(e->server, got, 4, deadlines[i]), 4);
+		assert_string_equal(got, "late");
+		(void)pthread_join(t, NULL);
+		/* It was for this only. */
+		assert_int_equal(channel_read(e->server, got, 4, 0), -1);
+		assert_int_equal(errno, ETIMEDOUT);
+	}
+}
+
+/* More bells than a socket holds are as good as one. */
+static void
+test_bells_without_number(void **state)
+{
+	struct ends *e = *state;
+	char byte;
+
+	for (int i = 0; i < 10000; i++) {
+		atomic_store(&e->m->ring[0].produced.sleep, RING_BELL);
+		assert_int_equal(channel_write(e->client, "x", 1, PATIENCE), 1);
+		assert_int_equal(channel_read(e->server, &byte, 1, PATIENCE), 1);
+	}
+	assert_int_equal(channel_read(e->server, &byte, 1, 10), -1);
+	assert_int_equal(errno, ETIMEDOUT);
+}
+
+static pid_t
+fork_client(struct ends *e, void (*life)(struct channel *))
+{
+	pid_t pid = fork();
+
+	if (pid != 0) {
+		channel_drop(e->client);
+		e->client = NULL;
+		return pid;
+	}
+	channel_drop(e->server);
+	life(e->client);
+	_exit(0);
+}
+
+static void
+killed_soon(struct channel *c)
+{
+	(void)c;
+	(void)usleep(10000);
+	(void)raise(SIGKILL);
+}
+
+static void
+test_a_killed_peer_is_noticed(void **state)
+{
+	struct ends *e = *state;
+	pid_t pid = fork_client(e, killed_soon);
+	long began = now_ms();
+	char byte;
+
+	assert_int_equal(channel_read(e->server, &byte, 1, -1), 0);
+	assert_true(now_ms() - began < PATIENCE / 2);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(channel_write(e->server, "x", 1, PATIENCE), -1);
+	assert_int_equal(errno, ECONNRESET);
+}
+
+static void
+test_a_killed_peer_is_noticed_by_a_writer(void **state)
+{
+	struct ends *e = *state;
+	pid_t pid = fork_client(e, killed_soon);
+	static char bytes[2 * RING_SIZE];
+	struct iovec v = {bytes, sizeof(bytes)};
+
+	assert_int_equal(channel_writev(e->server, &v, 1, -1), -1);
+	assert_int_equal(errno, ECONNRESET);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void
+test_what_was_taken_is_known(void **state)
+{
+	struct ends *e = *state;
+	uint32_t first, second;
+	char got[3], byte;
+
+	assert_int_equal(channel_write(e->client, "one", 3, PATIENCE), 3);
+	first = channel_position(e->client);
+	assert_int_equal(channel_write(e->client, "two", 3, PATIENCE), 3);
+	second = channel_position(e->client);
+	assert_int_equal(channel_read(e->server, got, 3, PATIENCE), 3);
+	assert_int_equal(channel_read(e->server, got, 2, PATIENCE), 2);
+	/* As long as it may read on, it may have. */
+	assert_true(channel_taken(e->client, second));
+	channel_shutdown(e->server);
+	assert_int_equal(channel_read(e->server, got, 1, PATIENCE), -1);
+	assert_int_equal(channel_read(e->client, &byte, 1, PATIENCE), 0);
+	assert_true(channel_taken(e->client, first));
+	assert_false(channel_taken(e->client, second));
+	/* Also when this side is down. */
+	channel_shutdown(e->client);
+	assert_true(channel_taken(e->client, first));
+	assert_false(channel_taken(e->client, second));
+}
+
+/* It may be silent for long, and read on when nobody waits any more. */
+static void
+test_a_silent_peer_may_have_taken_all(void **state)
+{
+	struct ends *e = *state;
+	uint32_t end;
+	char byte;
+
+	assert_int_equal(channel_write(e->client, "x", 1, PATIENCE), 1);
+	end = channel_position(e->client);
+	assert_int_equal(channel_read(e->client, &byte, 1, 2 * SHM_NAP), -1);
+	assert_int_equal(errno, ETIMEDOUT);
+	channel_shutdown(e->client);
+	assert_int_equal(channel_read(e->client, &byte, 1, PATIENCE), -1);
+	assert_true(channel_taken(e->client, end));
+}
+
+/* The one whose own writing has ended still reads all that comes. */
+static void
+test_bells_after_the_own_end(void **state)
+{
+	struct ends *e = *state;
+	char byte;
+
+	assert_int_equal(channel_finish(e->server), 0);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(channel_write(e->client, "x", 1, PATIENCE), 1);
+		atomic_store(&e->m->ring[0].consumed.sleep, RING_BELL);
+		assert_int_equal(channel_read(e->server, &byte, 1, PATIENCE), 1);
+	}
+	assert_int_equal(channel_read(e->server, &byte, 1, 2 * SHM_NAP), -1);
+	assert_int_equal(errno, ETIMEDOUT);
+}
+
+static void
+test_forgotten_is_not_closed(void **state)
+{
+	struct ends *e = *state;
+	int fd = channel_poll_fd(e->client);
+
+	channel_forget(e->client);
+	e->client = NULL;
+	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	(void)close(fd);
+}
+
+#define with_ends(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_only_sound_memory_is_accepted),
+	    cmocka_unit_test(test_further_descriptors_are_not_kept),
+	    cmocka_unit_test(test_something_else_than_an_offer),
+	    cmocka_unit_test(test_answers_to_an_offer),
+	    cmocka_unit_test(test_a_relay_loses_the_descriptor),
+	    with_ends(test_corrupt_indices_end_the_channel),
+	    with_ends(test_corrupt_room_ends_the_channel),
+	    with_ends(test_a_lie_about_sleep_delays_no_longer_than_a_nap),
+	    with_ends(test_a_bell_wakes_who_slept_for_long),
+	    with_ends(test_bells_without_number),
+	    with_ends(test_a_killed_peer_is_noticed),
+	    with_ends(test_a_killed_peer_is_noticed_by_a_writer),
+	    with_ends(test_what_was_taken_is_known),
+	    with_ends(test_a_silent_peer_may_have_taken_all),
+	    with_ends(test_bells_after_the_own_end),
+	    with_ends(test_forgotten_is_not_closed),
+	};
+
+	return cmocka_run_group_tests_name("shm", tests, NULL, NULL);
+}

@@ -1,0 +1,109 @@
+/* ring.c - see ring.h */
+#include "vchan-transport/ring.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+_Static_assert((RING_SIZE & (RING_SIZE - 1)) == 0, "an index wraps where the ring does");
+
+ssize_t
+ring_used(const struct ring_end *consumer)
+{
+	uint32_t theirs = atomic_load_explicit(
+	    &consumer->ring->produced.index, memory_order_acquire);
+	uint32_t used = theirs - consumer->mine;
+
+	return used <= RING_SIZE ? (ssize_t)used : -1;
+}
+
+ssize_t
+ring_room(const struct ring_end *producer)
+{
+	uint32_t theirs = atomic_load_explicit(
+	    &producer->ring->consumed.index, memory_order_acquire);
+	uint32_t used = producer->mine - theirs;
+
+	return used <= RING_SIZE ? (ssize_t)(RING_SIZE - used) : -1;
+}
+
+/* Of n bytes from index `at` on, those before the end of the memory. */
+static size_t
+straight(uint32_t at, size_t n)
+{
+	size_t left = RING_SIZE - at % RING_SIZE;
+
+	return n < left ? n : left;
+}
+
+ssize_t
+ring_put(struct ring_end *producer, const void *p, size_t len)
+{
+	uint8_t *data = producer->ring->data;
+	ssize_t room = ring_room(producer);
+	size_t n, first;
+
+	if (room <= 0)
+		return room;
+	n = len < (size_t)room ? len : (size_t)room;
+	first = straight(producer->mine, n);
+	memcpy(data + producer->mine % RING_SIZE, p, first);
+	memcpy(data, (const uint8_t *)p + first, n - first);
+	producer->mine += (uint32_t)n;
+	/* In one order with the look at who sleeps, see ring_wake(). */
+	atomic_store(&producer->ring->produced.index, producer->mine);
+	return (ssize_t)n;
+}
+
+ssize_t
+ring_get(struct ring_end *consumer, void *p, size_t len)
+{
+	uint8_t *data = consumer->ring->data;
+	ssize_t used = ring_used(consumer);
+	size_t n, first;
+
+	if (used <= 0)
+		return used;
+	n = len < (size_t)used ? len : (size_t)used;
+	first = straight(consumer->mine, n);
+	memcpy(p, data + consumer->mine % RING_SIZE, first);
+	memcpy((uint8_t *)p + first, data, n - first);
+	explicit_bzero(data + consumer->mine % RING_SIZE, first);
+	explicit_bzero(data, n - first);
+	consumer->mine += (uint32_t)n;
+	atomic_store(&consumer->ring->consumed.index, consumer->mine);
+	return (ssize_t)n;
+}
+
+void
+ring_drowse(_Atomic uint32_t *sleep, enum ring_sleep how)
+{
+	atomic_store(sleep, how);
+}
+
+bool
+ring_sleep(_Atomic uint32_t *sleep, int ms)
+{
+	struct timespec ts = {ms / 1000, ms % 1000 * 1000000L};
+	long rc = syscall(SYS_futex, sleep, FUTEX_WAIT, RING_FUTEX, &ts, NULL, 0);
+
+	return rc == 0 || errno != ETIMEDOUT;
+}
+
+bool
+ring_wake(_Atomic uint32_t *sleep)
+{
+	uint32_t how = atomic_load(sleep);
+
+	if (how == RING_AWAKE)
+		return false;
+	/* One of those who look wakes it; it may have woken by itself. */
+	how = atomic_exchange(sleep, RING_AWAKE);
+	if (how == RING_FUTEX)
+		(void)syscall(SYS_futex, sleep, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+	return how == RING_BELL;
+}

@@ -1,0 +1,62 @@
+/*
+ * ring.h - bytes one way through memory that two processes share, neither trusting the other.
+ *
+ * The producer adds to one index, the consumer to the other.  Each keeps its own index to
+ * itself, and believes the peer's only after a check: what the peer writes into this memory
+ * can garble its own bytes or close the channel, and nothing else.  The consumer copies
+ * bytes once and wipes them where they lay.
+ *
+ * Who has to wait says so in the word beside the index it waits for, and looks once more;
+ * who moves that index looks at the word afterwards.  So nobody sleeps through a change,
+ * and nobody makes a system call while the other side is awake.
+ *
+ * Threads: one producer and one consumer; each end belongs to one of them.
+ */
+#ifndef CAAS_TRANSPORT_RING_H
+#define CAAS_TRANSPORT_RING_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define RING_SIZE 65536u /* bytes; a power of two */
+
+/* How somebody sleeps, and what wakes it. */
+enum ring_sleep { RING_AWAKE, RING_FUTEX, RING_BELL };
+
+/* One side's index, and the word of who waits for it to move; written in turns, so they
+ * share a line of the cache. */
+struct ring_side {
+	_Alignas(64) _Atomic uint32_t index; /* bytes ever, modulo 2^32 */
+	_Atomic uint32_t sleep;              /* enum ring_sleep of the other side */
+};
+
+struct ring {
+	struct ring_side produced, consumed;
+	_Alignas(4096) uint8_t data[RING_SIZE];
+};
+
+struct ring_end {
+	struct ring *ring;
+	uint32_t mine; /* this side's index */
+};
+
+/* As many of len bytes as there is room for or as there are: 0 when that is none, -1 when
+ * the peer's index cannot be. */
+ssize_t ring_put(struct ring_end *producer, const void *p, size_t len);
+ssize_t ring_get(struct ring_end *consumer, void *p, size_t len);
+/* Bytes to get, -1 as above. */
+ssize_t ring_used(const struct ring_end *consumer);
+/* Room to put, -1 as above. */
+ssize_t ring_room(const struct ring_end *producer);
+
+/* This side is about to sleep in that way: look at the ring again after this. */
+void ring_drowse(_Atomic uint32_t *sleep, enum ring_sleep how);
+/* It sleeps, if it is still to: false when `ms` passed without a wake-up. */
+bool ring_sleep(_Atomic uint32_t *sleep, int ms);
+/* The other side is woken if it sleeps on a futex; true: it waits for a bell. */
+bool ring_wake(_Atomic uint32_t *sleep);
+
+#endif

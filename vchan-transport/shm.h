@@ -1,0 +1,31 @@
+/*
+ * shm.h - a unix socket's channel that goes on through shared memory.
+ *
+ * Two rings (ring.h) carry the bytes; the socket stays for what it does better: it tells
+ * when the peer is gone, and wakes who has slept for long.  A side that waits does so on a
+ * futex for SHM_NAP ms, then on the socket, where the peer rings a bell (a byte).  A peer
+ * that dies is so noticed at once by who sleeps long, and within SHM_NAP by who just
+ * waits.
+ *
+ * The switch, after whatever was said before on the socket: vsmd makes the memory and
+ * sends its descriptor along with one byte, the guest answers 'y' or 'n'.  A relay in
+ * between loses the descriptor, and the answer is 'n'.
+ *
+ * Errors, threads, fork: as transport.h.  channel_take_fd() is EOPNOTSUPP.
+ */
+#ifndef CAAS_TRANSPORT_SHM_H
+#define CAAS_TRANSPORT_SHM_H
+
+#include "vchan-transport/transport.h"
+
+#define SHM_NAP 50 /* ms */
+
+/*
+ * Offer, or accept, shared memory.  What is returned is the channel to use from then on:
+ * one of shared memory, or `stream` as it was when one side cannot.  NULL: the peer is gone
+ * or said something else; the stream is closed.
+ */
+struct channel *shm_offer(struct channel *stream, int deadline);
+struct channel *shm_accept(struct channel *stream, int deadline);
+
+#endif
