@@ -3,7 +3,9 @@
 
 #include <assert.h>
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -48,6 +50,44 @@ client_begin(void)
 	assert(p11->C_OpenSession(FAKE_SLOT, RW, NULL, NULL, &s) == CKR_OK);
 	assert(p11->C_Login(s, CKU_USER, (CK_UTF8CHAR_PTR)FAKE_PIN, 4) == CKR_OK);
 	return s;
+}
+
+static CK_RV
+create_mutex(CK_VOID_PTR_PTR ret)
+{
+	pthread_mutex_t *m = malloc(sizeof(*m));
+
+	*ret = m;
+	return m != NULL && pthread_mutex_init(m, NULL) == 0 ? CKR_OK : CKR_HOST_MEMORY;
+}
+
+static CK_RV
+destroy_mutex(CK_VOID_PTR m)
+{
+	(void)pthread_mutex_destroy(m);
+	free(m);
+	return CKR_OK;
+}
+
+static CK_RV
+lock_mutex(CK_VOID_PTR m)
+{
+	return pthread_mutex_lock(m) == 0 ? CKR_OK : CKR_GENERAL_ERROR;
+}
+
+static CK_RV
+unlock_mutex(CK_VOID_PTR m)
+{
+	return pthread_mutex_unlock(m) == 0 ? CKR_OK : CKR_MUTEX_NOT_LOCKED;
+}
+
+CK_C_INITIALIZE_ARGS
+client_mutexes(void)
+{
+	return (CK_C_INITIALIZE_ARGS){.CreateMutex = create_mutex,
+	    .DestroyMutex = destroy_mutex,
+	    .LockMutex = lock_mutex,
+	    .UnlockMutex = unlock_mutex};
 }
 
 CK_OBJECT_HANDLE

@@ -18,6 +18,8 @@ void client_unload(void);
 void *client_symbol(const char *name);
 /* What most tests begin with: initialised, a session on FAKE_SLOT, logged in. */
 CK_SESSION_HANDLE client_begin(void);
+/* For C_Initialize: an application that has mutexes of its own, and wants them used. */
+CK_C_INITIALIZE_ARGS client_mutexes(void);
 /* An RSA-1024 key pair with this label; *ret_public may be NULL. */
 CK_OBJECT_HANDLE client_rsa(CK_SESSION_HANDLE s, const char *label, CK_BBOOL token,
     CK_OBJECT_HANDLE *ret_public);

@@ -19,35 +19,6 @@
 static struct fake *fake;
 static CK_OBJECT_HANDLE key, pub;
 
-static CK_RV
-create_mutex(CK_VOID_PTR_PTR ret)
-{
-	pthread_mutex_t *m = malloc(sizeof(*m));
-
-	(void)pthread_mutex_init(m, NULL);
-	*ret = m;
-	return CKR_OK;
-}
-
-static CK_RV
-destroy_mutex(CK_VOID_PTR m)
-{
-	free(m);
-	return CKR_OK;
-}
-
-static CK_RV
-lock_mutex(CK_VOID_PTR m)
-{
-	return pthread_mutex_lock(m) == 0 ? CKR_OK : CKR_GENERAL_ERROR;
-}
-
-static CK_RV
-unlock_mutex(CK_VOID_PTR m)
-{
-	return pthread_mutex_unlock(m) == 0 ? CKR_OK : CKR_GENERAL_ERROR;
-}
-
 /* Each thread signs data of its own and checks that the signature is over that. */
 static bool
 sign_own(CK_SESSION_HANDLE s, CK_BYTE *data, CK_ULONG len)
@@ -139,9 +110,7 @@ test_threads_sign(void **state)
 static void
 test_threads_sign_with_the_applications_mutexes(void **state)
 {
-	CK_C_INITIALIZE_ARGS args = {.CreateMutex = create_mutex,
-	    .DestroyMutex = destroy_mutex, .LockMutex = lock_mutex,
-	    .UnlockMutex = unlock_mutex};
+	CK_C_INITIALIZE_ARGS args = client_mutexes();
 
 	(void)state;
 	begin_with(&args);
