@@ -32,9 +32,11 @@ static struct {
 	uint64_t generation;
 	uint64_t checked; /* when the names were last compared with the files: seen_now(),
 			     and 1 */
-	/* The view is whole and SoftHSM2 has not listed it yet.  When it knows the number
-	 * in the file, having written it, it would think that nothing changed. */
-	atomic_bool unlisted, knows;
+	/* With the whole view.  SoftHSM2 writes the number in the file without a look at who
+	 * else has changed it, and would think that nothing has changed since it listed the
+	 * directory. */
+	uint64_t listed; /* the number in the file when it did, or its own later */
+	bool stale;	 /* somebody's changes are not in its list */
 } view = {.whole = true, .lock = PTHREAD_MUTEX_INITIALIZER};
 
 static _Thread_local struct {
@@ -218,8 +220,8 @@ view_start(const char *directory, bool whole)
 	view.directory_len = strlen(directory);
 	atomic_store(&view.whole, whole);
 	atomic_store(&view.asked, false);
-	atomic_store(&view.knows, false);
-	atomic_store(&view.unlisted, false);
+	view.listed = 0;
+	view.stale = false;
 	/* Far from any number in a file: SoftHSM2 will think it changed. */
 	view.generation = UINT64_C(1) << 62;
 	view.checked = 0;
@@ -259,9 +261,9 @@ view_add(const uint8_t (*names)[VIEW_NAME], size_t n)
 void
 view_whole(void)
 {
-	if (atomic_exchange(&view.whole, true))
-		return;
-	atomic_store(&view.unlisted, true);
+	pthread_mutex_lock(&view.lock);
+	view.stale |= !atomic_exchange(&view.whole, true);
+	pthread_mutex_unlock(&view.lock);
 }
 
 static void
@@ -389,50 +391,81 @@ answer(uint64_t number)
 	return ANSWER;
 }
 
-/* Open it to be read, and remember the number that it starts with. */
+/* The number that a file starts with. */
+static bool
+number_in(int fd, uint64_t *ret)
+{
+	uint8_t start[sizeof(*ret)];
+
+	*ret = 0;
+	if (fd < 0 || pread(fd, start, sizeof(start), 0) != sizeof(start))
+		return false;
+	for (size_t i = 0; i < sizeof(start); i++)
+		*ret = *ret << 8 | start[i];
+	return true;
+}
+
+/* Open it to be read, and remember its number. */
 static int
 open_and_learn(const char *path, int flags, const uint8_t name[VIEW_NAME])
 {
-	uint64_t now = seen_now(), number = 0;
-	uint8_t start[sizeof(number)];
+	uint64_t now = seen_now(), number;
 	int fd = real.open(path, flags);
 
-	if (fd >= 0 && pread(fd, start, sizeof(start), 0) == sizeof(start)) {
-		for (size_t i = 0; i < sizeof(start); i++)
-			number = number << 8 | start[i];
+	if (number_in(fd, &number))
 		seen_set(name, number, now);
-	}
 	return fd;
 }
 
-/* The number that SoftHSM2 is to read as the token's generation; false: that in the file.
- */
-static bool
-view_number(uint64_t *ret)
+/* SoftHSM2 adds one to what is there, and takes that for what it has listed. */
+static int
+write_generation(const char *path, int flags, int mode)
 {
-	if (view_is_whole() && !(atomic_load(&view.unlisted) && atomic_load(&view.knows)))
-		return false;
-	atomic_store(&view.knows, false);
+	uint64_t number;
+	int fd;
+
+	seen_changed();
+	fd = real.open(path, flags, mode);
+	(void)number_in(fd, &number);
 	pthread_mutex_lock(&view.lock);
-	*ret = view.generation;
+	view.stale |= view_is_whole() && number != view.listed;
+	view.listed = number + 1;
 	pthread_mutex_unlock(&view.lock);
-	return true;
+	return fd;
+}
+
+static int
+read_generation(const char *path, int flags)
+{
+	bool whole = view_is_whole();
+	uint64_t number = 0;
+	int fd;
+
+	if (whole && !seen_get(token_name, &number)) {
+		fd = open_and_learn(path, flags, token_name);
+		if (!number_in(fd, &number))
+			return fd;
+		(void)close(fd);
+	}
+	pthread_mutex_lock(&view.lock);
+	if (!whole) {
+		number = view.generation;
+	} else {
+		view.listed = number;
+		if (view.stale) /* one that it does not know */
+			number = ++view.generation;
+	}
+	pthread_mutex_unlock(&view.lock);
+	return answer(number);
 }
 
 static int
 open_generation(const char *path, int flags, int mode)
 {
-	uint64_t number;
-
-	if ((flags & O_ACCMODE) != O_RDONLY) {
-		seen_changed();
-		atomic_store(&view.knows, true);
-		return real.open(path, flags, mode);
-	}
+	if ((flags & O_ACCMODE) != O_RDONLY)
+		return write_generation(path, flags, mode);
 	checking.asking = true;
-	if (view_number(&number) || seen_get(token_name, &number))
-		return answer(number);
-	return open_and_learn(path, flags, token_name);
+	return read_generation(path, flags);
 }
 
 static int
@@ -538,7 +571,9 @@ in_opendir(const char *path)
 	if ((at = inside(path)) == NULL || strchr(at, '/') != NULL)
 		return real.opendir(path);
 	if (view_is_whole()) {
-		atomic_store(&view.unlisted, false);
+		pthread_mutex_lock(&view.lock);
+		view.stale = false;
+		pthread_mutex_unlock(&view.lock);
 		return real.opendir(path);
 	}
 	atomic_store(&view.asked, true);

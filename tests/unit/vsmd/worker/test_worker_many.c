@@ -82,11 +82,39 @@ test_login_and_sign_at_once(void **state)
 		assert_int_equal(guest_leave(&guests[i]), 0);
 }
 
+/* SoftHSM2 takes the number that it writes itself for what it knows: what another had made
+ * before was never found. */
+static void
+test_found_after_a_change_of_ones_own(void **state)
+{
+	struct grant grant = rig_grant();
+	CK_OBJECT_HANDLE all[64], key;
+	struct guest a, b;
+	CK_ULONG before;
+
+	(void)state;
+	guest_attach(&a, &rig, &grant, 0);
+	guest_attach(&b, &rig, &grant, 0);
+	guest_login(&a);
+	guest_login(&b);
+	before = guest_find(&a, all, 64);
+	for (CK_ULONG i = 1; i <= 3; i++) {
+		assert_int_equal(guest_make_aes(&b, "theirs", true, false, &key), CKR_OK);
+		assert_int_equal(guest_make_aes(&b, "theirs", true, false, &key), CKR_OK);
+		assert_int_equal(guest_make_aes(&a, "ours", true, false, &key), CKR_OK);
+		assert_int_equal(guest_find(&a, all, 64), before + 3 * i);
+		assert_int_equal(guest_find(&b, all, 64), before + 3 * i);
+	}
+	assert_int_equal(guest_leave(&a), 0);
+	assert_int_equal(guest_leave(&b), 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_login_and_sign_at_once),
+	    cmocka_unit_test(test_found_after_a_change_of_ones_own),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
