@@ -256,6 +256,8 @@ model_step(struct world *w, const struct step *s)
 	}
 }
 
+#define EMPTY 150000 /* steps: time enough for more objects than are seen as a whole */
+
 static bool
 find_again(struct world *w, int side, CK_SESSION_HANDLE session, struct object *o)
 {
@@ -275,6 +277,42 @@ find_again(struct world *w, int side, CK_SESSION_HANDLE session, struct object *
 	return true;
 }
 
+/* Destroy all objects; returns how many. */
+static CK_ULONG
+empty(CK_FUNCTION_LIST *p11, CK_SESSION_HANDLE session)
+{
+	CK_OBJECT_HANDLE h[256];
+	CK_ULONG n = 0, all = 0, destroyed;
+
+	do {
+		destroyed = 0;
+		if (p11->C_FindObjectsInit(session, NULL, 0) != CKR_OK ||
+		    p11->C_FindObjects(session, h, 256, &n) != CKR_OK ||
+		    p11->C_FindObjectsFinal(session) != CKR_OK)
+			return all;
+		for (CK_ULONG i = 0; i < n; i++)
+			destroyed += p11->C_DestroyObject(session, h[i]) == CKR_OK;
+		all += destroyed;
+	} while (destroyed > 0);
+	return all;
+}
+
+/* Otherwise they are more and more, and SoftHSM2 slower and slower. */
+static bool
+empty_both(struct world *w, const CK_SESSION_HANDLE session[SIDES])
+{
+	CK_ULONG n[SIDES];
+
+	while (w->nobjects > 0)
+		model_forget_object(w, w->nobjects - 1);
+	for (int side = 0; side < SIDES; side++)
+		n[side] = empty(w->side[side].p11, session[side]);
+	if (n[0] != n[1])
+		printf("DIFFERENCE at step %lu: %lu objects to destroy, ours %lu\n", w->steps, n[0],
+		    n[1]);
+	return n[0] == n[1];
+}
+
 bool
 model_cycle(struct world *w)
 {
@@ -288,7 +326,8 @@ model_cycle(struct world *w)
 		if (p11->C_Finalize(NULL) != CKR_OK ||
 		    side_initialize(&w->side[side]) != CKR_OK ||
 		    !side_find(w, &w->side[side]) ||
-		    p11->C_OpenSession(w->side[side].slot, CKF_SERIAL_SESSION, NULL, NULL,
+		    p11->C_OpenSession(w->side[side].slot,
+		        CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL,
 		        &session[side]) != CKR_OK ||
 		    p11->C_Login(session[side], CKU_USER, (CK_UTF8CHAR_PTR)w->user_pin,
 		        strlen(w->user_pin)) != CKR_OK) {
@@ -310,6 +349,8 @@ model_cycle(struct world *w)
 		if (!found[0])
 			model_forget_object(w, i);
 	}
+	if (w->steps % EMPTY == 0 && !empty_both(w, session))
+		return false;
 	for (int side = 0; side < SIDES; side++)
 		(void)w->side[side].p11->C_CloseSession(session[side]);
 	return true;

@@ -452,7 +452,7 @@ read_generation(const char *path, int flags)
 		number = view.generation;
 	} else {
 		view.listed = number;
-		if (view.stale) /* one that it does not know */
+		if (view.stale) /* one that it does not know: it lists at once */
 			number = ++view.generation;
 	}
 	pthread_mutex_unlock(&view.lock);
@@ -564,6 +564,7 @@ list_view(void)
 DIR *
 in_opendir(const char *path)
 {
+	bool asking = checking.asking;
 	const char *at;
 
 	ready();
@@ -571,8 +572,9 @@ in_opendir(const char *path)
 	if ((at = inside(path)) == NULL || strchr(at, '/') != NULL)
 		return real.opendir(path);
 	if (view_is_whole()) {
+		/* It also lists after it has removed a file, and does nothing with it. */
 		pthread_mutex_lock(&view.lock);
-		view.stale = false;
+		view.stale &= !asking;
 		pthread_mutex_unlock(&view.lock);
 		return real.opendir(path);
 	}
@@ -627,6 +629,7 @@ in_remove(const char *path)
 	bool odd;
 
 	ready();
+	checking.asking = false;
 	if ((file = file_of(path)) != NULL && parse(file, name, &odd)) {
 		seen_changed();
 		touch(name);

@@ -109,12 +109,39 @@ test_found_after_a_change_of_ones_own(void **state)
 	assert_int_equal(guest_leave(&b), 0);
 }
 
+/* The same, when what it changes is an object that it destroys. */
+static void
+test_found_after_an_object_was_destroyed(void **state)
+{
+	struct grant grant = rig_grant();
+	CK_OBJECT_HANDLE all[64], mine[2], key;
+	struct guest a, b;
+	CK_ULONG before;
+
+	(void)state;
+	guest_attach(&a, &rig, &grant, 0);
+	guest_attach(&b, &rig, &grant, 0);
+	guest_login(&a);
+	guest_login(&b);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(guest_make_aes(&a, "ours", true, false, &mine[i]), CKR_OK);
+	before = guest_find(&a, all, 64);
+	assert_int_equal(guest_make_aes(&b, "theirs", true, false, &key), CKR_OK);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(
+		    CALLX(&a, C_DestroyObject, N(a.session), N(mine[i])), CKR_OK);
+	assert_int_equal(guest_find(&a, all, 64), before - 1);
+	assert_int_equal(guest_leave(&a), 0);
+	assert_int_equal(guest_leave(&b), 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_login_and_sign_at_once),
 	    cmocka_unit_test(test_found_after_a_change_of_ones_own),
+	    cmocka_unit_test(test_found_after_an_object_was_destroyed),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
