@@ -135,7 +135,6 @@ ask_for(const struct attach_as *as, uint32_t purpose, uint32_t slot)
 	if (purpose == HELLO_TOKEN && as->config->shared_memory &&
 	    strncmp(as->config->address, "unix:", 5) == 0)
 		ask.flags = HELLO_SHARED_MEMORY;
-
 	memcpy(ask.app, as->app, HELLO_APP_LEN);
 	return ask;
 }
@@ -158,7 +157,9 @@ await(const struct attach_as *as, struct channel *c)
 static struct channel *
 share_memory(const struct attach_as *as, struct channel *c)
 {
-	if (await(as, c) && (c = shm_accept(c, as->config->silence)) != NULL)
+	if (!await(as, c))
+		channel_close(c);
+	else if ((c = shm_accept(c, as->config->silence)) != NULL)
 		return c;
 	tell(as, "vsmd broke off its offer of shared memory");
 	return NULL;

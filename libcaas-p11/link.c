@@ -348,7 +348,7 @@ enlist(struct link *l, struct waiter *w)
 /* False: the peer did not get all of it, and the link is broken.  *ret_end: where the frame
  * ends. */
 static bool
-send_frame(struct link *l, struct buf *frame, uint32_t id, uint32_t *ret_end)
+send_frame(struct link *l, struct buf *frame, uint32_t id, uint64_t *ret_end)
 {
 	struct iovec v;
 	bool sent, gone;
@@ -370,7 +370,7 @@ CK_RV
 link_call(struct link *l, struct buf *frame, uint32_t call, struct waiter *w)
 {
 	bool serial = l->lock.how->callbacks, sent;
-	uint32_t end;
+	uint64_t end;
 
 	w->call = call;
 	atomic_init(&w->state, WAITS);
@@ -384,9 +384,11 @@ link_call(struct link *l, struct buf *frame, uint32_t call, struct waiter *w)
 	if (enlist(l, w)) {
 		sent = send_frame(l, frame, w->id, &end);
 		wait_for(l, w);
-		/* Half a frame is never served, nor one that was not read. */
+		/* Half a frame is never served, nor one that was not read.  By a descriptor
+		 * that is another's nobody can tell. */
 		w->unsent = !sent || w->again ||
-		    (atomic_load(&w->state) == FAILED && !channel_taken(l->channel, end));
+		    (atomic_load(&w->state) == FAILED && !channel_taken(l->channel, end) &&
+		    descriptor_is_ours(l));
 	} else {
 		atomic_init(&w->state, FAILED);
 	}

@@ -138,14 +138,14 @@ channel_arrived(const struct channel *c)
 	return c->ops->pending(c) || (!c->ops->pending_is_all && poll(&p, 1, 0) > 0);
 }
 
-uint32_t
+uint64_t
 channel_position(const struct channel *c)
 {
 	return c->ops->position != NULL ? c->ops->position(c) : 0;
 }
 
 bool
-channel_taken(const struct channel *c, uint32_t position)
+channel_taken(const struct channel *c, uint64_t position)
 {
 	return c->ops->taken == NULL || c->ops->taken(c, position);
 }

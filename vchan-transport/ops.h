@@ -33,8 +33,8 @@ struct channel_ops {
 	void (*close)(struct channel *c, bool polite);
 	int (*take_fd)(struct channel *c);
 	/* NULL: nothing is known of what the peer has taken. */
-	uint32_t (*position)(const struct channel *c);
-	bool (*taken)(const struct channel *c, uint32_t position);
+	uint64_t (*position)(const struct channel *c);
+	bool (*taken)(const struct channel *c, uint64_t position);
 	void (*forget)(struct channel *c); /* frees the channel, and leaves fd alone */
 };
 

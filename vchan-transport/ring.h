@@ -21,7 +21,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define RING_SIZE 65536u /* bytes; a power of two */
+#define RING_SIZE 32768u /* bytes; a power of two */
 
 /* How somebody sleeps, and what wakes it. */
 enum ring_sleep { RING_AWAKE, RING_FUTEX, RING_BELL };
@@ -35,12 +35,13 @@ struct ring_side {
 
 struct ring {
 	struct ring_side produced, consumed;
+	_Atomic uint32_t deaf; /* the consumer will read no more, it says */
 	_Alignas(4096) uint8_t data[RING_SIZE];
 };
 
 struct ring_end {
 	struct ring *ring;
-	uint32_t mine; /* this side's index */
+	_Atomic uint32_t mine; /* this side's index; others of the process may look */
 };
 
 /* As many of len bytes as there is room for or as there are: 0 when that is none, -1 when
@@ -52,10 +53,14 @@ ssize_t ring_used(const struct ring_end *consumer);
 /* Room to put, -1 as above. */
 ssize_t ring_room(const struct ring_end *producer);
 
-/* This side is about to sleep in that way: look at the ring again after this. */
+/* This side is about to sleep in that way: look at the ring again after this; or it is
+ * awake again. */
 void ring_drowse(_Atomic uint32_t *sleep, enum ring_sleep how);
-/* It sleeps, if it is still to: false when `ms` passed without a wake-up. */
+void ring_awake(_Atomic uint32_t *sleep);
+/* It sleeps, if it is still to: false when that ended without a wake-up, after `ms` or by a
+ * signal. */
 bool ring_sleep(_Atomic uint32_t *sleep, int ms);
+bool ring_sleeps_for_bell(_Atomic uint32_t *sleep);
 /* The other side is woken if it sleeps on a futex; true: it waits for a bell. */
 bool ring_wake(_Atomic uint32_t *sleep);
 

@@ -16,6 +16,8 @@ struct shm {
 	struct channel c;     /* c.fd: the socket */
 	struct shm_memory *m;
 	struct ring_end in, out;
+	_Atomic uint64_t written;
+	atomic_bool finished; /* this side writes no more */
 	atomic_bool ended;    /* the peer writes no more */
 	atomic_bool gone;     /* and reads no more: it has ended, not we */
 };
@@ -41,12 +43,19 @@ is_down(const struct shm *s)
 	return atomic_load(&s->c.down);
 }
 
+/* POLLNVAL: somebody has closed our descriptor, which says nothing of the peer. */
 static bool
-hung_up(const struct shm *s)
+socket_is(const struct shm *s, short what)
 {
 	struct pollfd p = {.fd = s->c.fd};
 
-	return poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
+	return poll(&p, 1, 0) > 0 && (p.revents & what) != 0;
+}
+
+static bool
+hung_up(const struct shm *s)
+{
+	return socket_is(s, POLLHUP | POLLERR);
 }
 
 /* The end of the socket: what is in the ring is the last.  A shutdown of ours looks alike,
@@ -54,30 +63,30 @@ hung_up(const struct shm *s)
 static void
 note_end(struct shm *s)
 {
-	if (hung_up(s) && !is_down(s))
+	if (hung_up(s) && !is_down(s) && !s->finished)
 		s->gone = true;
 	s->ended = true;
 }
 
-/* Who waits for the other side of a ring to move is told that it has.  A socket that is
- * full of bells rings. */
+/* Who waits for the other side of a ring to move is told that it has. */
 static void
 wake(struct shm *s, _Atomic uint32_t *sleep)
 {
-	if (ring_wake(sleep) && send(s->c.fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
-	    errno != EAGAIN && hung_up(s))
+	if (!ring_wake(sleep) || send(s->c.fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1 ||
+	    errno == EAGAIN /* full of bells: it rings */ || s->finished)
+		return;
+	if (hung_up(s))
 		note_end(s);
+	else /* nobody else would wake it */
+		channel_shutdown(&s->c);
 }
 
 static void
 take_bells(struct shm *s)
 {
-	char bells[64];
-	ssize_t n;
+	char bells[4096];
+	ssize_t n = recv(s->c.fd, bells, sizeof(bells), MSG_DONTWAIT);
 
-	while ((n = recv(s->c.fd, bells, sizeof(bells), MSG_DONTWAIT)) == sizeof(bells) ||
-	    (n < 0 && errno == EINTR))
-		continue;
 	if (n == 0 || (n < 0 && errno != EAGAIN))
 		note_end(s);
 }
@@ -100,7 +109,7 @@ wait_for_bell(struct shm *s, int64_t at)
 	ring_drowse(sleep, RING_BELL);
 	if (ring_used(&s->in) == 0 && !is_down(s))
 		rc = deadline_poll(s->c.fd, POLLIN, at);
-	ring_drowse(sleep, RING_AWAKE);
+	ring_awake(sleep);
 	if (rc == 0)
 		take_bells(s);
 	return rc;
@@ -120,8 +129,12 @@ wait_for_bytes(struct shm *s, int64_t at)
 	ring_drowse(sleep, RING_FUTEX);
 	if (ring_used(&s->in) == 0 && !is_down(s))
 		woken = ring_sleep(sleep, nap_for(at));
-	ring_drowse(sleep, RING_AWAKE);
-	return woken ? 0 : wait_for_bell(s, at);
+	ring_awake(sleep);
+	if (!woken)
+		return wait_for_bell(s, at);
+	if (ring_used(&s->in) == 0) /* for the end, or for nothing */
+		take_bells(s);
+	return 0;
 }
 
 static ssize_t
@@ -170,7 +183,7 @@ wait_for_room(struct shm *s, int64_t at)
 	ring_drowse(sleep, RING_FUTEX);
 	if (ring_room(&s->out) == 0 && !is_down(s))
 		(void)ring_sleep(sleep, nap_for(at));
-	ring_drowse(sleep, RING_AWAKE);
+	ring_awake(sleep);
 	return 0;
 }
 
@@ -200,8 +213,11 @@ shm_write(struct channel *c, const struct iovec *iov, int n, int deadline)
 	int64_t at = 0;
 	ssize_t sent;
 
-	/* It may have finished only, and still read. */
-	if (s->ended && hung_up(s))
+	/* It may have finished only, and still read.  One that has been asleep for long may be
+	 * none any more: better seen before there are bytes that it might have read. */
+	if (atomic_load(&s->out.ring->deaf) || (s->ended && hung_up(s)) ||
+	    (ring_sleeps_for_bell(&s->out.ring->produced.sleep) &&
+	    socket_is(s, POLLHUP | POLLERR | POLLNVAL)))
 		return fail(ECONNRESET);
 	while ((sent = put(s, iov, n)) == 0) {
 		if (is_down(s))
@@ -211,8 +227,10 @@ shm_write(struct channel *c, const struct iovec *iov, int n, int deadline)
 		if (wait_for_room(s, at) < 0)
 			return -1;
 	}
-	if (sent > 0)
+	if (sent > 0) {
+		s->written += (uint64_t)sent;
 		wake(s, &s->out.ring->produced.sleep);
+	}
 	return sent;
 }
 
@@ -230,6 +248,7 @@ shm_finish(struct channel *c)
 {
 	struct shm *s = (struct shm *)c;
 
+	s->finished = true;
 	if (shutdown(c->fd, SHUT_WR) < 0)
 		return -1;
 	(void)ring_wake(&s->out.ring->produced.sleep);
@@ -262,24 +281,29 @@ shm_poll_events(struct channel *c, bool read, bool write)
 static void
 shm_shutdown(struct channel *c)
 {
+	struct shm *s = (struct shm *)c;
+
+	atomic_store(&s->in.ring->deaf, 1);
 	(void)shutdown(c->fd, SHUT_RDWR);
-	stir((struct shm *)c);
+	stir(s);
 }
 
-static uint32_t
+static uint64_t
 shm_position(const struct channel *c)
 {
-	return ((const struct shm *)c)->out.mine;
+	return ((const struct shm *)c)->written;
 }
 
 /* Only the index of a peer that is gone does not move any more: one that is silent may wake
  * up, and read on. */
 static bool
-shm_taken(const struct channel *c, uint32_t position)
+shm_taken(const struct channel *c, uint64_t position)
 {
 	const struct shm *s = (const struct shm *)c;
+	uint64_t written = s->written;
+	uint32_t unread = (uint32_t)written - atomic_load(&s->out.ring->consumed.index);
 
-	return !s->gone || (int32_t)(atomic_load(&s->out.ring->consumed.index) - position) >= 0;
+	return !s->gone || position <= written - unread;
 }
 
 static void

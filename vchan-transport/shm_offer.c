@@ -11,10 +11,15 @@
 #include "vchan-transport/deadline.h"
 #include "vchan-transport/ops.h"
 #include "vchan-transport/shm_channel.h"
+#include "vchan-transport/stream.h"
 
 /* Nobody can make the memory smaller under the other's feet, or seal it further. */
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 #define OFFER 'm'
+
+#ifndef MFD_NOEXEC_SEAL /* Linux 6.3 */
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
 
 union one_fd {
 	struct cmsghdr header; /* for its alignment */
@@ -24,31 +29,41 @@ union one_fd {
 static struct shm_memory *
 map(int fd)
 {
-	void *p = mmap(NULL, sizeof(struct shm_memory), PROT_READ | PROT_WRITE, MAP_SHARED,
-	    fd, 0);
+	void *p = fd < 0 ? MAP_FAILED : mmap(NULL, sizeof(struct shm_memory),
+	    PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	return p != MAP_FAILED ? p : NULL;
 }
 
-/* Memory of the size that both know, whose every page is there for as long as it is
- * mapped. */
+static void
+unmap(struct shm_memory *m)
+{
+	if (m != NULL)
+		(void)munmap(m, sizeof(*m));
+}
+
+/* Memory, of the size that both know, and to stay so.  The seals first: of what is no memory
+ * they ask nobody else, who might not answer. */
 static bool
 is_sound(int fd)
 {
+	int seals = fcntl(fd, F_GET_SEALS);
 	struct stat st;
 
-	/* Files that can be sealed are memory; of huge pages there may be too few. */
-	return fstat(fd, &st) == 0 && st.st_size == (off_t)sizeof(struct shm_memory) &&
-	    st.st_blksize == sysconf(_SC_PAGESIZE) &&
-	    fcntl(fd, F_GET_SEALS) == SEALS;
+	return seals >= 0 && (seals & F_SEAL_SHRINK) != 0 && fstat(fd, &st) == 0 &&
+	    st.st_size == (off_t)sizeof(struct shm_memory);
 }
 
+/* All of its pages are taken now: later there might be none left, which is a SIGBUS. */
 static int
 make(void)
 {
-	int fd = memfd_create("caas-channel", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+	int fd = memfd_create("caas-channel", flags | MFD_NOEXEC_SEAL);
 
-	if (fd >= 0 && ftruncate(fd, sizeof(struct shm_memory)) == 0 &&
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create("caas-channel", flags);
+	if (fd >= 0 && fallocate(fd, 0, 0, sizeof(struct shm_memory)) == 0 &&
 	    fcntl(fd, F_ADD_SEALS, SEALS) == 0)
 		return fd;
 	if (fd >= 0)
@@ -62,22 +77,14 @@ send_offer(int socket, int memory)
 {
 	char offer = OFFER;
 	struct iovec v = {&offer, 1};
-	union one_fd control = {.room = {0}};
-	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1};
-	struct cmsghdr *h = &control.header;
-	ssize_t n;
+	union one_fd control = {.header = {.cmsg_level = SOL_SOCKET,
+	    .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))}};
+	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1,
+	    .msg_control = memory >= 0 ? &control : NULL,
+	    .msg_controllen = memory >= 0 ? sizeof(control) : 0};
 
-	if (memory >= 0) {
-		m.msg_control = &control;
-		m.msg_controllen = sizeof(control);
-	}
-	h->cmsg_level = SOL_SOCKET;
-	h->cmsg_type = SCM_RIGHTS;
-	h->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(h), &memory, sizeof(memory));
-	while ((n = sendmsg(socket, &m, MSG_NOSIGNAL | MSG_DONTWAIT)) < 0 && errno == EINTR)
-		continue;
-	return n == 1;
+	memcpy(CMSG_DATA(&control.header), &memory, sizeof(memory));
+	return sendmsg(socket, &m, MSG_NOSIGNAL | MSG_DONTWAIT) == 1;
 }
 
 /* The offer, and *ret_fd: its descriptor, or -1 where none came along. */
@@ -87,16 +94,13 @@ receive_offer(int socket, int *ret_fd)
 	char offer = 0;
 	struct iovec v = {&offer, 1};
 	union one_fd control = {.room = {0}};
+	/* Not the room with its padding, which would hold two. */
 	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = &control,
-	    .msg_controllen = sizeof(control)};
+	    .msg_controllen = CMSG_LEN(sizeof(int))};
 	struct cmsghdr *h;
-	ssize_t n;
 
 	*ret_fd = -1;
-	while ((n = recvmsg(socket, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)) < 0 &&
-	    errno == EINTR)
-		continue;
-	if (n <= 0)
+	if (recvmsg(socket, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) <= 0)
 		return false;
 	h = CMSG_FIRSTHDR(&m);
 	if (h != NULL && h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS &&
@@ -105,15 +109,16 @@ receive_offer(int socket, int *ret_fd)
 	return offer == OFFER;
 }
 
-/* The channel of `m`, in the place of the stream. */
+/* The channel of `m` in the place of the stream, or, where m is NULL, the stream. */
 static struct channel *
-replace(struct channel *stream, struct shm_memory *m, bool offered)
+go_on(struct channel *stream, struct shm_memory *m, bool offered)
 {
-	int fd = channel_poll_fd(stream);
-	struct channel *c = shm_channel(fd, m, offered);
+	struct channel *c;
 
-	if (c == NULL) {
-		(void)munmap(m, sizeof(*m));
+	if (m == NULL)
+		return stream;
+	if ((c = shm_channel(channel_poll_fd(stream), m, offered)) == NULL) {
+		unmap(m);
 		channel_close(stream);
 		return NULL;
 	}
@@ -121,46 +126,51 @@ replace(struct channel *stream, struct shm_memory *m, bool offered)
 	return c;
 }
 
+/* A worker may not set a socket's deadline: this waits, and the stream does not. */
+static char
+answer_of(struct channel *stream, int deadline)
+{
+	char answer = 0;
+
+	if (deadline_poll(channel_poll_fd(stream), POLLIN, deadline_at(deadline)) != 0 ||
+	    channel_read(stream, &answer, 1, 0) != 1)
+		return 0;
+	return answer;
+}
+
 struct channel *
 shm_offer(struct channel *stream, int deadline)
 {
 	int fd = make();
-	struct shm_memory *m = fd >= 0 ? map(fd) : NULL;
+	struct shm_memory *m = map(fd);
 	bool sent = send_offer(channel_poll_fd(stream), m != NULL ? fd : -1);
-	char answer = 0;
+	char answer = sent ? answer_of(stream, deadline) : 0;
 
 	if (fd >= 0)
 		(void)close(fd);
-	/* Waits here: a worker may not set a socket's deadline. */
-	if (!sent || deadline_poll(channel_poll_fd(stream), POLLIN, deadline_at(deadline)) != 0 ||
-	    channel_read(stream, &answer, 1, 0) != 1 || (answer != 'n' && (answer != 'y' || m == NULL))) {
-		if (m != NULL)
-			(void)munmap(m, sizeof(*m));
-		channel_close(stream);
-		return NULL;
-	}
-	if (answer == 'y')
-		return replace(stream, m, true);
-	if (m != NULL)
-		(void)munmap(m, sizeof(*m));
-	return stream;
+	if (answer == 'y' && m != NULL)
+		return go_on(stream, m, true);
+	unmap(m);
+	if (answer == 'n')
+		return stream;
+	channel_close(stream);
+	return NULL;
 }
 
 struct channel *
 shm_accept(struct channel *stream, int deadline)
 {
 	int socket = channel_poll_fd(stream), fd = -1;
-	bool said = deadline_poll(socket, POLLIN, deadline_at(deadline)) == 0 &&
-	    receive_offer(socket, &fd);
+	int64_t at = deadline_at(deadline);
+	bool said = deadline_poll(socket, POLLIN, at) == 0 && receive_offer(socket, &fd);
 	struct shm_memory *m = said && fd >= 0 && is_sound(fd) ? map(fd) : NULL;
 
 	if (fd >= 0)
 		(void)close(fd);
-	if (!said || channel_write(stream, m != NULL ? "y" : "n", 1, deadline) != 1) {
-		if (m != NULL)
-			(void)munmap(m, sizeof(*m));
-		channel_close(stream);
-		return NULL;
-	}
-	return m != NULL ? replace(stream, m, false) : stream;
+	stream_refuse_fds(socket);
+	if (said && channel_write(stream, m != NULL ? "y" : "n", 1, deadline_left(at)) == 1)
+		return go_on(stream, m, false);
+	unmap(m);
+	channel_close(stream);
+	return NULL;
 }

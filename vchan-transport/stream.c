@@ -210,6 +210,18 @@ stream_connect(int fd, const struct sockaddr *sa, socklen_t len, int deadline)
 	return n < 0 || deadline < 0 ? n : set_timeout(fd, SO_SNDTIMEO, -1);
 }
 
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
+void
+stream_refuse_fds(int fd)
+{
+	const int no = 0;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &no, sizeof(no));
+}
+
 int
 stream_accept(int fd)
 {

@@ -10,5 +10,9 @@ int stream_connect(int fd, const struct sockaddr *sa, socklen_t len, int deadlin
 /* accept(2) on a non-blocking listener: the descriptor (blocking, close-on-exec), or -1
  * with EAGAIN when nobody waits. */
 int stream_accept(int fd);
+/* From now on nobody can send a descriptor along (Linux 6.16; before, nothing happens).  It
+ * would be closed where it is not wanted, and some take their time to be closed.  What a
+ * listener accepts is as the listener was. */
+void stream_refuse_fds(int fd);
 
 #endif

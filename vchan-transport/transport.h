@@ -70,12 +70,12 @@ int channel_poll_fd(const struct channel *c);
 short channel_poll_events(struct channel *c, bool read, bool write);
 /* Bytes can be read without waiting although the poll descriptor may be quiet. */
 bool channel_pending(const struct channel *c);
-/* Bytes, or the end of them, have arrived. */
+/* Bytes have arrived, or, where the descriptor tells, their end.  Any thread. */
 bool channel_arrived(const struct channel *c);
 /* Where the bytes written so far end, and whether the peer read up to there before it
  * ended; where that is not known, it did.  Good until the channel is closed. */
-uint32_t channel_position(const struct channel *c);
-bool channel_taken(const struct channel *c, uint32_t position);
+uint64_t channel_position(const struct channel *c);
+bool channel_taken(const struct channel *c, uint64_t position);
 /* Wake every reader and writer of the channel with ECONNRESET; any thread may call. */
 void channel_shutdown(struct channel *c);
 void channel_close(struct channel *c);

@@ -89,6 +89,7 @@ bind_and_listen(struct unix_listener *u, unsigned mode)
 {
 	struct stat st;
 
+	stream_refuse_fds(u->l.fd);
 	if (fchmod(u->l.fd, 0600) < 0 ||
 	    bind(u->l.fd, (const struct sockaddr *)&u->sa, sizeof(u->sa)) < 0)
 		return -1;

@@ -65,6 +65,9 @@ extern const size_t confine_base_count;
 /* Files by path (Landlock says which). */
 extern const int confine_files[];
 extern const size_t confine_files_count;
+/* The same, and memory to be shared with a guest. */
+extern const int confine_worker[];
+extern const size_t confine_worker_count;
 
 /* Close every descriptor from 3 on but the `n` in `keep` (at most CONFINE_MAX_KEEP).
  * 0, or -1 with errno. */

@@ -43,14 +43,19 @@ const int confine_base[] = {
 };
 const size_t confine_base_count = sizeof(confine_base) / sizeof(confine_base[0]);
 
-const int confine_files[] = {
-	SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(creat), SCMP_SYS(stat), SCMP_SYS(lstat),
-	SCMP_SYS(newfstatat), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
-	SCMP_SYS(getdents64), SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(mkdir),
-	SCMP_SYS(mkdirat), SCMP_SYS(rmdir), SCMP_SYS(unlink), SCMP_SYS(unlinkat),
-	SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(ftruncate),
-	SCMP_SYS(fsync), SCMP_SYS(fdatasync), SCMP_SYS(flock), SCMP_SYS(umask),
-	SCMP_SYS(chmod), SCMP_SYS(fchmod), SCMP_SYS(fchmodat), SCMP_SYS(statfs),
-	SCMP_SYS(fstatfs), SCMP_SYS(fallocate), SCMP_SYS(memfd_create),
-};
+#define FILES                                                                              \
+	SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(creat), SCMP_SYS(stat), SCMP_SYS(lstat), \
+	    SCMP_SYS(newfstatat), SCMP_SYS(access), SCMP_SYS(faccessat),                   \
+	    SCMP_SYS(faccessat2), SCMP_SYS(getdents64), SCMP_SYS(readlink),                \
+	    SCMP_SYS(readlinkat), SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(rmdir),     \
+	    SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(rename), SCMP_SYS(renameat),    \
+	    SCMP_SYS(renameat2), SCMP_SYS(ftruncate), SCMP_SYS(fsync),                     \
+	    SCMP_SYS(fdatasync), SCMP_SYS(flock), SCMP_SYS(umask), SCMP_SYS(chmod),        \
+	    SCMP_SYS(fchmod), SCMP_SYS(fchmodat), SCMP_SYS(statfs), SCMP_SYS(fstatfs),     \
+	    SCMP_SYS(fallocate)
+
+const int confine_files[] = {FILES};
 const size_t confine_files_count = sizeof(confine_files) / sizeof(confine_files[0]);
+
+const int confine_worker[] = {FILES, SCMP_SYS(memfd_create)};
+const size_t confine_worker_count = sizeof(confine_worker) / sizeof(confine_worker[0]);

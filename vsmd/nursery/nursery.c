@@ -267,10 +267,15 @@ close_the_door(const struct nursery_config *c)
 	struct confine door = {.role = "vsmd-nursery", .paths = paths, .npaths = 2,
 	    .syscalls = calls, .flags = CONFINE_FORK};
 
+	if (confine_worker_count + sizeof(more) / sizeof(more[0]) >
+	    sizeof(calls) / sizeof(calls[0])) {
+		log_error("the list of system calls is too long");
+		return -1;
+	}
 	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++)
 		calls[n++] = more[i];
-	for (size_t i = 0; i < confine_files_count && n < sizeof(calls) / sizeof(calls[0]); i++)
-		calls[n++] = confine_files[i];
+	for (size_t i = 0; i < confine_worker_count; i++)
+		calls[n++] = confine_worker[i];
 	door.nsyscalls = n;
 	return confine(&door);
 }

@@ -65,8 +65,8 @@ static struct confine_filter filter; /* inherited */
 static struct confine
 confinement(void)
 {
-	return (struct confine){.role = "vsmd-worker", .syscalls = confine_files,
-	    .nsyscalls = confine_files_count,
+	return (struct confine){.role = "vsmd-worker", .syscalls = confine_worker,
+	    .nsyscalls = confine_worker_count,
 	    .flags = CONFINE_THREADS | CONFINE_FILTER_ONLY, .filter = &filter};
 }
 
@@ -79,7 +79,7 @@ worker_prepare(void)
 }
 
 static int
-confine_worker(void)
+confine_this(void)
 {
 	struct confine c = confinement();
 
@@ -122,9 +122,12 @@ greet(struct worker *w)
 		log_info("the guest went away before its hello was answered");
 		return -1;
 	}
-	if (answer.flags & HELLO_SHARED_MEMORY)
-		w->channel = shm_offer(w->channel, WORKER_WRITE_DEADLINE);
-	return answer.status == HELLO_OK && w->channel != NULL ? 0 : -1;
+	if ((answer.flags & HELLO_SHARED_MEMORY) &&
+	    (w->channel = shm_offer(w->channel, WORKER_WRITE_DEADLINE)) == NULL) {
+		log_info("the guest went away before memory was shared with it");
+		return -1;
+	}
+	return answer.status == HELLO_OK ? 0 : -1;
 }
 
 /* Behind the gate: SoftHSM2 looks into the token's files. */
@@ -190,7 +193,7 @@ worker_main(const struct worker_config *config)
 	proctitle_set("vsmd-worker", title);
 	lock_memory();
 	limit_memory();
-	if (w == NULL || open_worker(w, config) != 0 || confine_worker() != 0)
+	if (w == NULL || open_worker(w, config) != 0 || confine_this() != 0)
 		return 1;
 	if (greet(w) != 0)
 		return 1;

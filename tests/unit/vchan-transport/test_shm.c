@@ -1,4 +1,5 @@
 /* test_shm.c - how memory comes to be shared, and a peer that dies or lies */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -127,19 +129,47 @@ test_only_sound_memory_is_accepted(void **state)
 		(void)close(fd);
 }
 
+static int
+open_files(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	int n = 0;
+
+	assert_non_null(d);
+	while (readdir(d) != NULL)
+		n++;
+	(void)closedir(d);
+	return n;
+}
+
 static void
 test_further_descriptors_are_not_kept(void **state)
 {
-	int good = memory(sizeof(struct shm_memory), SEALS), three[3] = {good, good, good};
-	int next = dup(0), after;
+	int good = memory(sizeof(struct shm_memory), SEALS), four[4] = {good, good, good, good};
+	int before = open_files();
 
 	(void)state;
-	(void)close(next);
-	(void)answer_to(three, 3);
-	after = dup(0);
-	assert_int_equal(after, next);
-	(void)close(after);
+	for (size_t n = 1; n <= 4; n++) {
+		assert_int_equal(answer_to(four, n), 'y');
+		assert_int_equal(open_files(), before);
+	}
 	(void)close(good);
+}
+
+/* As vsmd makes it, or as a kernel does by itself that is told to (vm.memfd_noexec). */
+static void
+test_memory_may_have_further_seals(void **state)
+{
+	int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING | 0x0008U);
+
+	(void)state;
+	if (fd < 0)
+		skip(); /* Linux 6.3 */
+	assert_int_equal(ftruncate(fd, sizeof(struct shm_memory)), 0);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, SEALS), 0);
+	assert_int_not_equal(fcntl(fd, F_GET_SEALS), SEALS);
+	assert_int_equal(answer_to(&fd, 1), 'y');
+	(void)close(fd);
 }
 
 static void
@@ -427,7 +457,7 @@ static void
 test_what_was_taken_is_known(void **state)
 {
 	struct ends *e = *state;
-	uint32_t first, second;
+	uint64_t first, second;
 	char got[3], byte;
 
 	assert_int_equal(channel_write(e->client, "one", 3, PATIENCE), 3);
@@ -454,7 +484,7 @@ static void
 test_a_silent_peer_may_have_taken_all(void **state)
 {
 	struct ends *e = *state;
-	uint32_t end;
+	uint64_t end;
 	char byte;
 
 	assert_int_equal(channel_write(e->client, "x", 1, PATIENCE), 1);
@@ -464,6 +494,96 @@ test_a_silent_peer_may_have_taken_all(void **state)
 	channel_shutdown(e->client);
 	assert_int_equal(channel_read(e->client, &byte, 1, PATIENCE), -1);
 	assert_true(channel_taken(e->client, end));
+}
+
+/* More than fits a number of 32 bits, after what was read long ago. */
+static void
+test_what_was_taken_is_not_forgotten(void **state)
+{
+	static char bytes[RING_SIZE];
+	struct ends *e = *state;
+	uint64_t first;
+	char byte;
+
+	assert_int_equal(channel_write(e->client, "x", 1, PATIENCE), 1);
+	first = channel_position(e->client);
+	assert_int_equal(channel_read(e->server, &byte, 1, PATIENCE), 1);
+	for (uint64_t n = 0; n <= (UINT64_C(1) << 31) + RING_SIZE; n += RING_SIZE) {
+		assert_int_equal(channel_write(e->client, bytes, RING_SIZE, PATIENCE), RING_SIZE);
+		assert_int_equal(channel_read(e->server, bytes, RING_SIZE, PATIENCE), RING_SIZE);
+	}
+	channel_shutdown(e->server);
+	assert_int_equal(channel_read(e->client, &byte, 1, PATIENCE), 0);
+	assert_true(channel_taken(e->client, first));
+	assert_true(channel_taken(e->client, channel_position(e->client)));
+}
+
+static void *
+flood(void *arg)
+{
+	struct ends *e = arg;
+	char bells[512] = "";
+
+	while (send(channel_poll_fd(e->client), bells, sizeof(bells), MSG_NOSIGNAL) > 0)
+		continue;
+	return NULL;
+}
+
+static void
+test_bells_do_not_outlast_a_deadline(void **state)
+{
+	struct ends *e = *state;
+	long began = now_ms();
+	pthread_t t;
+	char byte;
+
+	assert_int_equal(pthread_create(&t, NULL, flood, e), 0);
+	assert_int_equal(channel_read(e->server, &byte, 1, 3 * SHM_NAP), -1);
+	assert_int_equal(errno, ETIMEDOUT);
+	assert_true(now_ms() - began < PATIENCE / 2);
+	channel_shutdown(e->server);
+	(void)pthread_join(t, NULL);
+}
+
+static void
+on_alarm(int sig)
+{
+	(void)sig;
+}
+
+/* Signals without end do not keep it from looking at the socket. */
+static void
+test_signals_hide_no_end(void **state)
+{
+	const struct itimerval often = {{0, 10000}, {0, 10000}}, never = {{0, 0}, {0, 0}};
+	const struct sigaction act = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
+	struct ends *e = *state;
+	struct sigaction was;
+	char byte;
+
+	assert_int_equal(sigaction(SIGALRM, &act, &was), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+	/* As of one that has died: nobody is woken. */
+	(void)shutdown(channel_poll_fd(e->client), SHUT_RDWR);
+	assert_int_equal(channel_read(e->server, &byte, 1, PATIENCE), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+	(void)sigaction(SIGALRM, &was, NULL);
+}
+
+/* Each has finished, and reads on. */
+static void
+test_two_halves_closed(void **state)
+{
+	struct ends *e = *state;
+	char byte;
+
+	assert_int_equal(channel_write(e->client, "x", 1, PATIENCE), 1);
+	assert_int_equal(channel_finish(e->client), 0);
+	assert_int_equal(channel_finish(e->server), 0);
+	assert_int_equal(channel_read(e->client, &byte, 1, PATIENCE), 0);
+	assert_true(channel_taken(e->client, 1));
+	assert_int_equal(channel_read(e->server, &byte, 1, PATIENCE), 1);
+	assert_int_equal(channel_read(e->server, &byte, 1, PATIENCE), 0);
 }
 
 /* The one whose own writing has ended still reads all that comes. */
@@ -481,6 +601,33 @@ test_bells_after_the_own_end(void **state)
 	}
 	assert_int_equal(channel_read(e->server, &byte, 1, 2 * SHM_NAP), -1);
 	assert_int_equal(errno, ETIMEDOUT);
+}
+
+/* As by a program that becomes a daemon: nothing is written that the peer might read. */
+static void
+test_the_descriptor_was_closed_meanwhile(void **state)
+{
+	struct ends *e = *state;
+	char byte;
+
+	atomic_store(&e->m->ring[0].produced.sleep, RING_BELL);
+	(void)close(channel_poll_fd(e->client));
+	assert_int_equal(channel_write(e->client, "x", 1, PATIENCE), -1);
+	assert_int_equal(errno, ECONNRESET);
+	assert_int_equal(channel_read(e->server, &byte, 1, PATIENCE), 0);
+	channel_forget(e->client);
+	e->client = NULL;
+}
+
+static void
+test_nothing_is_written_to_the_deaf(void **state)
+{
+	struct ends *e = *state;
+
+	channel_shutdown(e->server);
+	assert_int_equal(channel_write(e->client, "x", 1, PATIENCE), -1);
+	assert_int_equal(errno, ECONNRESET);
+	assert_int_equal(channel_position(e->client), 0);
 }
 
 static void
@@ -503,6 +650,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_only_sound_memory_is_accepted),
 	    cmocka_unit_test(test_further_descriptors_are_not_kept),
+	    cmocka_unit_test(test_memory_may_have_further_seals),
 	    cmocka_unit_test(test_something_else_than_an_offer),
 	    cmocka_unit_test(test_answers_to_an_offer),
 	    cmocka_unit_test(test_a_relay_loses_the_descriptor),
@@ -515,7 +663,13 @@ main(void)
 	    with_ends(test_a_killed_peer_is_noticed_by_a_writer),
 	    with_ends(test_what_was_taken_is_known),
 	    with_ends(test_a_silent_peer_may_have_taken_all),
+	    with_ends(test_what_was_taken_is_not_forgotten),
+	    with_ends(test_bells_do_not_outlast_a_deadline),
+	    with_ends(test_signals_hide_no_end),
+	    with_ends(test_two_halves_closed),
 	    with_ends(test_bells_after_the_own_end),
+	    with_ends(test_the_descriptor_was_closed_meanwhile),
+	    with_ends(test_nothing_is_written_to_the_deaf),
 	    with_ends(test_forgotten_is_not_closed),
 	};
 

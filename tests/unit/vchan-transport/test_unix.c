@@ -211,6 +211,38 @@ test_nonblocking_descriptor_waits_too(void **state)
 	assert_int_equal(close(fds[1]), 0);
 }
 
+/* A descriptor may take its time to be closed, and a plain read closes what comes along. */
+static void
+test_nobody_sends_descriptors(void **state)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	_Alignas(struct cmsghdr) char room[CMSG_SPACE(sizeof(int))] = {0};
+	struct cmsghdr *h = (struct cmsghdr *)room;
+	struct iovec v = {(void *)(uintptr_t)"x", 1};
+	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = room,
+	    .msg_controllen = sizeof(room)};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0), on, zero = 0;
+	socklen_t len = sizeof(on);
+	struct listener *l;
+
+	(void)state;
+	if (getsockopt(fd, SOL_SOCKET, 83, &on, &len) != 0) { /* SO_PASSRIGHTS */
+		(void)close(fd);
+		skip(); /* Linux 6.16 */
+	}
+	assert_non_null(l = transport_listen(address, 0600));
+	memcpy(sa.sun_path, path, sizeof(path));
+	assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	h->cmsg_level = SOL_SOCKET;
+	h->cmsg_type = SCM_RIGHTS;
+	h->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(h), &zero, sizeof(zero));
+	assert_int_equal(sendmsg(fd, &m, 0), -1);
+	assert_int_equal(errno, EPERM);
+	(void)close(fd);
+	listener_close(l);
+}
+
 int
 main(void)
 {
@@ -223,6 +255,7 @@ main(void)
 	    cmocka_unit_test(test_starters_take_turns),
 	    cmocka_unit_test(test_only_streams_become_channels),
 	    cmocka_unit_test(test_nonblocking_descriptor_waits_too),
+	    cmocka_unit_test(test_nobody_sends_descriptors),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
