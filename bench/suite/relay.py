@@ -23,7 +23,9 @@ class Relay:
         self.lab = lab
         self.path = lab.work / "relay.sock"
         self.to = env["CAAS_VSM_ADDRESS"].removeprefix("unix:")
-        self.env = {**env, "CAAS_VSM_ADDRESS": f"unix:{self.path}"}
+        # It takes frames apart, which must pass by it.
+        self.env = {**env, "CAAS_VSM_ADDRESS": f"unix:{self.path}",
+                    "CAAS_VSM_SHARED_MEMORY": "off"}
         self.names = names()
 
     def __enter__(self):

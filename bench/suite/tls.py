@@ -73,7 +73,8 @@ class Nginx:
         text = re.sub(r'ssl_certificate_key ".*"', f'ssl_certificate_key "{name}"', text)
         # The same user for all: SoftHSM2's files are readable by their owner only.
         text = text.replace("user www-data;", f"user {pwd.getpwuid(os.getuid()).pw_name};")
-        text = text.replace("env CAAS_VSM_ADDRESS;", "env CAAS_VSM_ADDRESS;\nenv SOFTHSM2_CONF;")
+        text = text.replace("env CAAS_VSM_ADDRESS;", "env CAAS_VSM_ADDRESS;\nenv "
+                            "CAAS_VSM_SHARED_MEMORY;\nenv SOFTHSM2_CONF;")
         text = text.replace("TLSv1.2 TLSv1.3;", "TLSv1.3;\n\t\tssl_session_cache off;\n"
                             "\t\tssl_session_tickets off;")
         if side == "disk":

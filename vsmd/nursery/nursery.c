@@ -18,6 +18,7 @@
 #include "vsmd/confine/confine.h"
 #include "vsmd/msg.h"
 #include "vsmd/nursery/softhsm.h"
+#include "vsmd/worker/curve.h"
 #include "vsmd/worker/gate.h"
 #include "vsmd/worker/index.h"
 #include "vsmd/worker/interpose.h"
@@ -298,8 +299,8 @@ nursery_main(int supervisor, const struct nursery_config *config)
 	/* Without an index the whole of a token is read. */
 	if ((n.index = index_make()) == NULL)
 		log_warn("slot %u: no index of objects: %s", config->slot, strerror(errno));
-	if (interpose_init() != 0 || learn_init() != 0 || softhsm_warm() != 0 ||
-	    (n.fl = softhsm_load(config->library, config->directory)) == NULL ||
+	if (interpose_init() != 0 || learn_init() != 0 || curve_init() != 0 ||
+	    softhsm_warm() != 0 || (n.fl = softhsm_load(config->library, config->directory)) == NULL ||
 	    start_softhsm(&n) != 0 || worker_prepare() != 0 || close_the_door(config) != 0)
 		return 1;
 	return serve(&n);
