@@ -82,21 +82,28 @@ test_login_and_sign_at_once(void **state)
 		assert_int_equal(guest_leave(&guests[i]), 0);
 }
 
+static void
+attach_two(struct guest *a, struct guest *b)
+{
+	struct grant grant = rig_grant();
+
+	guest_attach(a, &rig, &grant, 0);
+	guest_attach(b, &rig, &grant, 0);
+	guest_login(a);
+	guest_login(b);
+}
+
 /* SoftHSM2 takes the number that it writes itself for what it knows: what another had made
  * before was never found. */
 static void
 test_found_after_a_change_of_ones_own(void **state)
 {
-	struct grant grant = rig_grant();
 	CK_OBJECT_HANDLE all[64], key;
 	struct guest a, b;
 	CK_ULONG before;
 
 	(void)state;
-	guest_attach(&a, &rig, &grant, 0);
-	guest_attach(&b, &rig, &grant, 0);
-	guest_login(&a);
-	guest_login(&b);
+	attach_two(&a, &b);
 	before = guest_find(&a, all, 64);
 	for (CK_ULONG i = 1; i <= 3; i++) {
 		assert_int_equal(guest_make_aes(&b, "theirs", true, false, &key), CKR_OK);
@@ -113,16 +120,12 @@ test_found_after_a_change_of_ones_own(void **state)
 static void
 test_found_after_an_object_was_destroyed(void **state)
 {
-	struct grant grant = rig_grant();
 	CK_OBJECT_HANDLE all[64], mine[2], key;
 	struct guest a, b;
 	CK_ULONG before;
 
 	(void)state;
-	guest_attach(&a, &rig, &grant, 0);
-	guest_attach(&b, &rig, &grant, 0);
-	guest_login(&a);
-	guest_login(&b);
+	attach_two(&a, &b);
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(guest_make_aes(&a, "ours", true, false, &mine[i]), CKR_OK);
 	before = guest_find(&a, all, 64);
