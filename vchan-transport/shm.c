@@ -84,7 +84,7 @@ wake(struct shm *s, _Atomic uint32_t *sleep)
 static void
 take_bells(struct shm *s)
 {
-	char bells[4096];
+	char bells[256];
 	ssize_t n = recv(s->c.fd, bells, sizeof(bells), MSG_DONTWAIT);
 
 	if (n == 0 || (n < 0 && errno != EAGAIN))

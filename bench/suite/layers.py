@@ -1,10 +1,10 @@
 """Where a signature's time goes: module, transport, worker, cryptography."""
 from . import charts as svg
 from . import relay
-from .bars import rows
+from .bars import Bar, rows
 from .lab import say
 from .latency import pinned
-from .stats import columns, interleaved
+from .stats import columns, interleaved, ratio
 
 TITLE = "Where a signature's time goes"
 KEYS = ("rsa2048", "p256")
@@ -22,13 +22,21 @@ def run(lab, opt):
             "softhsm": lambda: lab.bench("softhsm", key, 1, opt.seconds),
             "shared": lambda: lab.echo(trip["ask"], trip["answer"], opt.seconds, True),
             "caas": lambda: lab.bench("caas", key, 1, opt.seconds),
+            "socket": lambda: lab.bench("socket", key, 1, opt.seconds),
         }
         runs = interleaved({s: lambda run=run: pinned(lab, run) for s, run in sides.items()} |
                            {"caas, two": sides["caas"]}, opt.rounds)
         sides = {s: columns(v, "p50_us", "user_us", "system_us") for s, v in runs.items()}
         out[key] = {"trips": trip["trips"], "ask": trip["ask"], "answer": trip["answer"],
-                    "sides": sides, **split(sides, trip["trips"])}
+                    "sides": sides, "socket": ratio([r["p50_us"] for r in runs["socket"]],
+                                                    [r["p50_us"] for r in runs["caas"]]),
+                    **split(sides, trip["trips"])}
     return out
+
+
+def bars(result):
+    return [Bar("P-256, one thread on one processor, p50, without shared memory to with it",
+                result.get("p256", {}).get("socket"), 1.1)]
 
 
 def split(sides, trips):

@@ -47,8 +47,6 @@ def bars(result):
         bar("p256/8", "P-256 signatures, 8 threads", "raw", "OpenSSL, 2 processes", 0.6),
         bar("p256/8", "P-256 signatures, 8 threads", "p11kit", "p11-kit", 2.8),
         bar("rsa2048/1", "RSA-2048 signatures, 1 thread", "softhsm", "SoftHSM2 in-process", 1.8),
-        bar("p256/8", "P-256 signatures, 8 threads", "socket", "the same without shared memory",
-            1.1),
     ]
 
 
