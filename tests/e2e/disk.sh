@@ -91,7 +91,9 @@ fi
 # A file system that turns read-only by itself, as one does whose disk fails.  The kernel lets
 # it be written again only when it was mounted anew.
 read_only() {
-	local name what op
+	local name what op lock
+	# Loop devices are the machine's: of two runs at once one's error met the other's files.
+	exec {lock}>"${TMPDIR:-/tmp}/caas-loop.lock" && flock "$lock"
 	command -v mkfs.ext4 >/dev/null || { skip read-only "mkfs.ext4 is not installed" && return; }
 	dd if=/dev/zero of="$WORK/image" bs=1M count=8 status=none
 	mkfs.ext4 -q "$WORK/image" 2>"$WORK/mount" && attach_disk ||
