@@ -26,13 +26,19 @@ union one_fd {
 	char room[CMSG_SPACE(sizeof(int))];
 };
 
+/* A PIN passes through it: not to be dumped, nor swapped where the limit allows. */
 static struct shm_memory *
 map(int fd)
 {
-	void *p = fd < 0 ? MAP_FAILED : mmap(NULL, sizeof(struct shm_memory),
-	    PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	const size_t size = sizeof(struct shm_memory);
+	void *p = fd < 0 ? MAP_FAILED
+			 : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
-	return p != MAP_FAILED ? p : NULL;
+	if (p == MAP_FAILED)
+		return NULL;
+	(void)madvise(p, size, MADV_DONTDUMP);
+	(void)mlock2(p, size, MLOCK_ONFAULT);
+	return p;
 }
 
 static void
