@@ -405,15 +405,16 @@ number_in(int fd, uint64_t *ret)
 	return true;
 }
 
-/* Open it to be read, and remember its number. */
+/* Open it to be read, and remember its number; *ret_known: there is one. */
 static int
-open_and_learn(const char *path, int flags, const uint8_t name[VIEW_NAME])
+open_and_learn(const char *path, int flags, const uint8_t name[VIEW_NAME],
+    uint64_t *ret_number, bool *ret_known)
 {
-	uint64_t now = seen_now(), number;
+	uint64_t now = seen_now();
 	int fd = real.open(path, flags);
 
-	if (number_in(fd, &number))
-		seen_set(name, number, now);
+	if ((*ret_known = number_in(fd, ret_number)))
+		seen_set(name, *ret_number, now);
 	return fd;
 }
 
@@ -437,13 +438,13 @@ write_generation(const char *path, int flags, int mode)
 static int
 read_generation(const char *path, int flags)
 {
-	bool whole = view_is_whole();
+	bool whole = view_is_whole(), known;
 	uint64_t number = 0;
 	int fd;
 
 	if (whole && !seen_get(token_name, &number)) {
-		fd = open_and_learn(path, flags, token_name);
-		if (!number_in(fd, &number))
+		fd = open_and_learn(path, flags, token_name, &number, &known);
+		if (!known)
 			return fd;
 		(void)close(fd);
 	}
@@ -473,13 +474,14 @@ open_object(
     const char *path, int flags, int mode, const uint8_t name[VIEW_NAME], bool asking)
 {
 	uint64_t number;
+	bool known;
 
 	memcpy(opened.name, name, VIEW_NAME);
 	opened.is = true;
 	if ((flags & O_ACCMODE) == O_RDONLY)
 		return asking && seen_get(name, &number)
 			   ? answer(number)
-			   : open_and_learn(path, flags, name);
+			   : open_and_learn(path, flags, name, &number, &known);
 	seen_changed();
 	touch(name);
 	/* What SoftHSM2 writes it knows already: nothing new to be listed. */
