@@ -91,9 +91,7 @@ fi
 # A file system that turns read-only by itself, as one does whose disk fails.  The kernel lets
 # it be written again only when it was mounted anew.
 read_only() {
-	local name what op lock
-	# Loop devices are the machine's: of two runs at once one's error met the other's files.
-	exec {lock}>"${TMPDIR:-/tmp}/caas-loop.lock" && flock "$lock"
+	local name what op
 	command -v mkfs.ext4 >/dev/null || { skip read-only "mkfs.ext4 is not installed" && return; }
 	dd if=/dev/zero of="$WORK/image" bs=1M count=8 status=none
 	mkfs.ext4 -q "$WORK/image" 2>"$WORK/mount" && attach_disk ||
@@ -128,7 +126,15 @@ read_only() {
 	umount "$STATE" || bad read-only-umount
 }
 attach_disk() { mount -o loop,errors=remount-ro "$WORK/image" "$STATE" 2>"$WORK/mount"; }
-if [ "$(id -u)" = 0 ]; then read_only; else skip read-only "needs root"; fi
+if [ "$(id -u)" = 0 ]; then
+	# Loop devices are the machine's: of two runs at once one's error met the other's files.
+	exec {lock}>"${TMPDIR:-/tmp}/caas-loop.lock"
+	flock -w 120 "$lock"
+	read_only
+	flock -u "$lock" # whoever has inherited it
+else
+	skip read-only "needs root"
+fi
 
 # Killed at any moment: what was acknowledged is there.
 kill_fresh() { # each key is looked for among all: they are not to be too many
