@@ -1,43 +1,17 @@
-/* link.c - see link.h; what arrives is taken apart in inbox.c */
+/* link.c - see link.h; replies are waited for in await.c */
 #include "libcaas-p11/link.h"
 
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #include "common/secmem.h"
-#include "libcaas-p11/inbox.h"
+#include "libcaas-p11/await.h"
 #include "protocol/frame.h"
+#include "vchan-transport/berth.h"
 
-#define BUCKETS 64 /* a power of two */
-
-struct link {
-	struct channel *channel;
-	struct inbox inbox; /* the leader's */
-	uint32_t max_frame;
-	int silence;
-	atomic_uint refs;
-	dev_t dev; /* of the channel's descriptor */
-	ino_t ino;
-
-	struct lock serial;  /* one call at a time, with the application's locks */
-	struct lock writing; /* one frame at a time goes out */
-	struct lock lock;    /* what follows */
-	atomic_bool broken;
-	bool reading; /* somebody leads */
-	CK_RV why;
-	uint32_t last_id;
-	struct waiter *waiting[BUCKETS];
-	struct waiter *parked; /* of those the ones that sleep */
-
-	struct waiter *woken; /* the leader's: to be woken without the lock */
-	bool again;           /* the leader's: the worker serves no more */
-};
-
-/* Of a waiter.  It changes once; who sees that may go, and the waiter with it. */
-enum { WAITS, DONE, FAILED };
+_Static_assert(RING_BERTHS <= FRAME_NO_BERTH, "an id has room for the number of a berth");
 
 static void
 identify(struct link *l, dev_t *ret_dev, ino_t *ret_ino)
@@ -75,6 +49,7 @@ link_new(struct channel *channel, uint32_t max_frame, int silence,
 	l->max_frame = max_frame;
 	l->silence = silence;
 	l->refs = 1;
+	l->has_berths = channel_berth(channel, 0) != NULL;
 	identify(l, &l->dev, &l->ino);
 	return l;
 }
@@ -136,60 +111,11 @@ link_broken(struct link *l)
 	return atomic_load_explicit(&l->broken, memory_order_relaxed);
 }
 
-/* Caller holds the lock. */
-static void
-park(struct link *l, struct waiter *w)
-{
-	w->parked = true;
-	w->before = NULL;
-	w->behind = l->parked;
-	if (l->parked != NULL)
-		l->parked->before = w;
-	l->parked = w;
-}
-
-/* Caller holds the lock, and wakes w when it does not any more. */
-static void
-unpark(struct link *l, struct waiter *w)
-{
-	if (w->before != NULL)
-		w->before->behind = w->behind;
-	else
-		l->parked = w->behind;
-	if (w->behind != NULL)
-		w->behind->before = w->before;
-	w->parked = false;
-}
-
-/* The outcome of w, which is in no bucket any more.  Caller holds the lock.  A waiter that
- * sleeps is put on the list of those to be woken; any other sees it for itself, and must
- * not be touched again. */
-static void
-settle(struct link *l, struct waiter *w, int state, struct waiter **woken)
-{
-	if (w->parked) {
-		unpark(l, w);
-		w->next = *woken;
-		*woken = w;
-	}
-	atomic_store_explicit(&w->state, state, memory_order_release);
-}
-
-static void
-wake_all(struct waiter *woken)
-{
-	while (woken != NULL) {
-		struct waiter *w = woken;
-
-		woken = w->next;
-		(void)sem_post(&w->wake);
-	}
-}
-
 void
 link_break(struct link *l, CK_RV why)
 {
-	struct waiter *w, *woken = NULL;
+	struct rouse rouse = {0};
+	struct waiter *w;
 
 	lock_take(&l->lock);
 	if (l->broken) {
@@ -198,137 +124,60 @@ link_break(struct link *l, CK_RV why)
 	}
 	l->broken = true;
 	l->why = why;
-	for (size_t i = 0; i < BUCKETS; i++) {
+	for (size_t i = 0; i < LINK_BUCKETS; i++) {
 		while ((w = l->waiting[i]) != NULL) {
 			l->waiting[i] = w->next;
 			w->why = why;
-			settle(l, w, FAILED, &woken);
+			await_settle(l, w, FAILED, &rouse);
 		}
 	}
 	lock_give(&l->lock);
 	if (descriptor_is_ours(l))
 		channel_shutdown(l->channel);
-	wake_all(woken);
+	await_rouse(l, &rouse);
 }
 
-static struct waiter **
-find(struct link *l, uint32_t id)
+/* A berth for w, whose number is returned.  Caller holds the lock. */
+static uint32_t
+take_berth(struct link *l, struct waiter *w)
 {
-	struct waiter **p = &l->waiting[id % BUCKETS];
+	uint64_t taken = atomic_load(&l->berths);
+	unsigned n = taken != UINT64_MAX ? (unsigned)__builtin_ctzll(~taken) : RING_BERTHS;
 
-	while (*p != NULL && (*p)->id != id)
-		p = &(*p)->next;
-	return p;
+	if (n >= RING_BERTHS)
+		return FRAME_NO_BERTH;
+	atomic_fetch_or(&l->berths, UINT64_C(1) << n);
+	w->berth = channel_berth(l->channel, n);
+	return n;
 }
 
-/* Somebody waits for this frame. */
-static bool
-expected(void *arg, const struct frame *f)
-{
-	struct link *l = arg;
-	struct waiter *w;
-
-	lock_take(&l->lock);
-	w = *find(l, f->id);
-	lock_give(&l->lock);
-	return w != NULL && w->call == f->call;
-}
-
-static bool
-deliver(void *arg, const struct frame *f, const uint8_t *body, uint8_t *big)
-{
-	struct link *l = arg;
-	struct waiter **p, *w;
-
-	if (f->call == FRAME_BEAT)
-		return f->id == 0 && f->length == 0;
-	lock_take(&l->lock);
-	p = find(l, f->id);
-	if ((w = *p) != NULL && f->call == FRAME_AGAIN && f->length == 0) {
-		/* It is told when the link is broken, so that it asks on another one. */
-		w->again = l->again = true;
-		lock_give(&l->lock);
-		return true;
-	}
-	if (w == NULL || w->call != f->call) {
-		lock_give(&l->lock);
-		return false;
-	}
-	*p = w->next;
-	if (big != NULL) {
-		w->body = big;
-	} else {
-		memcpy(w->small, body, f->length);
-		w->body = w->small;
-	}
-	w->len = f->length;
-	settle(l, w, DONE, &l->woken);
-	lock_give(&l->lock);
-	return true;
-}
-
-/* One read and what it brought.  The caller leads, and does not hold the lock. */
+/* Any time later, without the lock. */
 static void
-lead(struct link *l)
+leave_berth(struct link *l, struct waiter *w)
 {
-	static const struct inbox_sink sink = {.expected = expected, .deliver = deliver};
-	enum inbox_result r;
-
-	l->woken = NULL;
-	r = inbox_read(&l->inbox, l->channel, l->max_frame, l->silence, &sink, l);
-	wake_all(l->woken);
-	if (r == INBOX_GONE || (r == INBOX_OK && l->again))
-		link_break(l, CKR_DEVICE_REMOVED);
-	else if (r == INBOX_NO_MEMORY)
-		link_break(l, CKR_HOST_MEMORY);
-	else if (r != INBOX_OK)
-		link_break(l, CKR_DEVICE_ERROR);
+	if (w->berth == NULL)
+		return;
+	ring_awake(w->berth);
+	atomic_fetch_and(&l->berths, ~(UINT64_C(1) << FRAME_BERTH(w->id)));
 }
 
-/* Read until the reply to w is there, then let one that sleeps do it.  Who is still
- * sending takes the lead by itself when that is done, or must not wait for it. */
+/* An id that nobody waits for.  Caller holds the lock. */
 static void
-lead_until_settled(struct link *l, struct waiter *w)
+identify_call(struct link *l, struct waiter *w)
 {
-	struct waiter *heir;
+	uint32_t berth = l->has_berths ? take_berth(l, w) : 0;
 
-	while (atomic_load_explicit(&w->state, memory_order_acquire) == WAITS)
-		lead(l);
-	lock_take(&l->lock);
-	if ((heir = l->parked) != NULL) {
-		unpark(l, heir);
-		heir->leads = true;
-	} else {
-		l->reading = false;
-	}
-	lock_give(&l->lock);
-	if (heir != NULL)
-		(void)sem_post(&heir->wake);
+	do
+		w->id = l->has_berths ? ++l->last_id << 6 | berth : ++l->last_id;
+	while (w->id == 0 || *await_find(l, w->id) != NULL);
 }
 
-static void
-wait_for(struct link *l, struct waiter *w)
-{
-	bool settled, sleep;
-
-	lock_take(&l->lock);
-	settled = atomic_load_explicit(&w->state, memory_order_relaxed) != WAITS;
-	sleep = !settled && l->reading;
-	if (sleep)
-		park(l, w);
-	else if (!settled)
-		l->reading = w->leads = true;
-	lock_give(&l->lock);
-	while (sleep && sem_wait(&w->wake) != 0)
-		continue; /* a signal */
-	if (w->leads)
-		lead_until_settled(l, w);
-}
-
-/* Enter w under an id that nobody waits for. */
+/* Enter w. */
 static bool
 enlist(struct link *l, struct waiter *w)
 {
+	struct waiter **bucket;
+
 	lock_take(&l->lock);
 	if (l->broken) {
 		w->why = l->why;
@@ -336,11 +185,10 @@ enlist(struct link *l, struct waiter *w)
 		lock_give(&l->lock);
 		return false;
 	}
-	do
-		w->id = ++l->last_id;
-	while (w->id == 0 || *find(l, w->id) != NULL);
-	w->next = l->waiting[w->id % BUCKETS];
-	l->waiting[w->id % BUCKETS] = w;
+	identify_call(l, w);
+	bucket = await_find(l, w->id);
+	w->next = *bucket;
+	*bucket = w;
 	lock_give(&l->lock);
 	return true;
 }
@@ -378,12 +226,14 @@ link_call(struct link *l, struct buf *frame, uint32_t call, struct waiter *w)
 	w->body = NULL;
 	w->len = 0;
 	w->unsent = w->again = w->parked = w->leads = false;
+	w->berth = NULL;
 	(void)sem_init(&w->wake, 0, 0);
 	if (serial)
 		lock_take(&l->serial);
 	if (enlist(l, w)) {
 		sent = send_frame(l, frame, w->id, &end);
-		wait_for(l, w);
+		await_reply(l, w);
+		leave_berth(l, w);
 		/* Half a frame is never served, nor one that was not read.  By a descriptor
 		 * that is another's nobody can tell. */
 		w->unsent = !sent || w->again ||

@@ -2,10 +2,7 @@
  * link.h - one channel to a worker, shared by all threads that need it.
  *
  * Each call is one frame out and one frame in, matched by id; any number may be
- * outstanding.  There is no thread of the module's own: of the threads that wait, one
- * reads for all (the leader), and when its own reply came it passes the role on.  A
- * thread that is alone does one send and one receive; one that waits for the leader sleeps
- * once and is woken once, without a lock that it would meet.
+ * outstanding.  There is no thread of the module's own.
  *
  * A link breaks once and for good: peer gone, silent, or not speaking the protocol.
  * Everybody who waits on it is then told the same code.
@@ -41,9 +38,10 @@ struct waiter {
 	bool unsent; /* it failed, and the worker has not served the call */
 	bool again;  /* it said so (FRAME_AGAIN) */
 
-	/* link.c's alone */
+	/* link.c's and await.c's alone */
 	atomic_int state;
 	struct waiter *next;            /* in its bucket, then among the woken */
+	_Atomic uint32_t *berth;        /* or NULL */
 	struct waiter *before, *behind; /* among the parked */
 	bool parked, leads;
 	sem_t wake;

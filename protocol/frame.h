@@ -15,6 +15,14 @@
 #include "common/buf.h"
 
 #define FRAME_HEADER 16
+
+/*
+ * In shared memory the low six bits of an id say in which berth (vchan-transport/berth.h)
+ * the guest's thread waits for the reply; FRAME_NO_BERTH: in none.
+ */
+#define FRAME_NO_BERTH 63u
+#define FRAME_BERTH(id) ((id) & 63u)
+
 #define FRAME_MAX_DEFAULT (80u << 20) /* what we offer in the hello */
 #define FRAME_MAX_LEAST (1u << 20)    /* less is not a peer of ours */
 

@@ -80,10 +80,9 @@ hello_ask_read(const uint8_t in[HELLO_LEN], struct hello_ask *ret)
 	ret->slot = get32(in + AT_SLOT);
 	ret->max_frame = get32(in + AT_MAX_FRAME);
 	ret->silence = get32(in + AT_SILENCE);
-	ret->flags = get32(in + AT_FLAGS);
+	ret->flags = get32(in + AT_FLAGS) & HELLO_SHARED_MEMORY;
 	memcpy(ret->app, in + AT_APP, HELLO_APP_LEN);
 	return ret->purpose >= HELLO_SLOTS && ret->purpose <= HELLO_ADMIN &&
-	       (ret->flags & ~(uint32_t)HELLO_SHARED_MEMORY) == 0 &&
 	       zero(in + AT_ASK_ZERO, AT_APP - AT_ASK_ZERO) &&
 	       zero(in + AT_ZERO, HELLO_LEN - AT_ZERO);
 }

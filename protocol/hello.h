@@ -33,7 +33,8 @@
 #define HELLO_VERSION 1
 #define HELLO_APP_LEN 16
 #define HELLO_MAX_SLOTS 4096
-#define HELLO_SHARED_MEMORY 0x1 /* an offer of it follows the answer (shm.h) */
+/* What a guest can; a bit that this vsmd does not know counts as not set. */
+#define HELLO_SHARED_MEMORY 0x2 /* an offer of it follows the answer (shm.h); 0x1: an older layout */
 
 enum hello_purpose { HELLO_SLOTS = 1, HELLO_TOKEN = 2, HELLO_ADMIN = 3 };
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 
+#include "vchan-transport/berth.h"
 #include "vchan-transport/deadline.h"
 
 static bool
@@ -148,6 +149,25 @@ bool
 channel_taken(const struct channel *c, uint64_t position)
 {
 	return c->ops->taken == NULL || c->ops->taken(c, position);
+}
+
+_Atomic uint32_t *
+channel_berth(struct channel *c, unsigned n)
+{
+	return c->ops->berth != NULL ? c->ops->berth(c, n) : NULL;
+}
+
+void
+channel_address(struct channel *c, uint64_t berths)
+{
+	if (c->ops->address != NULL)
+		c->ops->address(c, berths);
+}
+
+int
+channel_await(struct channel *c, int deadline)
+{
+	return is_down(c) ? -1 : c->ops->await(c, deadline);
 }
 
 void

@@ -36,6 +36,10 @@ struct channel_ops {
 	uint64_t (*position)(const struct channel *c);
 	bool (*taken)(const struct channel *c, uint64_t position);
 	void (*forget)(struct channel *c); /* frees the channel, and leaves fd alone */
+	/* berth.h; all NULL: it has none. */
+	_Atomic uint32_t *(*berth)(struct channel *c, unsigned n);
+	void (*address)(struct channel *c, uint64_t berths);
+	int (*await)(struct channel *c, int deadline);
 };
 
 struct listener {

@@ -125,16 +125,16 @@ ring_sleeps_for_bell(_Atomic uint32_t *sleep)
 	return atomic_load(sleep) == RING_BELL;
 }
 
-bool
+enum ring_sleep
 ring_wake(_Atomic uint32_t *sleep)
 {
 	uint32_t how = atomic_load(sleep);
 
 	if (how == RING_AWAKE)
-		return false;
+		return RING_AWAKE;
 	/* One of those who look wakes it; it may have woken by itself. */
 	how = atomic_exchange(sleep, RING_AWAKE);
 	if (how == RING_FUTEX)
 		(void)syscall(SYS_futex, sleep, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
-	return how == RING_BELL;
+	return how == RING_FUTEX || how == RING_BELL ? how : RING_AWAKE;
 }

@@ -10,6 +10,9 @@
  * who moves that index looks at the word afterwards.  So nobody sleeps through a change,
  * and nobody makes a system call while the other side is awake.
  *
+ * Of many threads that wait for bytes each can sleep in a berth, a word of its own, and the
+ * producer wakes those that the bytes are for.
+ *
  * Threads: one producer and one consumer; each end belongs to one of them.
  */
 #ifndef CAAS_TRANSPORT_RING_H
@@ -22,6 +25,7 @@
 #include <sys/types.h>
 
 #define RING_SIZE 32768u /* bytes; a power of two */
+#define RING_BERTHS 60   /* with the indices they fill a page */
 
 /* How somebody sleeps, and what wakes it. */
 enum ring_sleep { RING_AWAKE, RING_FUTEX, RING_BELL };
@@ -33,9 +37,14 @@ struct ring_side {
 	_Atomic uint32_t sleep;              /* enum ring_sleep of the other side */
 };
 
+struct ring_berth {
+	_Alignas(64) _Atomic uint32_t sleep;
+};
+
 struct ring {
 	struct ring_side produced, consumed;
 	_Atomic uint32_t deaf; /* the consumer will read no more, it says */
+	struct ring_berth berth[RING_BERTHS]; /* of the consumer's threads */
 	_Alignas(4096) uint8_t data[RING_SIZE];
 };
 
@@ -61,7 +70,7 @@ void ring_awake(_Atomic uint32_t *sleep);
  * signal. */
 bool ring_sleep(_Atomic uint32_t *sleep, int ms);
 bool ring_sleeps_for_bell(_Atomic uint32_t *sleep);
-/* The other side is woken if it sleeps on a futex; true: it waits for a bell. */
-bool ring_wake(_Atomic uint32_t *sleep);
+/* The other side is woken if it sleeps on a futex.  How it slept; if for a bell, ring it. */
+enum ring_sleep ring_wake(_Atomic uint32_t *sleep);
 
 #endif

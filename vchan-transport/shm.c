@@ -16,6 +16,7 @@ struct shm {
 	struct channel c;     /* c.fd: the socket */
 	struct shm_memory *m;
 	struct ring_end in, out;
+	uint64_t address; /* the peer's berths that are written for */
 	_Atomic uint64_t written;
 	atomic_bool finished; /* this side writes no more */
 	atomic_bool ended;    /* the peer writes no more */
@@ -72,13 +73,26 @@ note_end(struct shm *s)
 static void
 wake(struct shm *s, _Atomic uint32_t *sleep)
 {
-	if (!ring_wake(sleep) || send(s->c.fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1 ||
+	if (ring_wake(sleep) != RING_BELL || send(s->c.fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1 ||
 	    errno == EAGAIN /* full of bells: it rings */ || s->finished)
 		return;
 	if (hung_up(s))
 		note_end(s);
 	else /* nobody else would wake it */
 		channel_shutdown(&s->c);
+}
+
+/* Those in berths that bytes were written for.  True: all that these are for were asleep, so
+ * there is somebody to read them. */
+static bool
+wake_berths(struct shm *s)
+{
+	bool all = s->address != 0;
+
+	for (uint64_t left = s->address; left != 0; left &= left - 1)
+		if (ring_wake(&s->out.ring->berth[__builtin_ctzll(left)].sleep) == RING_AWAKE)
+			all = false;
+	return all;
 }
 
 static void
@@ -229,7 +243,8 @@ shm_write(struct channel *c, const struct iovec *iov, int n, int deadline)
 	}
 	if (sent > 0) {
 		s->written += (uint64_t)sent;
-		wake(s, &s->out.ring->produced.sleep);
+		if (!wake_berths(s))
+			wake(s, &s->out.ring->produced.sleep);
 	}
 	return sent;
 }
@@ -306,6 +321,24 @@ shm_taken(const struct channel *c, uint64_t position)
 	return !s->gone || position <= written - unread;
 }
 
+static _Atomic uint32_t *
+shm_berth(struct channel *c, unsigned n)
+{
+	return &((struct shm *)c)->in.ring->berth[n].sleep;
+}
+
+static void
+shm_address(struct channel *c, uint64_t berths)
+{
+	((struct shm *)c)->address = berths & ((UINT64_C(1) << RING_BERTHS) - 1);
+}
+
+static int
+shm_await(struct channel *c, int deadline)
+{
+	return wait_for_bytes((struct shm *)c, deadline_at(deadline));
+}
+
 static void
 shm_forget(struct channel *c)
 {
@@ -344,6 +377,9 @@ static const struct channel_ops shm_ops = {
     .position = shm_position,
     .taken = shm_taken,
     .forget = shm_forget,
+    .berth = shm_berth,
+    .address = shm_address,
+    .await = shm_await,
 };
 
 struct channel *

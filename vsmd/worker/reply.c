@@ -7,6 +7,7 @@
 
 #include "common/log.h"
 #include "common/secmem.h"
+#include "vchan-transport/berth.h"
 
 void
 reply_init(struct worker *w)
@@ -27,13 +28,15 @@ now_ns(void)
 /* Take what waits, to be wiped; the one who does so is writing, and what comes meanwhile is
  * put into the other half. */
 static struct iovec
-take(struct deferred *d)
+take(struct deferred *d, uint64_t *berths)
 {
 	struct iovec v;
 
 	pthread_mutex_lock(&d->lock);
 	v = (struct iovec){.iov_base = d->data[d->half], .iov_len = d->len};
+	*berths |= d->berths;
 	d->half ^= 1;
+	d->berths = 0;
 	d->len = d->count = 0;
 	d->writing = true;
 	pthread_mutex_unlock(&d->lock);
@@ -54,9 +57,15 @@ stop_writing(struct deferred *d)
 	return stop;
 }
 
-/* With the write lock held: what waits, and then b, which may be NULL. */
+static uint64_t
+berth_of(uint32_t id)
+{
+	return UINT64_C(1) << FRAME_BERTH(id);
+}
+
+/* With the write lock held: what waits, and then b, which may be NULL, for those berths. */
 static bool
-write_out(struct worker *w, const struct buf *b)
+write_out(struct worker *w, const struct buf *b, uint64_t berths)
 {
 	struct deferred *d = &w->deferred;
 	struct iovec v[2], waited;
@@ -65,13 +74,15 @@ write_out(struct worker *w, const struct buf *b)
 	do {
 		int n = 0;
 
-		waited = take(d);
+		waited = take(d, &berths);
 		if (waited.iov_len > 0)
 			v[n++] = waited;
 		if (b != NULL)
 			v[n++] = (struct iovec){.iov_base = b->data, .iov_len = b->len};
 		b = NULL;
 		atomic_fetch_add(&w->sent, 1);
+		channel_address(w->channel, berths);
+		berths = 0;
 		if (n > 0 && ok)
 			ok = channel_writev(w->channel, v, n, WORKER_WRITE_DEADLINE) == 0;
 		sec_wipe(waited.iov_base, waited.iov_len);
@@ -83,7 +94,7 @@ write_out(struct worker *w, const struct buf *b)
 
 /* May this reply wait?  Also while somebody writes, who looks for more afterwards. */
 static bool
-defer(struct worker *w, const struct buf *b, bool busy)
+defer(struct worker *w, const struct buf *b, uint32_t id, bool busy)
 {
 	struct deferred *d = &w->deferred;
 	uint64_t now = now_ns();
@@ -100,6 +111,7 @@ defer(struct worker *w, const struct buf *b, bool busy)
 			d->since = now;
 		memcpy(d->data[d->half] + d->len, b->data, b->len);
 		d->len += b->len;
+		d->berths |= berth_of(id);
 	}
 	pthread_mutex_unlock(&d->lock);
 	return ok;
@@ -116,13 +128,13 @@ reply_send(struct request *r, bool busy)
 		log_error("a reply did not fit a frame, channel closed");
 		return false;
 	}
-	if (!r->last && defer(w, &r->out, busy)) {
+	if (!r->last && defer(w, &r->out, r->frame.id, busy)) {
 		/* Who was busy may have nothing to do after all. */
 		pool_stir(&w->pool);
 		return true;
 	}
 	pthread_mutex_lock(&w->write_lock);
-	ok = write_out(w, &r->out);
+	ok = write_out(w, &r->out, berth_of(r->frame.id));
 	pthread_mutex_unlock(&w->write_lock);
 	return ok;
 }
@@ -144,7 +156,7 @@ reply_flush(struct worker *w)
 	bool ok;
 
 	pthread_mutex_lock(&w->write_lock);
-	ok = write_out(w, NULL);
+	ok = write_out(w, NULL, 0);
 	pthread_mutex_unlock(&w->write_lock);
 	return ok;
 }
@@ -161,7 +173,7 @@ reply_beat(struct worker *w)
 	frame_begin(&b, 0, FRAME_BEAT);
 	frame_end(&b);
 	if (buf_ok(&b))
-		ok = write_out(w, &b);
+		ok = write_out(w, &b, 0);
 	buf_free(&b);
 	pthread_mutex_unlock(&w->write_lock);
 	if (!ok)

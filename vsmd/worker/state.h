@@ -41,6 +41,7 @@ struct deferred {
 	unsigned count;
 	size_t len;
 	uint64_t since;
+	uint64_t berths;   /* that they are for (berth.h) */
 	unsigned half;     /* where they are put; the other one is being written */
 	uint8_t data[2][16384];
 };

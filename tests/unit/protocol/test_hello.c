@@ -37,7 +37,7 @@ every_other_byte_of_an_ask_is_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < HELLO_LEN; i++) {
-		bool value = (i >= 12 && i < 24) || (i >= 32 && i < 48);
+		bool value = (i >= 12 && i < 28) || (i >= 32 && i < 48);
 
 		hello_ask_write(bytes, &ask);
 		bytes[i] ^= 0x40;
@@ -47,9 +47,10 @@ every_other_byte_of_an_ask_is_refused(void **state)
 			assert_int_equal(hello_ask_read(bytes, &got), value);
 	}
 	hello_ask_write(bytes, &ask);
-	bytes[24] ^= HELLO_SHARED_MEMORY;
+	/* A newer guest can more. */
+	bytes[24] = 0xff;
 	assert_true(hello_ask_read(bytes, &got));
-	assert_int_equal(got.flags, ask.flags ^ HELLO_SHARED_MEMORY);
+	assert_int_equal(got.flags, HELLO_SHARED_MEMORY);
 	hello_ask_write(bytes, &ask);
 	bytes[8] = 0;
 	assert_false(hello_ask_read(bytes, &got));
@@ -103,7 +104,7 @@ answer_round_trip(void **state)
 	bytes[63] = 1;
 	assert_false(hello_answer_read(bytes, &got));
 	bytes[63] = 0;
-	bytes[48] |= 2;
+	bytes[48] |= 1;
 	assert_false(hello_answer_read(bytes, &got));
 	bytes[48] = 0;
 	bytes[8] = HELLO_FAILED + 1;

@@ -20,6 +20,7 @@
 
 #include <cmocka.h>
 
+#include "vchan-transport/berth.h"
 #include "vchan-transport/shm_channel.h"
 
 #define PATIENCE 20000 /* ms, for what must happen */
@@ -356,6 +357,74 @@ test_a_lie_about_sleep_delays_no_longer_than_a_nap(void **state)
 	(void)pthread_join(t, NULL);
 }
 
+/* The words of three threads of the client's: one who leads, two in berths. */
+static void
+lie_down(struct ends *e, _Atomic uint32_t *words[3])
+{
+	words[0] = &e->m->ring[1].produced.sleep;
+	words[1] = channel_berth(e->client, 1);
+	words[2] = channel_berth(e->client, 2);
+	for (int i = 0; i < 3; i++)
+		ring_drowse(words[i], RING_FUTEX);
+}
+
+static void
+test_bytes_wake_those_they_are_for(void **state)
+{
+	static const struct {
+		uint64_t address;
+		enum ring_sleep after[3];
+	} cases[] = {
+	    {0x2, {RING_FUTEX, RING_AWAKE, RING_FUTEX}},
+	    {0x6, {RING_FUTEX, RING_AWAKE, RING_AWAKE}},
+	    /* One of them is awake, and might be who leads. */
+	    {0xa, {RING_AWAKE, RING_AWAKE, RING_FUTEX}},
+	    {0x8, {RING_AWAKE, RING_FUTEX, RING_FUTEX}},
+	    {0, {RING_AWAKE, RING_FUTEX, RING_FUTEX}},
+	    /* A berth that there is none. */
+	    {UINT64_C(1) << RING_BERTHS, {RING_AWAKE, RING_FUTEX, RING_FUTEX}},
+	    {UINT64_C(1) << 63, {RING_AWAKE, RING_FUTEX, RING_FUTEX}},
+	};
+	struct ends *e = *state;
+	_Atomic uint32_t *words[3];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		lie_down(e, words);
+		channel_address(e->server, cases[i].address);
+		assert_int_equal(channel_write(e->server, "x", 1, PATIENCE), 1);
+		for (int k = 0; k < 3; k++)
+			assert_int_equal(atomic_load(words[k]), cases[i].after[k]);
+	}
+	/* What the guest wrote there rings no bell, and wakes nobody else. */
+	lie_down(e, words);
+	atomic_store(words[1], RING_BELL);
+	channel_address(e->server, 0x2);
+	assert_int_equal(channel_write(e->server, "x", 1, PATIENCE), 1);
+	assert_int_equal(atomic_load(words[0]), RING_FUTEX);
+	assert_int_equal(recv(channel_poll_fd(e->client), words, 1, MSG_DONTWAIT), -1);
+}
+
+static void
+test_await_takes_nothing(void **state)
+{
+	struct ends *e = *state;
+	char got[2] = "";
+
+	assert_int_equal(channel_await(e->client, 0), -1);
+	assert_int_equal(errno, ETIMEDOUT);
+	assert_int_equal(channel_write(e->server, "x", 1, PATIENCE), 1);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(channel_await(e->client, PATIENCE), 0);
+	assert_int_equal(channel_read(e->client, got, 1, 0), 1);
+	assert_string_equal(got, "x");
+	channel_shutdown(e->server);
+	assert_int_equal(channel_await(e->client, PATIENCE), 0);
+	assert_true(channel_pending(e->client));
+	channel_shutdown(e->client);
+	assert_int_equal(channel_await(e->client, PATIENCE), -1);
+	assert_int_equal(errno, ECONNRESET);
+}
+
 static void *
 write_late(void *arg)
 {
@@ -657,6 +726,8 @@ main(void)
 	    with_ends(test_corrupt_indices_end_the_channel),
 	    with_ends(test_corrupt_room_ends_the_channel),
 	    with_ends(test_a_lie_about_sleep_delays_no_longer_than_a_nap),
+	    with_ends(test_bytes_wake_those_they_are_for),
+	    with_ends(test_await_takes_nothing),
 	    with_ends(test_a_bell_wakes_who_slept_for_long),
 	    with_ends(test_bells_without_number),
 	    with_ends(test_a_killed_peer_is_noticed),

@@ -1,0 +1,261 @@
+/* await.c - see await.h; what arrives is taken apart in inbox.c */
+#include "libcaas-p11/await.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "protocol/frame.h"
+#include "vchan-transport/berth.h"
+
+#define NAP 50        /* ms in a berth until somebody leads */
+#define PAUSE 100000L /* ns that the leader leaves to another thread that is reading */
+
+struct waiter **
+await_find(struct link *l, uint32_t id)
+{
+	struct waiter **p = &l->waiting[(id ^ id >> 6) % LINK_BUCKETS];
+
+	while (*p != NULL && (*p)->id != id)
+		p = &(*p)->next;
+	return p;
+}
+
+/* Caller holds the lock. */
+static void
+park(struct link *l, struct waiter *w)
+{
+	w->parked = true;
+	w->before = NULL;
+	w->behind = l->parked;
+	if (l->parked != NULL)
+		l->parked->before = w;
+	l->parked = w;
+}
+
+/* Caller holds the lock, and wakes w when it does not any more. */
+static void
+unpark(struct link *l, struct waiter *w)
+{
+	if (w->before != NULL)
+		w->before->behind = w->behind;
+	else
+		l->parked = w->behind;
+	if (w->behind != NULL)
+		w->behind->before = w->before;
+	w->parked = false;
+}
+
+void
+await_settle(struct link *l, struct waiter *w, int state, struct rouse *rouse)
+{
+	if (w->parked) {
+		unpark(l, w);
+		w->next = rouse->parked;
+		rouse->parked = w;
+	} else if (w->berth != NULL) {
+		rouse->berths |= UINT64_C(1) << FRAME_BERTH(w->id);
+	}
+	atomic_store_explicit(&w->state, state, memory_order_release);
+}
+
+/* A berth may be somebody else's by now, who then looks for nothing. */
+void
+await_rouse(struct link *l, struct rouse *rouse)
+{
+	struct waiter *w;
+
+	while ((w = rouse->parked) != NULL) {
+		rouse->parked = w->next;
+		(void)sem_post(&w->wake);
+	}
+	for (; rouse->berths != 0; rouse->berths &= rouse->berths - 1)
+		(void)ring_wake(channel_berth(l->channel,
+		    (unsigned)__builtin_ctzll(rouse->berths)));
+}
+
+/* Somebody waits for this frame. */
+static bool
+expected(void *arg, const struct frame *f)
+{
+	struct link *l = arg;
+	struct waiter *w;
+
+	lock_take(&l->lock);
+	w = *await_find(l, f->id);
+	lock_give(&l->lock);
+	return w != NULL && w->call == f->call;
+}
+
+static bool
+deliver(void *arg, const struct frame *f, const uint8_t *body, uint8_t *big)
+{
+	struct link *l = arg;
+	struct waiter **p, *w;
+
+	if (f->call == FRAME_BEAT)
+		return f->id == 0 && f->length == 0;
+	lock_take(&l->lock);
+	p = await_find(l, f->id);
+	if ((w = *p) != NULL && f->call == FRAME_AGAIN && f->length == 0) {
+		/* It is told when the link is broken, so that it asks on another one. */
+		w->again = l->again = true;
+		lock_give(&l->lock);
+		return true;
+	}
+	if (w == NULL || w->call != f->call) {
+		lock_give(&l->lock);
+		return false;
+	}
+	*p = w->next;
+	if (big != NULL) {
+		w->body = big;
+	} else {
+		memcpy(w->small, body, f->length);
+		w->body = w->small;
+	}
+	w->len = f->length;
+	await_settle(l, w, DONE, &l->rouse);
+	lock_give(&l->lock);
+	return true;
+}
+
+/* One read and what it brought; only one thread at a time does it, without the lock. */
+static void
+read_once(struct link *l, int silence)
+{
+	static const struct inbox_sink sink = {.expected = expected, .deliver = deliver};
+	enum inbox_result r;
+
+	r = inbox_read(&l->inbox, l->channel, l->max_frame, silence, &sink, l);
+	atomic_fetch_add(&l->received, 1);
+	await_rouse(l, &l->rouse);
+	if (r == INBOX_GONE || (r == INBOX_OK && l->again))
+		link_break(l, CKR_DEVICE_REMOVED);
+	else if (r == INBOX_NO_MEMORY)
+		link_break(l, CKR_HOST_MEMORY);
+	else if (r != INBOX_OK)
+		link_break(l, CKR_DEVICE_ERROR);
+}
+
+static bool
+settled(struct waiter *w)
+{
+	return atomic_load_explicit(&w->state, memory_order_acquire) != WAITS;
+}
+
+/* Bytes wait that nobody is reading. */
+static bool
+neglected(struct link *l)
+{
+	return channel_pending(l->channel) && !atomic_load(&l->reading) && !link_broken(l);
+}
+
+/* Read everything that has arrived, unless another thread is at it: that one looks again
+ * when it is done. */
+static void
+read_arrived(struct link *l)
+{
+	while (neglected(l) && !atomic_exchange(&l->reading, true)) {
+		while (channel_pending(l->channel) && !link_broken(l))
+			read_once(l, 0);
+		atomic_store(&l->reading, false);
+	}
+}
+
+/* Read for everybody, on a stream. */
+static void
+lead_stream(struct link *l, struct waiter *w)
+{
+	while (!settled(w))
+		read_once(l, l->silence);
+}
+
+/* Notice what wakes nobody in a berth, in shared memory. */
+static void
+lead_memory(struct link *l, struct waiter *w)
+{
+	static const struct timespec pause = {.tv_nsec = PAUSE};
+
+	(void)channel_await(l->channel, 0); /* the end, if there is one already */
+	for (;;) {
+		unsigned received = atomic_load(&l->received);
+
+		read_arrived(l);
+		if (settled(w))
+			return;
+		if (channel_pending(l->channel))
+			(void)nanosleep(&pause, NULL);
+		else if (channel_await(l->channel, l->silence) != 0 &&
+		    (errno != ETIMEDOUT || atomic_load(&l->received) == received))
+			link_break(l, errno == ETIMEDOUT ? CKR_DEVICE_ERROR : CKR_DEVICE_REMOVED);
+	}
+}
+
+/* Until the reply to w is there; then let one that is parked do it.  Who is still sending
+ * takes the lead by itself when that is done, or must not wait for it. */
+static void
+lead(struct link *l, struct waiter *w)
+{
+	struct waiter *heir;
+
+	(l->has_berths ? lead_memory : lead_stream)(l, w);
+	lock_take(&l->lock);
+	if ((heir = l->parked) != NULL) {
+		unpark(l, heir);
+		heir->leads = true;
+	} else {
+		l->led = false;
+	}
+	lock_give(&l->lock);
+	if (heir != NULL)
+		(void)sem_post(&heir->wake);
+}
+
+/* Lead, unless somebody does; then wait for that, where `may_park` says so. */
+static void
+lead_or_park(struct link *l, struct waiter *w, bool may_park)
+{
+	bool parked = false;
+
+	lock_take(&l->lock);
+	if (!settled(w)) {
+		if (!l->led)
+			l->led = w->leads = true;
+		else if ((parked = may_park))
+			park(l, w);
+	}
+	lock_give(&l->lock);
+	while (parked && sem_wait(&w->wake) != 0)
+		continue; /* a signal */
+	if (w->leads)
+		lead(l, w);
+}
+
+/* Lie down first, then look: bytes that come later are for somebody who sleeps. */
+static bool
+sleep_in_berth(struct link *l, struct waiter *w)
+{
+	bool woken;
+
+	ring_drowse(w->berth, RING_FUTEX);
+	woken = settled(w) || neglected(l) || ring_sleep(w->berth, NAP);
+	ring_awake(w->berth);
+	return woken;
+}
+
+void
+await_reply(struct link *l, struct waiter *w)
+{
+	if (w->berth == NULL) {
+		lead_or_park(l, w, true);
+		return;
+	}
+	for (;;) {
+		read_arrived(l);
+		if (settled(w))
+			return;
+		if (!sleep_in_berth(l, w) && !settled(w))
+			lead_or_park(l, w, false);
+	}
+}

@@ -1,0 +1,33 @@
+/*
+ * berth.h - which of many threads is woken by which bytes.
+ *
+ * Where many threads wait for what one channel brings, waking one that reads for all, and
+ * by it the one that is meant, costs two wake-ups.  In shared memory (shm.h) each can sleep
+ * in a berth of its own instead, and the peer, who knows for whom it writes, wakes that one;
+ * whoever is awake reads what is there, one thread at a time.
+ *
+ * A thread lies down with ring_drowse(), looks once more whether bytes pend or somebody has
+ * read for it, and sleeps with ring_sleep() (ring.h); it may wake without a reason.  The
+ * peer's end wakes nobody in a berth, nor do bytes for nobody: somebody has to sleep in
+ * channel_await() now and then.
+ *
+ * Threads: any for channel_berth(), one for each berth; the writer for channel_address();
+ * one at a time for channel_await(), also while another reads.
+ */
+#ifndef CAAS_TRANSPORT_BERTH_H
+#define CAAS_TRANSPORT_BERTH_H
+
+#include "vchan-transport/ring.h"
+#include "vchan-transport/transport.h"
+
+/* The word of berth n < RING_BERTHS of this side, good until the channel is closed; NULL
+ * where the transport has none. */
+_Atomic uint32_t *channel_berth(struct channel *c, unsigned n);
+/* What is written from now on is for those berths of the peer (bit n: berth n).  Without
+ * berths, nothing. */
+void channel_address(struct channel *c, uint64_t berths);
+/* Wait until something may have come that is for no berth, or the end; take nothing.  0: look.
+ * ETIMEDOUT and ECONNRESET as channel_read().  Channels with berths only. */
+int channel_await(struct channel *c, int deadline);
+
+#endif
