@@ -57,15 +57,20 @@ in_a_crowd(struct request *r)
 	struct pool *p = &r->w->pool;
 	CK_ULONG session = r->args[0].len;
 	bool other = session != p->last_session;
+	int crowd = atomic_load(&p->crowd);
+	bool calm = crowd == 0;
 
 	if (inbox_has_other(&r->w->inbox, session) ||
-	    (other && (atomic_load(&p->suspect) || atomic_load(&p->outstanding) > 1)))
-		p->crowd = CROWD;
+	    (other && (atomic_load(&p->suspect) || atomic_load(&p->outstanding) > 1))) {
+		crowd = CROWD;
+	}
 	atomic_store(&p->suspect, false);
 	p->last_session = session;
-	if (p->crowd > 0)
-		p->crowd--;
-	return p->crowd > 0;
+	if (crowd > 0)
+		atomic_store(&p->crowd, --crowd);
+	if (calm && crowd > 0)
+		pool_stir(p);
+	return crowd > 0;
 }
 
 enum hand { HAND_KEEP, HAND_VACATE, HAND_PROMOTE };

@@ -9,12 +9,12 @@
 #include "vsmd/worker/state.h"
 
 #define STACK (512 * 1024)
-#define LINGER 20 /* ticks that the watch stays up after the last request */
+#define LINGER 60 /* ms that the watch stays up after the last request */
 
 #define SPINS 40  /* looks at the reader before going to sleep */
 
 /* What the watch must be woken for. */
-enum resting { TICKING, UNTIL_BEAT, UNTIL_REQUEST };
+enum resting { TICKING, CALM, UNTIL_BEAT, UNTIL_REQUEST };
 
 struct start {
 	struct worker *w;
@@ -294,7 +294,7 @@ wait_ms(struct pool *p, int64_t ms)
 
 struct watch {
 	uint64_t role;       /* seen at the last tick */
-	unsigned linger;
+	int linger;          /* ms */
 	bool vacant;         /* seen at the last tick: nobody reads */
 	unsigned long sent;  /* seen last */
 	int64_t quiet_since; /* nothing was sent since then */
@@ -317,6 +317,31 @@ beat(struct worker *w, struct watch *x)
 		x->quiet_since = now;
 	}
 	return x->quiet_since + every - now;
+}
+
+/* Nobody waits, or is likely to.  With the lock held. */
+static bool
+is_calm(struct worker *w)
+{
+	return atomic_load(&w->pool.crowd) == 0 && !w->pool.vacant && !reply_waits(w);
+}
+
+/* Sleep for one tick, or until a beat is due.  With the lock held. */
+static void
+tick(struct worker *w, struct watch *x, int64_t due)
+{
+	struct pool *p = &w->pool;
+	int ms = POOL_TICK;
+
+	/* Said first, then looked: who changes it does it the other way round. */
+	atomic_store(&p->resting, CALM);
+	if (is_calm(w))
+		ms = POOL_CALM;
+	else
+		atomic_store(&p->resting, TICKING);
+	x->linger -= ms;
+	wait_ms(p, due < ms && due > 0 ? due : ms);
+	atomic_store(&p->resting, TICKING);
 }
 
 /* With the lock held. */
@@ -343,10 +368,11 @@ watch(struct worker *w, struct watch *x)
 	if (p->vacant && x->vacant)
 		vacate(w);
 	x->vacant = p->vacant && !x->vacant;
-	x->linger = x->vacant || role != x->role || (role & 1) ? LINGER : x->linger - (x->linger > 0);
+	if (x->vacant || role != x->role || (role & 1))
+		x->linger = LINGER;
 	x->role = role;
 	if (x->linger > 0) {
-		wait_ms(p, due < POOL_TICK && due > 0 ? due : POOL_TICK);
+		tick(w, x, due);
 		return;
 	}
 	/* Say that we rest, then look once more: pool_begin() and pool_stir() do it the

@@ -10,7 +10,8 @@
  * thread sleeps while there is work.  A guest
  * with one thread and cheap calls so costs no wake-up at all.  Where the guess was wrong,
  * the watch (the main thread) takes the role away, or wakes a reader, after a tick or two:
- * no request ever waits for a slow one to end.
+ * no request ever waits for a slow one to end.  While the guest has used one session at a
+ * time, nobody is likely to wait, and ticks are longer.
  *
  * The watch also sends the beats (frame.h).  It sleeps while nothing is being served.
  */
@@ -28,6 +29,7 @@ struct worker;
 
 #define POOL_MAX 256
 #define POOL_TICK 3      /* ms until the role is taken from who serves */
+#define POOL_CALM 24     /* the same, without a crowd */
 #define POOL_DEAR 60000  /* ns: in a crowd, a call that takes longer hands the role on first */
 #define POOL_LONG 1000000 /* ns: the same, in any case */
 
@@ -49,8 +51,8 @@ struct pool {
 	atomic_uint waiting;   /* whole frames in the inbox, when the reader began to serve */
 	unsigned processors;   /* that this process may use */
 	atomic_uint cost[3][CALL_COUNT_]; /* ns; of fused requests; of FRAME_FETCH */
-	/* The reader's: */
-	int crowd;             /* requests for which a crowd is expected */
+	/* The reader's; others may look at the first: */
+	atomic_int crowd;      /* requests for which a crowd is expected */
 	CK_ULONG last_session;
 	/* Guesses of who has just been it: */
 	atomic_uint sample;
