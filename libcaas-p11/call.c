@@ -1,6 +1,7 @@
 /* call.c - see call.h */
 #include "libcaas-p11/call.h"
 
+#include "libcaas-p11/begun.h"
 #include "libcaas-p11/effect.h"
 #include "libcaas-p11/hold.h"
 #include "libcaas-p11/module.h"
@@ -12,6 +13,10 @@
 /* The channel may be lost, and found again, between looking up the handles and using
  * them; more often than this is not bad luck. */
 #define TRIES 4
+
+/* Workers that may end under one call: a fourth would not be bad luck either, and the call
+ * perhaps the cause. */
+#define WORKERS 3
 
 /* Refs of a reply, and little else. */
 #define ARENA_MAX ((size_t)MSG_MAX_OBJECTS * 2 * sizeof(struct object_ref))
@@ -82,6 +87,7 @@ read_reply(struct errand *e, const struct waiter *w, CK_RV *ret)
 		return false;
 	}
 	*ret = begun == CKR_OK ? effect_apply(e, &reply) : hold_refused(begun);
+	begun_after(e, begun, *ret);
 	if (e->slot->module->config.shortcuts)
 		hold_after(e, begun, *ret, reply.epoch);
 	return true;
@@ -178,8 +184,11 @@ attempt(struct module *m, struct errand *e, CK_RV *ret)
 	uint64_t generation;
 	struct link *link;
 
-	if (session && (*ret = address_session(m, e)) != CKR_OK)
-		return REFUSED;
+	if (session) {
+		begun_again(m, e);
+		if ((*ret = address_session(m, e)) != CKR_OK)
+			return REFUSED;
+	}
 	if ((result = slot_link(e->slot, &link, &generation)) != ATTACH_OK) {
 		*ret = no_channel(e, result);
 		return NO_CHANNEL;
@@ -194,19 +203,74 @@ attempt(struct module *m, struct errand *e, CK_RV *ret)
 	return outcome;
 }
 
+/* What the templates ask for is no token object, as far as one can tell here. */
+static bool
+makes_session_object(const struct errand *e)
+{
+	bool token = e->call->number == CALL_C_CopyObject; /* as the one that is copied */
+
+	for (size_t i = 0; e->call->args[i] != ARG_END; i++) {
+		const CK_ATTRIBUTE *t = e->args[i].ptr;
+
+		if (e->call->args[i] != ARG_ATTRS || t == NULL)
+			continue;
+		for (CK_ULONG k = 0; k < e->args[i].len; k++)
+			if (t[k].type == CKA_TOKEN)
+				token = t[k].pValue == NULL || t[k].ulValueLen != 1 ||
+				    *(const CK_BBOOL *)t[k].pValue != CK_FALSE;
+	}
+	return !token;
+}
+
+/*
+ * A worker ended that had read the call: may the next one be asked?  What was in its memory,
+ * sessions, operations and session objects, went with it; what is done to the token, most
+ * calls do to the same effect twice.
+ */
+static bool
+may_repeat(struct errand *e)
+{
+	if ((e->call->flags & CALL_ONCE) &&
+	    (e->call->class == CLASS_PIN || e->call->class == CLASS_INIT ||
+	    !makes_session_object(e)))
+		return false;
+	e->repeated = true;
+	return true;
+}
+
+/* The worker that ended may have destroyed it. */
+static CK_RV
+destroyed(struct module *m, const struct errand *e, CK_RV rv)
+{
+	if (!e->repeated || e->call->number != CALL_C_DestroyObject ||
+	    rv != CKR_OBJECT_HANDLE_INVALID)
+		return rv;
+	handles_drop_object(&m->handles, e->args[1].len);
+	return CKR_OK;
+}
+
 static CK_RV
 deliver(struct module *m, struct errand *e)
 {
 	enum outcome outcome = UNSENT;
 	CK_RV rv = CKR_OK;
+	int tries = 0, workers = 0;
 
-	for (int i = 0; i < TRIES && outcome == UNSENT; i++)
+	while (tries < TRIES) {
 		outcome = attempt(m, e, &rv);
+		if (outcome == UNSENT)
+			tries++;
+		else if (outcome == LOST && rv == CKR_DEVICE_REMOVED &&
+		    ++workers < WORKERS && may_repeat(e))
+			tries = 0;
+		else
+			break;
+	}
 	if (outcome == NO_CHANNEL || outcome == UNSENT || outcome == LOST)
 		effect_lost(e);
 	else if (outcome == REFUSED && e->begin != NULL)
 		hold_again(m, e);
-	return rv;
+	return destroyed(m, e, rv);
 }
 
 /* A beginning that was held goes by itself; what comes of it is seen by the call that goes

@@ -23,6 +23,8 @@ struct errand {
 	int64_t asked; /* hold.h: when the application did, in ms; 0: unknown */
 	const struct call *begin; /* hold.h: goes along in the same frame, or NULL */
 	struct arg begin_args[ARGS_MAX], begin_sent[ARGS_MAX]; /* likewise */
+	bool renewed; /* begun.h: it does, since the worker that had it has ended */
+	bool repeated; /* a worker ended that had read it */
 	CK_ULONG out[ARGS_MAX];
 	struct slot *slot;
 	uint64_t generation;

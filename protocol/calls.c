@@ -8,6 +8,7 @@
 #define SLOW CALL_SLOW
 #define SECRET CALL_SECRET
 #define V3 CALL_V3
+#define ONCE CALL_ONCE
 #define AFTER(name) CALL_AFTER(name)
 #define KIND(i, kind) ARG_##kind
 #define CALL(number, name, where, class, gate, flags, args)                              \

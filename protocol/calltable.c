@@ -17,7 +17,8 @@ print_flags(const struct call *c)
 	static const struct {
 		unsigned flag;
 		const char *name;
-	} names[] = {{CALL_SLOW, "SLOW"}, {CALL_SECRET, "SECRET"}, {CALL_V3, "V3"}};
+	} names[] = {{CALL_SLOW, "SLOW"}, {CALL_SECRET, "SECRET"}, {CALL_V3, "V3"},
+	    {CALL_ONCE, "ONCE"}};
 	const char *sep = "";
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -35,6 +35,7 @@ enum fake_mode {
 	FAKE_OVERFLOW,	 /* more output than the caller has room for */
 	FAKE_AGAIN,	 /* says once that it serves no more, and ends; then honest */
 	FAKE_HALF,	 /* half a reply, then the end */
+	FAKE_DIES,	 /* does what it is asked for, and ends; `dying` workers in turn */
 	FAKE_TRICKLE,	 /* the reply byte by byte */
 	FAKE_FUSED_LIE,	 /* of a fused request: the beginning failed, the call did not */
 	/* Of a search that is fetched: */
@@ -49,6 +50,7 @@ enum fake_mode {
 struct fake {
 	atomic_int mode;
 	atomic_int beat_ms;  /* FAKE_BEATS: between two */
+	atomic_int dying;    /* FAKE_DIES: how many still; then honest */
 	atomic_int hellos;
 	atomic_int channels; /* workers started */
 	atomic_int resumes;

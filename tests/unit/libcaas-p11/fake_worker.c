@@ -318,6 +318,17 @@ spoil_search(int mode, struct buf *out)
 	}
 }
 
+/* Whoever attached, and was served nothing yet, goes on to the call. */
+static bool
+dies(struct worker *w, uint32_t call)
+{
+	if (w->fake->mode != FAKE_DIES || call == FRAME_RESUME)
+		return false;
+	if (atomic_fetch_sub(&w->fake->dying, 1) == 1)
+		atomic_store(&w->fake->mode, FAKE_HONEST);
+	return true;
+}
+
 /* Send the reply, or what a hostile vsmd makes of it. */
 static bool
 answer(struct worker *w, struct buf *out, bool fused)
@@ -404,7 +415,7 @@ serve_one(struct worker *w)
 	frame_end(&out);
 	if (f.call == FRAME_FETCH)
 		spoil_search(w->fake->mode, &out);
-	ok = ok && answer(w, &out, f.flags & FRAME_FUSED);
+	ok = ok && !dies(w, f.call) && answer(w, &out, f.flags & FRAME_FUSED);
 	buf_free(&out);
 	free(body);
 	return ok;
