@@ -30,6 +30,7 @@ struct slot {
 	atomic_uint joined;  /* how often that ended; written under `joining` */
 	enum attach outcome; /* the last time; this and the next under `joining` */
 	int64_t try_until;   /* deadline.h: until when a lost channel is retried */
+	bool lost;           /* there was one, which stayed with the parent of a fork */
 
 	struct lock lock; /* the next four */
 	struct link *link;

@@ -2,7 +2,8 @@
 #
 #	CONF, LOG       its configuration, which the test writes, and its log
 #	settings [LINE...]      the usual [vsmd] section, with further lines of it, to $CONF
-#	vsmd_up         start it and wait until it listens; fails when it ends instead
+#	vsmd_up         start it ($VSMD_BINARY, if set) and wait until it listens; fails when
+#	                it ends instead
 #	vsmd_down       stop it in order;  vsmd_kill: by SIGKILL
 #	vsmd_pids NAME  its processes of that name (supervisor, store, nursery, worker, swtpm)
 #	logged NAME PATTERN     passes when it has said so since it was last started
@@ -46,7 +47,7 @@ vsmd_up() {
 	rm -f "$DIR/run/vsmd.sock"
 	touch "$LOG"
 	_log_from=$(stat -c %s "$LOG")
-	setsid "$BUILD/vsmd/vsmd" -c "$CONF" >>"$LOG" 2>&1 </dev/null &
+	setsid "${VSMD_BINARY:-$BUILD/vsmd/vsmd}" -c "$CONF" >>"$LOG" 2>&1 </dev/null &
 	VSMD=$!
 	disown "$VSMD" # bash has nothing to say when it is killed
 	for i in $(seq 600); do

@@ -67,6 +67,11 @@ greet(struct fake *f, struct channel *c)
 		(void)channel_read_all(c, bytes, 1, -1);
 		return;
 	}
+	if (f->mode == FAKE_DIES_EARLY) {
+		if (atomic_fetch_sub(&f->dying, 1) == 1)
+			f->mode = FAKE_HONEST;
+		return;
+	}
 	if (channel_writev(c, &v, 1, 5000) != 0)
 		return;
 	for (uint32_t i = 0; i < answer.count; i++) {

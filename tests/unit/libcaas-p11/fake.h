@@ -24,6 +24,7 @@ enum fake_mode {
 	FAKE_OTHER,	 /* hello: another version */
 	FAKE_MUTE_HELLO, /* accepts and says nothing */
 	FAKE_GARBAGE,	 /* hello: not one */
+	FAKE_DIES_EARLY, /* hello: the end; `dying` times, then honest */
 	FAKE_MUTE,	 /* takes calls and says nothing */
 	FAKE_BEATS,	 /* beats eight times before each answer, a silence long in all */
 	FAKE_WRONG_ID,	 /* answers another id than was asked */
@@ -50,7 +51,7 @@ enum fake_mode {
 struct fake {
 	atomic_int mode;
 	atomic_int beat_ms;  /* FAKE_BEATS: between two */
-	atomic_int dying;    /* FAKE_DIES: how many still; then honest */
+	atomic_int dying;    /* FAKE_DIES, FAKE_DIES_EARLY: how many still */
 	atomic_int hellos;
 	atomic_int channels; /* workers started */
 	atomic_int resumes;

