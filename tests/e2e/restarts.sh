@@ -40,7 +40,10 @@ cat >>"$CONF" <<-C
 	[grant web web]
 	login = channel
 C
-if vsmd_up; then ok up; else bad up; fi
+# Who starts while vsmd is away waits for it at a socket that is there.
+vsmd_held
+if vsmd_up; then ok up; else bad up "$(tail -n 3 "$LOG")"; fi
+logged socket-held 'listening address=.* socket=passed'
 check token-web "$CAAS" token create --label web --no-pin --so-pin 12345678
 check token-sign "$CAAS" token create --label sign --pin 123456 --so-pin 12345678
 
@@ -88,8 +91,8 @@ speed() { # SECONDS
 }
 # The next master is there, and serves: the last one may go.
 nginx_replace() {
-	local old
-	old=$(cat "$WORK/ng/nginx.pid") i
+	local old i
+	old=$(cat "$WORK/ng/nginx.pid")
 	kill -USR2 "$old"
 	for i in $(seq 100); do
 		[ "$(cat "$WORK/ng/nginx.pid" 2>/dev/null)" = "$old" ] || break
@@ -123,7 +126,7 @@ undisturbed() { # NAME
 	wait "${jobs[@]}"
 	echo "# $name $kills times: $(tail -n 1 "$WORK/steady.out"), ods-hsmspeed" \
 		"$(tail -n 1 "$WORK/ods.out"), nginx $(sed -n 's/^Complete requests: */handshakes=/p' "$WORK/ab.out")"
-	if [ "$kills" -ge $((SECONDS_EACH / EVERY - 2)) ]; then ok "$name-often"; else bad "$name-often" "$kills times"; fi
+	if [ "$kills" -ge $(((SECONDS_EACH + 9) / 10)) ]; then ok "$name-often"; else bad "$name-often" "$kills times"; fi
 	cp "$WORK/steady.out" "$WORK/out"
 	said "$name-signer" '^signed=[1-9][0-9]* refused=0 wrong=0 '
 	cp "$WORK/ods.out" "$WORK/out"
