@@ -192,9 +192,11 @@ ask_for(const struct attach_as *as, uint32_t purpose, uint32_t slot)
 	    .max_frame = FRAME_MAX_DEFAULT,
 	    .silence = (uint32_t)as->config->silence};
 
+	if (purpose == HELLO_TOKEN)
+		ask.flags = HELLO_ONCE;
 	if (purpose == HELLO_TOKEN && as->config->shared_memory &&
 	    strncmp(as->config->address, "unix:", 5) == 0)
-		ask.flags = HELLO_SHARED_MEMORY;
+		ask.flags |= HELLO_SHARED_MEMORY;
 	memcpy(ask.app, as->app, HELLO_APP_LEN);
 	return ask;
 }
@@ -209,7 +211,7 @@ attach_slot(const struct attach_as *as, uint32_t slot, struct link **ret)
 
 	if (result != ATTACH_OK)
 		return result;
-	*ret = link_new(c, answer.max_frame, as->config->silence, as->how);
+	*ret = link_new(c, answer.max_frame, as->config->silence, answer.flags, as->how);
 	return *ret != NULL ? ATTACH_OK : ATTACH_NO_MEMORY;
 }
 

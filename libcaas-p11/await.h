@@ -29,7 +29,7 @@ struct rouse {
 
 struct link {
 	struct channel *channel;
-	uint32_t max_frame;
+	uint32_t max_frame, flags;
 	int silence;
 	atomic_uint refs;
 	dev_t dev; /* of the channel's descriptor */

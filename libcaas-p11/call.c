@@ -7,7 +7,9 @@
 #include "libcaas-p11/module.h"
 #include "libcaas-p11/order.h"
 #include "protocol/frame.h"
+#include "protocol/hello.h"
 
+#include <sys/random.h>
 #include <time.h>
 
 /* The channel may be lost, and found again, between looking up the handles and using
@@ -29,6 +31,35 @@ enum outcome {
 	ANSWERED
 };
 
+/* What the templates ask for is no token object, as far as one can tell here. */
+static bool
+makes_session_object(const struct errand *e)
+{
+	bool token = e->call->number == CALL_C_CopyObject; /* as the one that is copied */
+
+	for (size_t i = 0; e->call->args[i] != ARG_END; i++) {
+		const CK_ATTRIBUTE *t = e->args[i].ptr;
+
+		if (e->call->args[i] != ARG_ATTRS || t == NULL)
+			continue;
+		for (CK_ULONG k = 0; k < e->args[i].len; k++)
+			if (t[k].type == CKA_TOKEN)
+				token = t[k].pValue == NULL || t[k].ulValueLen != 1 ||
+				    *(const CK_BBOOL *)t[k].pValue != CK_FALSE;
+	}
+	return !token;
+}
+
+/* It may leave objects on the token, and the worker knows requests by their names. */
+static void
+name_request(struct errand *e, const struct link *link)
+{
+	if (e->named || e->repeated || !call_makes(e->call) || makes_session_object(e) ||
+	    (link_flags(link) & HELLO_ONCE) == 0)
+		return;
+	e->named = getrandom(e->once, sizeof(e->once), 0) == sizeof(e->once);
+}
+
 static CK_RV
 write_frame(struct buf *b, const struct errand *e)
 {
@@ -36,8 +67,12 @@ write_frame(struct buf *b, const struct errand *e)
 
 	if (e->fetch) {
 		frame_begin(b, 0, FRAME_FETCH);
+	} else if (e->named) {
+		frame_begin_flags(
+		    b, 0, e->call->number, e->repeated ? FRAME_REPEATED : FRAME_ONCE);
+		buf_put_raw(b, e->once, sizeof(e->once));
 	} else if (e->begin != NULL) {
-		frame_begin_fused(b, 0, e->call->number);
+		frame_begin_flags(b, 0, e->call->number, FRAME_FUSED);
 		rv = ask_write(b, e->begin, e->begin_sent);
 	} else {
 		frame_begin(b, 0, e->call->number);
@@ -102,6 +137,12 @@ run(struct errand *e, struct link *link, CK_RV *ret)
 	bool sound;
 
 	effect_prepare(e);
+	name_request(e, link);
+	/* A worker of another build, that does not know what the last one was told. */
+	if (e->named && (link_flags(link) & HELLO_ONCE) == 0) {
+		*ret = CKR_DEVICE_REMOVED;
+		return REFUSED;
+	}
 	buf_init(&ask, FRAME_HEADER + (size_t)link_max_frame(link));
 	if ((*ret = write_frame(&ask, e)) != CKR_OK) {
 		buf_free(&ask);
@@ -203,41 +244,6 @@ attempt(struct module *m, struct errand *e, CK_RV *ret)
 	return outcome;
 }
 
-/* What the templates ask for is no token object, as far as one can tell here. */
-static bool
-makes_session_object(const struct errand *e)
-{
-	bool token = e->call->number == CALL_C_CopyObject; /* as the one that is copied */
-
-	for (size_t i = 0; e->call->args[i] != ARG_END; i++) {
-		const CK_ATTRIBUTE *t = e->args[i].ptr;
-
-		if (e->call->args[i] != ARG_ATTRS || t == NULL)
-			continue;
-		for (CK_ULONG k = 0; k < e->args[i].len; k++)
-			if (t[k].type == CKA_TOKEN)
-				token = t[k].pValue == NULL || t[k].ulValueLen != 1 ||
-				    *(const CK_BBOOL *)t[k].pValue != CK_FALSE;
-	}
-	return !token;
-}
-
-/*
- * A worker ended that had read the call: may the next one be asked?  What was in its memory,
- * sessions, operations and session objects, went with it; what is done to the token, most
- * calls do to the same effect twice.
- */
-static bool
-may_repeat(struct errand *e)
-{
-	if ((e->call->flags & CALL_ONCE) &&
-	    (e->call->class == CLASS_PIN || e->call->class == CLASS_INIT ||
-	    !makes_session_object(e)))
-		return false;
-	e->repeated = true;
-	return true;
-}
-
 /* The worker that ended may have destroyed it. */
 static CK_RV
 destroyed(struct module *m, const struct errand *e, CK_RV rv)
@@ -247,6 +253,21 @@ destroyed(struct module *m, const struct errand *e, CK_RV rv)
 		return rv;
 	handles_drop_object(&m->handles, e->args[1].len);
 	return CKR_OK;
+}
+
+/*
+ * A worker ended that had read the call: may the next one be asked?  What was in its memory,
+ * sessions, operations and session objects, went with it; what is done to the token, most
+ * calls do to the same effect twice; what has a name is not done twice.
+ */
+static bool
+may_repeat(struct errand *e)
+{
+	if ((e->call->flags & CALL_ONCE) && !e->named &&
+	    (!call_makes(e->call) || !makes_session_object(e)))
+		return false;
+	e->repeated = true;
+	return true;
 }
 
 static CK_RV

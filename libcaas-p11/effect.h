@@ -11,6 +11,7 @@
 
 #include "libcaas-p11/slots.h"
 #include "protocol/fetch.h"
+#include "protocol/frame.h"
 #include "protocol/message.h"
 
 /* A call on its way: `args` are the application's, `sent` those with the worker's
@@ -25,6 +26,8 @@ struct errand {
 	struct arg begin_args[ARGS_MAX], begin_sent[ARGS_MAX]; /* likewise */
 	bool renewed; /* begun.h: it does, since the worker that had it has ended */
 	bool repeated; /* a worker ended that had read it */
+	bool named;    /* FRAME_ONCE, by: */
+	uint8_t once[FRAME_ONCE_LEN];
 	CK_ULONG out[ARGS_MAX];
 	struct slot *slot;
 	uint64_t generation;

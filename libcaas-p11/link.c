@@ -27,7 +27,7 @@ identify(struct link *l, dev_t *ret_dev, ino_t *ret_ino)
 }
 
 struct link *
-link_new(struct channel *channel, uint32_t max_frame, int silence,
+link_new(struct channel *channel, uint32_t max_frame, int silence, uint32_t flags,
     const struct lock_how *how)
 {
 	struct link *l = calloc(1, sizeof(*l));
@@ -47,6 +47,7 @@ link_new(struct channel *channel, uint32_t max_frame, int silence,
 	}
 	l->channel = channel;
 	l->max_frame = max_frame;
+	l->flags = flags;
 	l->silence = silence;
 	l->refs = 1;
 	l->has_berths = channel_berth(channel, 0) != NULL;
@@ -103,6 +104,12 @@ uint32_t
 link_max_frame(const struct link *l)
 {
 	return l->max_frame;
+}
+
+uint32_t
+link_flags(const struct link *l)
+{
+	return l->flags;
 }
 
 bool

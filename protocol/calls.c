@@ -94,6 +94,15 @@ call_ends(const struct call *call, const struct arg *args)
 	}
 }
 
+bool
+call_makes(const struct call *call)
+{
+	for (size_t i = 0; call->args[i] != ARG_END; i++)
+		if (call->args[i] == ARG_OUT_OBJECT)
+			return call->where == WHERE_SESSION;
+	return false;
+}
+
 size_t
 call_nargs(const struct call *call)
 {

@@ -70,6 +70,8 @@ const struct call *call_of_beginning(const struct call *begin);
  * that only asks for a length ends nothing. */
 bool call_begins(const struct call *call);
 bool call_ends(const struct call *call, const struct arg *args);
+/* Does the call make objects, of the token perhaps? */
+bool call_makes(const struct call *call);
 /* How many arguments the row has. */
 size_t call_nargs(const struct call *call);
 /* "SESSION", "USE", "EXCLUSIVE", "OUT_BYTES": for documents and logs. */

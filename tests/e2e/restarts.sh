@@ -1,8 +1,11 @@
 #!/bin/bash
 # restarts.sh - vsmd, or one kind of its processes, is killed every other second while nginx
-# serves, ods-hsmspeed signs, and a program signs and verifies: nobody may notice.  Then vsmd
+# serves, ods-hsmspeed signs, a program signs and verifies, and another one makes objects: nobody
+# may notice, and each object be there once.  Then vsmd
 # is stopped and another binary of it started, while nginx loads its configuration anew and is
 # replaced by another nginx.
+#
+#	restarts.sh [KIND...]
 #
 # CAAS_RESTARTS_SECONDS (8, in the long run 60) says how long, for each kind.
 NAME=restarts
@@ -45,6 +48,7 @@ vsmd_held
 if vsmd_up; then ok up; else bad up "$(tail -n 3 "$LOG")"; fi
 logged socket-held 'listening address=.* socket=passed'
 check token-web "$CAAS" token create --label web --no-pin --so-pin 12345678
+check token-make "$CAAS" token create --label make --pin 123456 --so-pin 12345678
 check token-sign "$CAAS" token create --label sign --pin 123456 --so-pin 12345678
 
 # nginx: the master logs in as root, its workers are www-data.
@@ -119,21 +123,27 @@ undisturbed() { # NAME
 	speed "$SECONDS_EACH" & jobs+=($!)
 	"$BUILD/tests/e2e/caas-e2e-steady" "$CLIENT_MODULE" sign 123456 steady "$SECONDS_EACH" 4 \
 		>"$WORK/steady.out" 2>&1 & jobs+=($!)
+	"$BUILD/tests/e2e/caas-e2e-maker" "$CLIENT_MODULE" make 123456 "$SECONDS_EACH" 4 \
+		>"$WORK/maker.out" 2>&1 & jobs+=($!)
 	while [ "$SECONDS" -lt "$end" ]; do
 		sleep $EVERY
 		disturb "$name" && kills=$((kills + 1))
 	done
 	wait "${jobs[@]}"
-	echo "# $name $kills times: $(tail -n 1 "$WORK/steady.out"), ods-hsmspeed" \
+	echo "# $name $kills times: $(tail -n 1 "$WORK/steady.out"), $(tail -n 1 "$WORK/maker.out"), ods-hsmspeed" \
 		"$(tail -n 1 "$WORK/ods.out"), nginx $(sed -n 's/^Complete requests: */handshakes=/p' "$WORK/ab.out")"
 	if [ "$kills" -ge $(((SECONDS_EACH + 9) / 10)) ]; then ok "$name-often"; else bad "$name-often" "$kills times"; fi
+	cp "$WORK/maker.out" "$WORK/out"
+	said "$name-maker" '^made=[1-9][0-9]* destroyed=[0-9]+ refused=0 missing=0 twice=0$'
+	check "$name-maker-tidy" "$CAAS" token delete --label make --yes
+	check "$name-maker-anew" "$CAAS" token create --label make --pin 123456 --so-pin 12345678
 	cp "$WORK/steady.out" "$WORK/out"
 	said "$name-signer" '^signed=[1-9][0-9]* refused=0 wrong=0 '
 	cp "$WORK/ods.out" "$WORK/out"
 	if ! grep -qiE 'failed|error' "$WORK/out"; then
 		said "$name-ods-hsmspeed" '^runs=[1-9]'
 	else
-		bad "$name-ods-hsmspeed" "$(grep -iE 'failed|error' "$WORK/out" | head -n 3)"
+		bad "$name-ods-hsmspeed" "$(grep -iE -B 6 'failed|error' "$WORK/out" | head -n 12)"
 	fi
 	cp "$WORK/ab.out" "$WORK/out"
 	if grep -qE '^rc=0' "$WORK/out" && ! grep -qi 'ssl.*fail' "$WORK/out" &&
@@ -143,7 +153,6 @@ undisturbed() { # NAME
 		bad "$name-nginx" "$(tail -n 5 "$WORK/out")"
 	fi
 }
-for victim in vsmd worker nursery store; do undisturbed $victim; done
 cp "$BUILD/vsmd/vsmd" "$WORK/vsmd-new"
-undisturbed upgrade
+for victim in ${*:-vsmd worker nursery store upgrade}; do undisturbed $victim; done
 finish

@@ -139,7 +139,7 @@ clean(struct request *r)
 	memset(&r->reply, 0, sizeof(r->reply));
 	memset(&r->token, 0, sizeof(r->token));
 	r->call = r->begin = NULL;
-	r->fetch = false;
+	r->fetch = r->named = r->repeated = false;
 	r->event.name = NULL;
 	r->event.detail[0] = '\0';
 	r->refused = r->commit = r->has_token = r->aside = false;
@@ -185,11 +185,27 @@ resume(struct request *r, struct seat *seat, bool first)
 	return serve_resume(r) ? finish(r, seat) : breach(r->w, "malformed", &r->frame);
 }
 
+/* The name of a request that makes objects. */
+static bool
+decode_once(struct request *r)
+{
+	const uint8_t *once;
+
+	r->named = r->frame.flags != 0;
+	r->repeated = r->frame.flags == FRAME_REPEATED;
+	if (!r->named)
+		return true;
+	if (!call_makes(r->call) || (once = buf_get_raw(&r->in, FRAME_ONCE_LEN)) == NULL)
+		return false;
+	memcpy(r->once, once, FRAME_ONCE_LEN);
+	return true;
+}
+
 static bool
 decode(struct request *r)
 {
 	if ((r->frame.flags & FRAME_FUSED) == 0)
-		return ask_read(&r->in, r->call, r->args, &r->arena);
+		return decode_once(r) && ask_read(&r->in, r->call, r->args, &r->arena);
 	r->begin = call_beginning(r->call);
 	return r->begin != NULL && ask_read_fused(&r->in, r->begin, r->args_of[1], r->call,
 	    r->args, &r->arena);

@@ -124,22 +124,87 @@ note_made(struct request *r)
 		event_mech(&r->event, r->args[serve_arg(r, ARG_MECH, 0)].ptr);
 }
 
+/* The store takes this together with the objects' files. */
+static void
+note_name(struct request *r)
+{
+	struct gate_made made = {.n = (uint32_t)r->reply.nrefs};
+
+	if (!r->named)
+		return;
+	memcpy(made.once, r->once, sizeof(made.once));
+	for (size_t i = 0; i < r->reply.nrefs; i++)
+		memcpy(made.id[i], r->refs[i].id, MSG_ID_LEN);
+	gate_made(&r->gate, &made);
+}
+
+/* The handles of what was made before, in the reply. */
+static CK_RV
+give_again(struct request *r, const struct gate_made *made)
+{
+	CK_OBJECT_HANDLE handles[REQUEST_REFS];
+	size_t used = 0;
+	CK_RV rv;
+
+	serve_identities(r, r->args[0].len, made->id, made->n, handles);
+	for (size_t i = 0; r->call->args[i] != ARG_END; i++) {
+		if (r->call->args[i] != ARG_OUT_OBJECT || r->args[i].ptr == NULL)
+			continue;
+		/* It is there, but which one it is cannot be told any more. */
+		if (used == made->n || handles[used] == 0)
+			return CKR_DEVICE_REMOVED;
+		*(CK_OBJECT_HANDLE *)r->args[i].ptr = handles[used++];
+	}
+	if ((rv = serve_enter(r, GATE_SHARED)) != CKR_OK)
+		return rv;
+	note_made(r);
+	r->event.name = NULL; /* it was recorded then */
+	serve_leave(r);
+	return CKR_OK;
+}
+
+/*
+ * The request was sent to a worker that has ended.  What that one did is committed with this,
+ * if it was not yet; then the store knows.
+ */
+static CK_RV
+made_before(struct request *r, bool *ret_done)
+{
+	struct gate_made made;
+	uint64_t epoch;
+	CK_RV rv;
+
+	*ret_done = false;
+	if ((rv = store_commit(r->w, NULL, NULL, &epoch)) != CKR_OK ||
+	    (rv = store_once(r->w, r->once, &made)) != CKR_OK || made.n == 0)
+		return rv;
+	*ret_done = true;
+	return give_again(r, &made);
+}
+
 CK_RV
 step_make(struct request *r)
 {
 	enum call_gate mode;
+	bool done;
 	CK_RV rv;
 
-	if ((rv = check_templates(r)) != CKR_OK || (rv = plan(r, &mode)) != CKR_OK ||
-	    (rv = serve_enter(r, mode)) != CKR_OK)
+	if ((rv = check_templates(r)) != CKR_OK || (rv = plan(r, &mode)) != CKR_OK)
+		return rv;
+	if (r->repeated && mode == GATE_EXCLUSIVE &&
+	    ((rv = made_before(r, &done)) != CKR_OK || done))
+		return rv;
+	if ((rv = serve_enter(r, mode)) != CKR_OK)
 		return rv;
 	rv = call_invoke(r->call, r->w->fl, r->args);
 	if (rv == CKR_OK) {
 		if (mode == GATE_EXCLUSIVE)
 			lookup_changed(r->w); /* which then learns its identity */
 		note_made(r);
-		if (mode == GATE_EXCLUSIVE)
+		if (mode == GATE_EXCLUSIVE) {
+			note_name(r);
 			serve_changed(r);
+		}
 	}
 	serve_leave(r);
 	return rv;

@@ -114,8 +114,9 @@ greet(struct worker *w)
 	answer.max_frame = w->max_frame;
 	answer.silence = w->silence;
 	answer.epoch = gate_epoch(&w->gate);
+	answer.flags = ask->flags & HELLO_ONCE;
 	if (answer.status == HELLO_OK && shares_memory(w->config))
-		answer.flags = HELLO_SHARED_MEMORY;
+		answer.flags |= HELLO_SHARED_MEMORY;
 	memcpy(answer.instance, w->config->nursery->instance, sizeof(answer.instance));
 	hello_answer_write(raw, &answer);
 	if (channel_writev(w->channel, &v, 1, WORKER_WRITE_DEADLINE) != 0) {

@@ -51,6 +51,8 @@ greet(struct fake *f, struct channel *c)
 	token = ask.purpose == HELLO_TOKEN;
 	answer.max_frame = ask.max_frame;
 	answer.silence = ask.silence;
+	if (token && f->knows_once)
+		answer.flags = ask.flags & HELLO_ONCE;
 	answer.status = f->mode == FAKE_REFUSE ? HELLO_REFUSED
 			: f->mode == FAKE_BUSY ? HELLO_BUSY
 			: token && ask.slot != FAKE_SLOT && ask.slot != FAKE_EMPTY_SLOT

@@ -48,8 +48,21 @@ enum fake_mode {
 	FAKE_FETCH_LENGTH /* the attributes of an object are longer than the frame */
 };
 
+#define FAKE_MADE 64
+
+/* What a request with a name has made. */
+struct fake_made {
+	unsigned char once[16], id[2][16];
+	unsigned n;
+};
+
 struct fake {
 	atomic_int mode;
+	atomic_int knows_once; /* FRAME_ONCE is understood, */
+	atomic_int forgets_once; /* but no more by who comes after one that dies */
+	atomic_int onces, repeated; /* such requests, and those that were answered again */
+	struct fake_made made[FAKE_MADE];
+	atomic_int nmade;
 	atomic_int beat_ms;  /* FAKE_BEATS: between two */
 	atomic_int dying;    /* FAKE_DIES, FAKE_DIES_EARLY: how many still */
 	atomic_int hellos;

@@ -204,9 +204,44 @@ fetch(struct worker *w, struct buf *in, struct buf *out)
 	return true;
 }
 
+/* What a request with that name made before, as handles where the reply has them. */
+static bool
+made_before(struct worker *w, const uint8_t *once, const struct call *call, struct arg *args)
+{
+	struct fake *f = w->fake;
+	unsigned used = 0;
+
+	for (int i = 0; i < f->nmade; i++) {
+		if (memcmp(f->made[i].once, once, 16) != 0)
+			continue;
+		for (size_t k = 0; k < call_nargs(call); k++)
+			if (call->args[k] == ARG_OUT_OBJECT)
+				*(CK_OBJECT_HANDLE *)args[k].ptr =
+				    find_by_id(w, args[0].len, f->made[i].id[used++]);
+		f->repeated++;
+		return true;
+	}
+	return false;
+}
+
+static void
+note_made(struct worker *w, const uint8_t *once, const struct object_ref *refs, size_t n)
+{
+	struct fake_made *made = &w->fake->made[w->fake->nmade];
+
+	assert(w->fake->nmade < FAKE_MADE && n <= 2);
+	memcpy(made->once, once, 16);
+	for (size_t i = 0; i < n; i++)
+		memcpy(made->id[i], refs[i].id, MSG_ID_LEN);
+	made->n = (unsigned)n;
+	w->fake->nmade++;
+}
+
 static bool
 serve_call(struct worker *w, const struct frame *f, struct buf *in, struct buf *out)
 {
+	const uint8_t *once = NULL;
+
 	const struct call *call = call_by_number(f->call), *begin = NULL;
 	uint32_t number = f->call;
 	struct arg begin_args[ARGS_MAX];
@@ -219,6 +254,11 @@ serve_call(struct worker *w, const struct frame *f, struct buf *in, struct buf *
 	if (call == NULL)
 		return false;
 	arena_init(&arena, ARENA_MAX);
+	if (f->flags & (FRAME_ONCE | FRAME_REPEATED)) {
+		w->fake->onces++;
+		if (!w->fake->knows_once || (once = buf_get_raw(in, 16)) == NULL)
+			return false;
+	}
 	if (f->flags & FRAME_FUSED) {
 		w->fake->fused++;
 		begin = call_beginning(call);
@@ -235,7 +275,9 @@ serve_call(struct worker *w, const struct frame *f, struct buf *in, struct buf *
 		reply.rv = call_invoke(begin, w->hsm, begin_args);
 		buf_put_u64(out, reply.rv);
 	}
-	if (reply.rv == CKR_OK)
+	if (f->flags & FRAME_REPEATED && made_before(w, once, call, args))
+		once = NULL;
+	else if (reply.rv == CKR_OK)
 		reply.rv = call_invoke(call, w->hsm, args);
 	for (size_t i = 0; reply.rv == CKR_OK && i < call_nargs(call); i++) {
 		CK_OBJECT_HANDLE *o = args[i].ptr;
@@ -248,6 +290,8 @@ serve_call(struct worker *w, const struct frame *f, struct buf *in, struct buf *
 			identify(w, args[0].len, o[k], refs[reply.nrefs++].id);
 		}
 	}
+	if (once != NULL && reply.rv == CKR_OK)
+		note_made(w, once, refs, reply.nrefs);
 	if (number == CALL_C_Login && args[2].ptr != NULL && args[2].len < 60) {
 		memcpy(ticket + 1, args[2].ptr, args[2].len);
 		reply.ticket = ticket;
@@ -324,6 +368,8 @@ dies(struct worker *w, uint32_t call)
 {
 	if (w->fake->mode != FAKE_DIES || call == FRAME_RESUME)
 		return false;
+	if (w->fake->forgets_once)
+		w->fake->knows_once = 0;
 	if (atomic_fetch_sub(&w->fake->dying, 1) == 1)
 		atomic_store(&w->fake->mode, FAKE_HONEST);
 	return true;

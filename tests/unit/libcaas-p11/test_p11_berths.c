@@ -44,7 +44,7 @@ begin_with(int silence)
 	c = shm_accept(channel_from_fd(fds[0]), PATIENCE);
 	(void)pthread_join(t, &offered);
 	peer = offered;
-	l = c != NULL ? link_new(c, MAX_FRAME, silence, &native) : NULL;
+	l = c != NULL ? link_new(c, MAX_FRAME, silence, 0, &native) : NULL;
 	return l != NULL && peer != NULL ? 0 : -1;
 }
 

@@ -47,9 +47,18 @@ end(void **state)
 {
 	(void)state;
 	fake->mode = FAKE_HONEST;
+	fake->knows_once = fake->forgets_once = 0;
 	(void)p11->C_Finalize(NULL);
 	client_unload();
 	return 0;
+}
+
+static int
+begin_with_names(void **state)
+{
+	fake->knows_once = 1;
+	fake->onces = fake->repeated = 0;
+	return begin(state);
 }
 
 /* The next call is done by n workers that end, and perhaps answered by one more. */
@@ -233,6 +242,57 @@ test_creation(void **state)
 	    (CK_UTF8CHAR_PTR)FAKE_PIN, 4), CKR_DEVICE_REMOVED);
 }
 
+/* By its name, it is made once whatever was lost. */
+static void
+test_creation_by_name(void **state)
+{
+	CK_OBJECT_HANDLE o, pub, found[4];
+	CK_ULONG size;
+
+	(void)state;
+	let_die(2);
+	o = client_data(s, "named", CK_TRUE);
+	assert_int_not_equal(o, 0);
+	assert_all_died();
+	assert_int_equal(fake->repeated, 2);
+	assert_int_equal(client_find(s, "named", found, 4), 1);
+	assert_int_equal(found[0], o);
+	assert_int_equal(p11->C_DestroyObject(s, o), CKR_OK);
+	let_die(1);
+	o = client_rsa(s, "named-pair", CK_TRUE, &pub);
+	assert_int_equal(client_find(s, "named-pair", found, 4), 2);
+	assert_int_equal(client_sign(s, o), CKR_OK);
+	assert_int_equal(p11->C_GetObjectSize(s, pub, &size), CKR_OK);
+	assert_int_equal(p11->C_DestroyObject(s, pub), CKR_OK);
+	assert_int_equal(p11->C_DestroyObject(s, o), CKR_OK);
+	/* Two that are alike are two. */
+	fake->repeated = 0;
+	assert_int_not_equal(client_data(s, "alike", CK_TRUE), 0);
+	assert_int_not_equal(client_data(s, "alike", CK_TRUE), 0);
+	assert_int_equal(fake->repeated, 0);
+	assert_int_equal(client_find(s, "alike", found, 4), 2);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(p11->C_DestroyObject(s, found[i]), CKR_OK);
+	/* What dies with the session needs no name. */
+	fake->onces = 0;
+	assert_int_not_equal(client_data(s, "of-session", CK_FALSE), 0);
+	assert_int_equal(fake->onces, 0);
+}
+
+/* The next vsmd is an older one, which knows nothing of names: then nobody does. */
+static void
+test_creation_by_name_forgotten(void **state)
+{
+	CK_OBJECT_HANDLE found[4];
+
+	(void)state;
+	fake->forgets_once = 1;
+	let_die(1);
+	assert_int_equal(client_data(s, "forgotten", CK_TRUE), 0);
+	assert_int_equal(client_find(s, "forgotten", found, 4), 1);
+	assert_int_equal(p11->C_DestroyObject(s, found[0]), CKR_OK);
+}
+
 /* vsmd is being restarted while somebody comes, or comes back. */
 static void
 test_end_of_a_hello(void **state)
@@ -310,6 +370,9 @@ main(void)
 	    BOTH(test_other_calls),
 	    BOTH(test_destruction),
 	    BOTH(test_creation),
+	    cmocka_unit_test_setup_teardown(test_creation_by_name, begin_with_names, end),
+	    cmocka_unit_test_setup_teardown(
+		test_creation_by_name_forgotten, begin_with_names, end),
 	    BOTH(test_end_of_a_hello),
 	    BOTH(test_child_while_away),
 	    BOTH(test_not_for_ever),

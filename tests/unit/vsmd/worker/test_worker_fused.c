@@ -67,7 +67,7 @@ send_fused(struct guest *g, uint32_t begin, const struct arg *begin_args, uint32
 	struct buf b;
 
 	buf_init(&b, 1 << 20);
-	frame_begin_fused(&b, ++g->next_id, number);
+	frame_begin_flags(&b, ++g->next_id, number, FRAME_FUSED);
 	if (begin != 0)
 		assert_int_equal(ask_write(&b, call_by_number(begin), begin_args), CKR_OK);
 	if (args != NULL)

@@ -178,7 +178,7 @@ test_flags(void **state)
 	struct pipe_end *x = *state;
 	uint8_t header[FRAME_HEADER] = {0};
 
-	header[12] = FRAME_FUSED << 1;
+	header[12] = FRAME_REPEATED << 1;
 	assert_int_equal(send(x->fd, header, sizeof(header), 0), sizeof(header));
 	assert_int_equal(get(x), INBOX_BREACH);
 }
