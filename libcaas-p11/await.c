@@ -82,11 +82,13 @@ expected(void *arg, const struct frame *f)
 {
 	struct link *l = arg;
 	struct waiter *w;
+	bool is;
 
 	lock_take(&l->lock);
 	w = *await_find(l, f->id);
+	is = w != NULL && w->call == f->call;
 	lock_give(&l->lock);
-	return w != NULL && w->call == f->call;
+	return is;
 }
 
 static bool
