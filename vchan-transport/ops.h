@@ -39,7 +39,7 @@ struct channel_ops {
 	/* berth.h; all NULL: it has none. */
 	_Atomic uint32_t *(*berth)(struct channel *c, unsigned n);
 	void (*address)(struct channel *c, uint64_t berths);
-	int (*await)(struct channel *c, int deadline);
+	void (*notice)(struct channel *c);
 };
 
 struct listener {
