@@ -85,6 +85,7 @@ struct request {
 	const struct call *call;     /* that is being served, with these arguments: */
 	struct arg *args;
 	bool fetch;                  /* FRAME_FETCH: the call is C_FindObjectsInit */
+	bool info;                   /* FRAME_INFO: the call is C_GetTokenInfo, the dearest in it */
 	const struct call *begin;    /* of a fused request: what comes before the call, */
 	struct arg args_of[2][ARGS_MAX]; /* arguments of the call, of the beginning */
 	struct turn turn;            /* in the session of args[0] */
