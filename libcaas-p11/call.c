@@ -228,10 +228,12 @@ deliver(struct module *m, struct errand *e)
 
 	for (int i = 0; i < TRIES && outcome == UNSENT; i++)
 		outcome = attempt(m, e, &rv);
-	if (outcome == NO_CHANNEL || outcome == UNSENT || outcome == LOST)
+	if (outcome == NO_CHANNEL || outcome == UNSENT || outcome == LOST) {
 		effect_lost(e);
-	else if (outcome == REFUSED && e->begin != NULL)
+		hold_lost(e);
+	} else if (outcome == REFUSED && e->begin != NULL) {
 		hold_again(m, e);
+	}
 	return rv;
 }
 

@@ -596,6 +596,16 @@ hold_again(struct module *m, struct errand *e)
 	lock_give(&h->lock);
 }
 
+void
+hold_lost(struct errand *e)
+{
+	struct handles *h = &e->slot->module->handles;
+
+	lock_take(&h->lock);
+	told_renew(e->slot->told);
+	lock_give(&h->lock);
+}
+
 /* Caller holds the lock. */
 static void
 after(const struct errand *e, struct entry *session, CK_RV begun, CK_RV rv, uint64_t epoch)

@@ -66,6 +66,8 @@ void hold_after(struct errand *e, CK_RV begun, CK_RV rv, uint64_t epoch);
 CK_RV hold_found(struct errand *e, const struct fetched *f, CK_OBJECT_HANDLE *handles);
 /* FRAME_INFO was answered, with whatever code. */
 void hold_told(struct errand *e, const struct info *info);
+/* The call was not answered, for the channel's sake. */
+void hold_lost(struct errand *e);
 /* What the call gets whose beginning was refused: a code that it can have. */
 CK_RV hold_refused(CK_RV begun);
 

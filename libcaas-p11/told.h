@@ -22,7 +22,9 @@
  *
  * Whatever is not a plain question, as one without a buffer or for a mechanism that is not
  * in the list, goes to the worker.  So does everything if FRAME_INFO is refused, as by a
- * worker that does not have it.
+ * worker that does not have it.  A call that fails with its channel has all of it
+ * forgotten: who then asks whether there still is a token, or a session, is not told so
+ * from memory.
  *
  * Threads: under the lock of the handles.  Fork: the child forgets, since it gets a channel
  * of its own, and with it perhaps another grant.
@@ -57,7 +59,7 @@ void told_one(struct told **told, uint64_t generation, uint64_t epoch, int64_t a
 /* Any reply on this channel; and: this application may change token or sessions. */
 void told_reply(struct told *t, uint64_t generation, uint64_t epoch, int64_t asked);
 void told_change(struct told *t);
-/* In the child of a fork. */
+/* In the child of a fork, and when the channel was lost. */
 void told_renew(struct told *t);
 void told_free(struct told *t);
 

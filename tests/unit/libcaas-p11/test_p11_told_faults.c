@@ -145,6 +145,30 @@ test_vsmd_gone(void **state)
 	assert_int_equal(session.state, CKS_RW_USER_FUNCTIONS);
 }
 
+/* Who hears of it by another call does not hear the opposite from memory. */
+static void
+test_slot_gone(void **state)
+{
+	CK_BYTE byte;
+	CK_ULONG n;
+
+	(void)state;
+	assert_true(all_told());
+	assert_int_equal(p11->C_GetSessionInfo(s, &session), CKR_OK);
+	fake->mode = FAKE_REFUSE;
+	fake_kill_workers(fake);
+	while (p11->C_GenerateRandom(s, &byte, 1) == CKR_OK)
+		(void)usleep(1000);
+	assert_int_equal(p11->C_GetSlotInfo(FAKE_SLOT, &slot), CKR_DEVICE_ERROR);
+	assert_int_equal(p11->C_GetTokenInfo(FAKE_SLOT, &token), CKR_TOKEN_NOT_PRESENT);
+	assert_int_equal(
+	    p11->C_GetMechanismList(FAKE_SLOT, NULL, &n), CKR_TOKEN_NOT_PRESENT);
+	assert_int_equal(ask_mechanism(), CKR_TOKEN_NOT_PRESENT);
+	assert_int_equal(p11->C_GetSessionInfo(s, &session), CKR_DEVICE_REMOVED);
+	fake->mode = FAKE_HONEST;
+	assert_true(all_told());
+}
+
 /* A worker that serves no more has the question asked of the next. */
 static void
 test_asked_again(void **state)
@@ -304,6 +328,7 @@ main(void)
 	    T(test_worker_lost),
 	    T(test_worker_replaced),
 	    T(test_vsmd_gone),
+	    T(test_slot_gone),
 	    T(test_asked_again),
 	    T(test_older_worker),
 	    T(test_breaches),
