@@ -6,6 +6,7 @@
 #include "libcaas-p11/hold.h"
 #include "libcaas-p11/module.h"
 #include "libcaas-p11/order.h"
+#include "libcaas-p11/told.h"
 #include "protocol/frame.h"
 #include "protocol/hello.h"
 
@@ -60,14 +61,18 @@ name_request(struct errand *e, const struct link *link)
 	e->named = getrandom(e->once, sizeof(e->once), 0) == sizeof(e->once);
 }
 
+static uint32_t
+frame_of(const struct errand *e)
+{
+	return e->info ? FRAME_INFO : e->fetch ? FRAME_FETCH : e->call->number;
+}
+
 static CK_RV
 write_frame(struct buf *b, const struct errand *e)
 {
 	CK_RV rv = CKR_OK;
 
-	if (e->fetch) {
-		frame_begin(b, 0, FRAME_FETCH);
-	} else if (e->named) {
+	if (e->named) {
 		frame_begin_flags(
 		    b, 0, e->call->number, e->repeated ? FRAME_REPEATED : FRAME_ONCE);
 		buf_put_raw(b, e->once, sizeof(e->once));
@@ -75,9 +80,11 @@ write_frame(struct buf *b, const struct errand *e)
 		frame_begin_flags(b, 0, e->call->number, FRAME_FUSED);
 		rv = ask_write(b, e->begin, e->begin_sent);
 	} else {
-		frame_begin(b, 0, e->call->number);
+		frame_begin(b, 0, frame_of(e));
 	}
-	if (rv == CKR_OK)
+	if (e->info)
+		info_ask_write(b, e->args[0].len);
+	else if (rv == CKR_OK)
 		rv = ask_write(b, e->call, e->sent);
 	frame_end(b);
 	return rv == CKR_OK && !buf_ok(b) ? CKR_HOST_MEMORY : rv;
@@ -102,6 +109,23 @@ read_fetched(struct errand *e, const struct waiter *w, CK_RV *ret)
 	return true;
 }
 
+/* The same of FRAME_INFO.  CKR_OK also when it was refused: then it has not answered. */
+static bool
+read_info(struct errand *e, const struct waiter *w, CK_RV *ret)
+{
+	struct info info;
+	struct buf body;
+
+	*ret = CKR_DEVICE_ERROR;
+	buf_view(&body, w->body, w->len);
+	if (!info_read(&body, &info, &e->arena))
+		return false;
+	*ret = CKR_OK;
+	e->told = info.rv == CKR_OK && told_give(&info, e->call, e->args, ret);
+	hold_told(e, &info);
+	return true;
+}
+
 /* What the reply says; false: nothing that a worker of ours would. */
 static bool
 read_reply(struct errand *e, const struct waiter *w, CK_RV *ret)
@@ -111,6 +135,8 @@ read_reply(struct errand *e, const struct waiter *w, CK_RV *ret)
 	struct buf body;
 	bool sound;
 
+	if (e->info)
+		return read_info(e, w, ret);
 	if (e->fetch)
 		return read_fetched(e, w, ret);
 	buf_view(&body, w->body, w->len);
@@ -148,7 +174,7 @@ run(struct errand *e, struct link *link, CK_RV *ret)
 		buf_free(&ask);
 		return REFUSED;
 	}
-	*ret = link_call(link, &ask, e->fetch ? FRAME_FETCH : e->call->number, &w);
+	*ret = link_call(link, &ask, frame_of(e), &w);
 	buf_free(&ask);
 	if (*ret != CKR_OK)
 		return w.unsent ? UNSENT : LOST;
@@ -287,10 +313,12 @@ deliver(struct module *m, struct errand *e)
 		else
 			break;
 	}
-	if (outcome == NO_CHANNEL || outcome == UNSENT || outcome == LOST)
+	if (outcome == NO_CHANNEL || outcome == UNSENT || outcome == LOST) {
 		effect_lost(e);
-	else if (outcome == REFUSED && e->begin != NULL)
+		hold_lost(e);
+	} else if (outcome == REFUSED && e->begin != NULL) {
 		hold_again(m, e);
+	}
 	return destroyed(m, e, rv);
 }
 
@@ -337,13 +365,31 @@ on_session(struct module *m, struct errand *e)
 }
 
 static CK_RV
+ask_slot(struct module *m, struct errand *e)
+{
+	CK_RV rv;
+
+	if (!m->config.shortcuts)
+		return deliver(m, e);
+	if (hold_before_slot(e, &rv) == HOLD_DONE)
+		return rv;
+	rv = deliver(m, e);
+	if (e->info && !e->told && rv == CKR_OK) {
+		e->info = false;
+		rv = deliver(m, e);
+	}
+	hold_over(m, e);
+	return rv;
+}
+
+static CK_RV
 on_slot(struct module *m, struct errand *e)
 {
 	CK_RV rv = address_slot(m, e);
 
 	if (rv != CKR_OK)
 		return rv;
-	rv = deliver(m, e);
+	rv = ask_slot(m, e);
 	slots_put(m, e->slot);
 	return rv;
 }

@@ -21,6 +21,8 @@ struct errand {
 	const struct arg *args;
 	struct arg sent[ARGS_MAX];
 	bool fetch; /* C_FindObjectsInit, as FRAME_FETCH */
+	bool info;  /* told.h: a call on a slot, as FRAME_INFO */
+	bool told;  /* and that answered it */
 	int64_t asked; /* hold.h: when the application did, in ms; 0: unknown */
 	const struct call *begin; /* hold.h: goes along in the same frame, or NULL */
 	struct arg begin_args[ARGS_MAX], begin_sent[ARGS_MAX]; /* likewise */

@@ -8,6 +8,7 @@
 #include "libcaas-p11/hold.h"
 #include "libcaas-p11/known.h"
 #include "libcaas-p11/module.h"
+#include "libcaas-p11/told.h"
 #include "vchan-transport/deadline.h"
 
 #define PAUSE_FIRST 10 /* ms between two tries to reconnect, doubled up to PAUSE_LAST */
@@ -40,6 +41,7 @@ slot_free(struct slot *s)
 	ticket_drop(&s->ticket);
 	accepted_free(s->accepted);
 	known_free(s->known);
+	told_free(s->told);
 	lock_free(&s->joining);
 	lock_free(&s->lock);
 	free(s);
@@ -115,6 +117,7 @@ slots_renew(struct module *m)
 		s->users = 0;
 		s->changing = 0;
 		s->nsessions = 0; /* counted anew by handles_renew() */
+		told_renew(s->told);
 	}
 	return rv;
 }

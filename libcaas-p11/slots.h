@@ -45,6 +45,7 @@ struct slot {
 	unsigned changing;   /* calls on their way that may change answers */
 	uint64_t changes;    /* such calls, ever */
 	struct known *known; /* known.h */
+	struct told *told;   /* told.h */
 };
 
 /* The slot of this id, to be given back.  ATTACH_NO_SLOT for a number that none can have,

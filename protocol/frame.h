@@ -59,6 +59,8 @@
 
 /* Guest to worker: a whole search (fetch.h). */
 #define FRAME_FETCH 0xffff0004u
+/* Guest to worker: all there is to say of the slot (info.h). */
+#define FRAME_INFO 0xffff0005u
 
 struct frame {
 	uint32_t length, id, call, flags;

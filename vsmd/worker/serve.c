@@ -216,9 +216,8 @@ step_fused(struct request *r)
 	return rv;
 }
 
-/* Another call of the same request. */
-static CK_RV
-step_as(struct request *r, uint32_t number)
+CK_RV
+serve_step(struct request *r, uint32_t number)
 {
 	r->call = call_by_number(number);
 	return step(r);
@@ -239,17 +238,17 @@ serve_fetch(struct request *r)
 	buf_put_u64(&r->out, r->reply.epoch);
 	if (begun) {
 		r->args[1] = (struct arg){.ptr = handles, .len = FETCH_MAX, .plen = &n};
-		rv = step_as(r, CALL_C_FindObjects);
+		rv = serve_step(r, CALL_C_FindObjects);
 		more = rv == CKR_OK && n == FETCH_MAX;
 		if (!more)
-			(void)step_as(r, CALL_C_FindObjectsFinal);
+			(void)serve_step(r, CALL_C_FindObjectsFinal);
 		if (r->turn.session != NULL)
 			r->turn.session->busy = more;
 	}
 	if (rv == CKR_OK)
 		rv = fetch_write(r, handles, n, more);
 	if ((rv != CKR_OK || !buf_ok(&r->out)) && more) {
-		(void)step_as(r, CALL_C_FindObjectsFinal);
+		(void)serve_step(r, CALL_C_FindObjectsFinal);
 		if (r->turn.session != NULL)
 			r->turn.session->busy = false;
 	}
@@ -306,6 +305,10 @@ serve(struct request *r)
 		buf_reset(&r->out);
 		frame_begin(&r->out, r->frame.id, FRAME_AGAIN);
 		r->again = r->last = true;
+		return;
+	}
+	if (r->info) {
+		serve_info(r);
 		return;
 	}
 	if (r->fetch) {

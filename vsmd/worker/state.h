@@ -86,6 +86,7 @@ struct request {
 	const struct call *call;     /* that is being served, with these arguments: */
 	struct arg *args;
 	bool fetch;                  /* FRAME_FETCH: the call is C_FindObjectsInit */
+	bool info;                   /* FRAME_INFO: the call is C_GetTokenInfo, the dearest in it */
 	bool named, repeated;        /* FRAME_ONCE, FRAME_REPEATED: */
 	uint8_t once[FRAME_ONCE_LEN];
 	const struct call *begin;    /* of a fused request: what comes before the call, */

@@ -147,6 +147,7 @@ fake_start(void)
 	assert(f != MAP_FAILED);
 	f->beat_ms = 50;
 	f->epoch = 1;
+	f->late_ms = FAKE_LATE_MS;
 	snprintf(f->dir, sizeof(f->dir), "/tmp/caas-p11-test.XXXXXX");
 	assert(mkdtemp(f->dir) != NULL);
 	snprintf(f->address, sizeof(f->address), "unix:%s/s", f->dir);

@@ -45,7 +45,11 @@ enum fake_mode {
 	FAKE_FETCH_LONG,  /* an attribute is longer than what there is of it */
 	FAKE_FETCH_ZERO,  /* the first object has no handle */
 	FAKE_FETCH_TWICE, /* the first object is the second, too */
-	FAKE_FETCH_LENGTH /* the attributes of an object are longer than the frame */
+	FAKE_FETCH_LENGTH, /* the attributes of an object are longer than the frame */
+	/* Of FRAME_INFO: */
+	FAKE_INFO_NONE,  /* it is not known here */
+	FAKE_INFO_COUNT, /* one mechanism too many is promised */
+	FAKE_INFO_MANY   /* more than there may be */
 };
 
 #define FAKE_MADE 64
@@ -68,9 +72,10 @@ struct fake {
 	atomic_int hellos;
 	atomic_int channels; /* workers started */
 	atomic_int resumes;
-	atomic_int calls, fused, fetches;
+	atomic_int calls, fused, fetches, infos;
 	atomic_int epoch;       /* in replies */
-	atomic_int late_before; /* call that is served FAKE_LATE_MS after it was read */
+	atomic_int late_ms;     /* FAKE_LATE_MS, or something else */
+	atomic_int late_before; /* call that is served so late after it was read */
 	atomic_int late_after;  /* call that is answered so late after it was served */
 	char dir[64], address[128];
 	int pid; /* of the listener, leader of the group */

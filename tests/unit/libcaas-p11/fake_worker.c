@@ -13,6 +13,7 @@
 
 #include "protocol/fetch.h"
 #include "protocol/frame.h"
+#include "protocol/info.h"
 #include "protocol/invoke.h"
 #include "protocol/message.h"
 #include "protocol/resume.h"
@@ -147,10 +148,10 @@ resume(struct worker *w, struct buf *in, struct buf *out)
 }
 
 static void
-late(int which, uint32_t call)
+late(const struct worker *w, int which, uint32_t call)
 {
-	if (which == (int)call)
-		(void)usleep(FAKE_LATE_MS * 1000);
+	if ((uint32_t)which == call)
+		(void)usleep((useconds_t)w->fake->late_ms * 1000);
 }
 
 /* As FRAME_FETCH asks for; with class, label and id of each object. */
@@ -169,7 +170,7 @@ fetch(struct worker *w, struct buf *in, struct buf *out)
 	w->fake->fetches++;
 	if (!ask_read(in, call, args, &arena))
 		return false;
-	late(w->fake->late_before, CALL_C_FindObjectsInit);
+	late(w, w->fake->late_before, CALL_C_FindObjectsInit);
 	rv = call_invoke(call, w->hsm, args);
 	if (rv == CKR_OK && w->hsm->C_FindObjects(args[0].len, found, FETCH_MAX, &n) == CKR_OK &&
 	    n < FETCH_MAX)
@@ -200,7 +201,41 @@ fetch(struct worker *w, struct buf *in, struct buf *out)
 		buf_free(&attrs);
 	}
 	arena_free(&arena);
-	late(w->fake->late_after, CALL_C_FindObjectsInit);
+	late(w, w->fake->late_after, CALL_C_FindObjectsInit);
+	return true;
+}
+
+/* As FRAME_INFO asks for. */
+static bool
+info(struct worker *w, struct buf *in, struct buf *out)
+{
+	struct info info = {.epoch = (uint64_t)w->fake->epoch};
+	struct info_mech mechs[128];
+	CK_MECHANISM_TYPE types[128];
+	CK_ULONG n = 128;
+	CK_SLOT_ID slot;
+
+	w->fake->infos++;
+	if (!info_ask_read(in, &slot))
+		return false;
+	late(w, w->fake->late_before, FRAME_INFO);
+	if (w->fake->mode == FAKE_INFO_NONE) {
+		info.rv = CKR_FUNCTION_NOT_SUPPORTED;
+		info_write(out, &info);
+		return true;
+	}
+	assert(w->hsm->C_GetSlotInfo(w->slot, &info.slot) == CKR_OK);
+	assert(w->hsm->C_GetTokenInfo(w->slot, &info.token) == CKR_OK);
+	assert(w->hsm->C_GetMechanismList(w->slot, types, &n) == CKR_OK);
+	memset(mechs, 0, sizeof(mechs));
+	for (CK_ULONG i = 0; i < n; i++) {
+		mechs[i].type = types[i];
+		assert(w->hsm->C_GetMechanismInfo(w->slot, types[i], &mechs[i].info) == CKR_OK);
+	}
+	info.count = (uint32_t)n;
+	info.mechs = mechs;
+	info_write(out, &info);
+	late(w, w->fake->late_after, FRAME_INFO);
 	return true;
 }
 
@@ -270,7 +305,7 @@ serve_call(struct worker *w, const struct frame *f, struct buf *in, struct buf *
 	}
 	if (call->where == WHERE_SLOT)
 		args[0].len = w->slot;
-	late(w->fake->late_before, number);
+	late(w, w->fake->late_before, number);
 	if (begin != NULL) {
 		reply.rv = call_invoke(begin, w->hsm, begin_args);
 		buf_put_u64(out, reply.rv);
@@ -299,7 +334,7 @@ serve_call(struct worker *w, const struct frame *f, struct buf *in, struct buf *
 	}
 	if (w->fake->mode == FAKE_OVERFLOW && number == CALL_C_GenerateRandom)
 		args[1].len++;
-	late(w->fake->late_after, number);
+	late(w, w->fake->late_after, number);
 	answer_write(out, call, args, &reply);
 	arena_free(&arena);
 	return true;
@@ -373,6 +408,28 @@ dies(struct worker *w, uint32_t call)
 	if (atomic_fetch_sub(&w->fake->dying, 1) == 1)
 		atomic_store(&w->fake->mode, FAKE_HONEST);
 	return true;
+}
+
+#define INFO_COUNT (FRAME_HEADER + 16 + 108 + 204)
+
+/* And of FRAME_INFO. */
+static void
+spoil_info(int mode, struct buf *out)
+{
+	uint32_t n;
+
+	if (out->len < INFO_COUNT + sizeof(n))
+		return;
+	memcpy(&n, out->data + INFO_COUNT, sizeof(n));
+	if (mode == FAKE_INFO_COUNT)
+		buf_set_u32(out, INFO_COUNT, n + 1);
+	else if (mode == FAKE_INFO_MANY) {
+		for (; n <= INFO_MECHS; n++)
+			for (int i = 0; i < 4; i++)
+				buf_put_u64(out, 1);
+		buf_set_u32(out, INFO_COUNT, n);
+		buf_set_u32(out, 0, (uint32_t)(out->len - FRAME_HEADER));
+	}
 }
 
 /* Send the reply, or what a hostile vsmd makes of it. */
@@ -456,11 +513,14 @@ serve_one(struct worker *w)
 	buf_init(&out, FRAME_HEADER + (size_t)w->max_frame);
 	frame_begin(&out, f.id, f.call);
 	ok = f.call == FRAME_FETCH ? fetch(w, &in, &out) :
+	    f.call == FRAME_INFO ? info(w, &in, &out) :
 	    f.call == FRAME_RESUME ? resume(w, &in, &out)
 				    : serve_call(w, &f, &in, &out);
 	frame_end(&out);
 	if (f.call == FRAME_FETCH)
 		spoil_search(w->fake->mode, &out);
+	else if (f.call == FRAME_INFO)
+		spoil_info(w->fake->mode, &out);
 	ok = ok && !dies(w, f.call) && answer(w, &out, f.flags & FRAME_FUSED);
 	buf_free(&out);
 	free(body);
