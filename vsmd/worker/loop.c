@@ -183,7 +183,11 @@ resume(struct request *r, struct seat *seat, bool first)
 		return breach(r->w, "resume after other requests", &r->frame);
 	pool_promote(r->w, seat);
 	pool_begin(r->w, seat, 0);
-	return serve_resume(r) ? finish(r, seat) : breach(r->w, "malformed", &r->frame);
+	if (!serve_resume(r))
+		return breach(r->w, "malformed", &r->frame);
+	if (r->again) /* half of it would look as if the rest were gone */
+		serve_again(r);
+	return finish(r, seat);
 }
 
 /* The name of a request that makes objects. */

@@ -109,6 +109,8 @@ struct request {
 
 /* serve.c: everything between a decoded request and its reply. */
 void serve(struct request *r);
+/* The reply: not served, ask the next worker. */
+void serve_again(struct request *r);
 /* The call of the row itself, on SoftHSM2, behind the gate `mode`. */
 CK_RV serve_call(struct request *r, enum call_gate mode);
 /* Pass the gate; the reader role is handed on before waiting.  CKR_DEVICE_ERROR when a
