@@ -187,7 +187,7 @@ test_limits(void **state)
 static void
 test_broken_token(void **state)
 {
-	static const CK_FLAGS flags[] = {CKF_SERIAL_SESSION};
+	CK_FLAGS flags[] = {CKF_SERIAL_SESSION};
 	struct resume ask = {.session_flags = flags, .nsessions = 1};
 	struct grant grant = rig_grant();
 	struct guest g;
