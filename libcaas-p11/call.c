@@ -32,23 +32,28 @@ enum outcome {
 	ANSWERED
 };
 
-/* What the templates ask for is no token object, as far as one can tell here. */
+/* What the templates ask for is no token object, as far as one can tell here.  Half of a pair
+ * may be one. */
 static bool
 makes_session_object(const struct errand *e)
 {
-	bool token = e->call->number == CALL_C_CopyObject; /* as the one that is copied */
+	bool copy = e->call->number == CALL_C_CopyObject; /* as the one that is copied */
+	bool token = false, said = false;
 
 	for (size_t i = 0; e->call->args[i] != ARG_END; i++) {
 		const CK_ATTRIBUTE *t = e->args[i].ptr;
 
 		if (e->call->args[i] != ARG_ATTRS || t == NULL)
 			continue;
-		for (CK_ULONG k = 0; k < e->args[i].len; k++)
-			if (t[k].type == CKA_TOKEN)
-				token = t[k].pValue == NULL || t[k].ulValueLen != 1 ||
-				    *(const CK_BBOOL *)t[k].pValue != CK_FALSE;
+		for (CK_ULONG k = 0; k < e->args[i].len; k++) {
+			if (t[k].type != CKA_TOKEN)
+				continue;
+			said = true;
+			token |= t[k].pValue == NULL || t[k].ulValueLen != 1 ||
+			    *(const CK_BBOOL *)t[k].pValue != CK_FALSE;
+		}
 	}
-	return !token;
+	return !token && (said || !copy);
 }
 
 /* It may leave objects on the token, and the worker knows requests by their names. */

@@ -138,23 +138,48 @@ note_name(struct request *r)
 	gate_made(&r->gate, &made);
 }
 
-/* The handles of what was made before, in the reply. */
-static CK_RV
-give_again(struct request *r, const struct gate_made *made)
-{
+/* What a worker that has ended made for the request that is repeated. */
+struct before {
+	size_t n; /* 0: nothing */
 	CK_OBJECT_HANDLE handles[REQUEST_REFS];
+	bool whole; /* nothing of it went with that worker */
+};
+
+/* What was done is committed with this, if it was not yet; then the store knows. */
+static CK_RV
+look_before(struct request *r, struct before *b)
+{
+	struct gate_made made;
+	uint64_t epoch;
+	CK_RV rv;
+
+	memset(b, 0, sizeof(*b));
+	if ((rv = store_commit(r->w, NULL, NULL, &epoch)) != CKR_OK ||
+	    (rv = store_once(r->w, r->once, &made)) != CKR_OK || made.n == 0)
+		return rv;
+	serve_identities(r, r->args[0].len, made.id, made.n, b->handles);
+	b->n = made.n;
+	b->whole = true;
+	for (size_t i = 0; i < b->n; i++) {
+		if (made.id[i][MSG_ID_FLAGS] & MSG_ID_SESSION)
+			b->whole = false;
+		else if (b->handles[i] == 0)
+			return CKR_DEVICE_REMOVED; /* which one it is cannot be told */
+	}
+	return CKR_OK;
+}
+
+/* The handles, in the reply. */
+static CK_RV
+give_again(struct request *r, const struct before *b)
+{
 	size_t used = 0;
 	CK_RV rv;
 
-	serve_identities(r, r->args[0].len, made->id, made->n, handles);
-	for (size_t i = 0; r->call->args[i] != ARG_END; i++) {
-		if (r->call->args[i] != ARG_OUT_OBJECT || r->args[i].ptr == NULL)
-			continue;
-		/* It is there, but which one it is cannot be told any more. */
-		if (used == made->n || handles[used] == 0)
-			return CKR_DEVICE_REMOVED;
-		*(CK_OBJECT_HANDLE *)r->args[i].ptr = handles[used++];
-	}
+	for (size_t i = 0; r->call->args[i] != ARG_END; i++)
+		if (r->call->args[i] == ARG_OUT_OBJECT && r->args[i].ptr != NULL &&
+		    used < b->n)
+			*(CK_OBJECT_HANDLE *)r->args[i].ptr = b->handles[used++];
 	if ((rv = serve_enter(r, GATE_SHARED)) != CKR_OK)
 		return rv;
 	note_made(r);
@@ -163,49 +188,50 @@ give_again(struct request *r, const struct gate_made *made)
 	return CKR_OK;
 }
 
-/*
- * The request was sent to a worker that has ended.  What that one did is committed with this,
- * if it was not yet; then the store knows.
- */
-static CK_RV
-made_before(struct request *r, bool *ret_done)
+/* The half of a pair that is left, before the pair is made anew: nobody was told of it.  The
+ * gate is held EXCLUSIVE.  True: something was destroyed. */
+static bool
+destroy_half(struct request *r, const struct before *b)
 {
-	struct gate_made made;
-	uint64_t epoch;
-	CK_RV rv;
+	bool any = false;
 
-	*ret_done = false;
-	if ((rv = store_commit(r->w, NULL, NULL, &epoch)) != CKR_OK ||
-	    (rv = store_once(r->w, r->once, &made)) != CKR_OK || made.n == 0)
-		return rv;
-	*ret_done = true;
-	return give_again(r, &made);
+	for (size_t i = 0; i < b->n; i++)
+		if (b->handles[i] != 0 && r->w->fl->C_DestroyObject(r->args[0].len,
+		    b->handles[i]) == CKR_OK) {
+			objects_forget(&r->w->objects, b->handles[i]);
+			any = true;
+		}
+	return any;
 }
 
 CK_RV
 step_make(struct request *r)
 {
+	struct before before = {0};
 	enum call_gate mode;
-	bool done;
+	bool undone;
 	CK_RV rv;
 
 	if ((rv = check_templates(r)) != CKR_OK || (rv = plan(r, &mode)) != CKR_OK)
 		return rv;
 	if (r->repeated && mode == GATE_EXCLUSIVE &&
-	    ((rv = made_before(r, &done)) != CKR_OK || done))
+	    (rv = look_before(r, &before)) != CKR_OK)
 		return rv;
+	if (before.whole)
+		return give_again(r, &before);
 	if ((rv = serve_enter(r, mode)) != CKR_OK)
 		return rv;
+	undone = destroy_half(r, &before);
 	rv = call_invoke(r->call, r->w->fl, r->args);
 	if (rv == CKR_OK) {
 		if (mode == GATE_EXCLUSIVE)
 			lookup_changed(r->w); /* which then learns its identity */
 		note_made(r);
-		if (mode == GATE_EXCLUSIVE) {
+		if (mode == GATE_EXCLUSIVE)
 			note_name(r);
-			serve_changed(r);
-		}
 	}
+	if (undone || (rv == CKR_OK && mode == GATE_EXCLUSIVE))
+		serve_changed(r);
 	serve_leave(r);
 	return rv;
 }

@@ -171,6 +171,34 @@ test_pair(void **state)
 	assert_int_equal(g.reply.nrefs, 2);
 }
 
+/* Half of it went with the worker: what is left of it makes place for a new one. */
+static void
+test_half_a_pair(void **state)
+{
+	CK_MECHANISM ec = {CKM_EC_KEY_PAIR_GEN, NULL, 0};
+	CK_BYTE p256[] = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
+	CK_ATTRIBUTE public[] = {{CKA_TOKEN, &no, 1}, {CKA_EC_PARAMS, p256, sizeof(p256)}},
+	    private[] = {{CKA_TOKEN, &yes, 1}, {CKA_LABEL, (void *)(uintptr_t)"half", 4}};
+	CK_OBJECT_HANDLE pair[2];
+	CK_ULONG objects = count(), size;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		const struct arg args[ARGS_MAX] = {N(g.session), P(&ec), PL(public, 2),
+		    PL(private, 2), P(&pair[0]), P(&pair[1])};
+
+		assert_int_equal(named(i == 0 ? FRAME_ONCE : FRAME_REPEATED,
+		    "half of a pair ", CALL_C_GenerateKeyPair, args), CKR_OK);
+		assert_int_equal(count(), objects + 2);
+		for (int k = 0; k < 2; k++)
+			assert_int_equal(CALLX(&g, C_GetObjectSize, N(g.session), N(pair[k]),
+			    P(&size)), CKR_OK);
+		(void)end(NULL);
+		(void)begin(NULL);
+		assert_int_equal(count(), objects + 1);
+	}
+}
+
 /* Two that are alike in all that an identity says. */
 static void
 test_ambiguous(void **state)
@@ -272,6 +300,7 @@ main(void)
 	    T(test_again_is_the_same),
 	    T(test_unknown_is_made),
 	    T(test_pair),
+	    T(test_half_a_pair),
 	    T(test_ambiguous),
 	    T(test_session_object),
 	    T(test_what_fails_is_not_named),
