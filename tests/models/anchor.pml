@@ -34,6 +34,8 @@
  *	NUMBER_ONLY      the index holds the sequence without a digest
  *	RETRY            after a failed write of the index the record is cut off, and the next
  *	                 gets its sequence; without it the store starts anew
+ *	SERVE_ON         ... it is told to have failed, and the next commit begins a new log
+ *	LATE             ... the store starts anew, and it is done after that has read the index
  *	COUNT_ON_DISK    the count of accepted rollbacks comes from the disk that is accepted;
  *	                 without it, from the TPM
  *	ACCEPT_BARE      a rollback is accepted by writing the old record's digest
@@ -47,6 +49,8 @@
  *	                 what the index names
  *	CUT_FIRST        a start cuts and removes before it replaces the head
  *	NO_DIR_SYNC      a start does not sync the directory after the head
+ *	TOGETHER         a compaction writes the index with the commit that it was made for, and
+ *	                 removes the old log after it
  *	START_ANCHORS    a start writes the index before anything is served
  *	START_COMMITS    a start commits a record without operations before anything is served
  */
@@ -219,6 +223,13 @@ inline cut()
 	fi
 }
 
+#ifdef LATE
+byte late; /* a command that is done after its process has ended */
+#define LATE_IS(r_) late = r_
+#else
+#define LATE_IS(r_) skip
+#endif
+
 /* NV_Write.  When it fails nobody knows whether it was done. */
 inline write_nv(r_)
 {
@@ -227,7 +238,7 @@ inline write_nv(r_)
 	:: FAILS_HERE;
 		if
 		:: nv = r_
-		:: skip
+		:: LATE_IS(r_)
 		fi;
 		goto down
 	fi
@@ -318,6 +329,12 @@ boot:
 		nv = at; /* is the same number */
 #endif
 
+#ifdef LATE
+		if
+		:: late != NONE -> nv = late; late = NONE
+		:: else
+		fi;
+#endif
 #ifdef ROLL_FORWARD
 		at = log[rec[at].gen].is;
 #endif
@@ -354,7 +371,11 @@ ready:
 	atomic {
 		if
 		:: begun < OPS -> gather(); goto commit
+#ifdef TOGETHER
+		:: !broken && rec[at].gen < GENS && begun < OPS -> gather(); goto compact
+#else
 		:: !broken && rec[at].gen < GENS -> goto compact
+#endif
 		:: crashes < CRASHES -> crashes++; goto down
 		:: else -> goto over
 		fi;
@@ -394,7 +415,7 @@ append: /* journal_append() */
 		acked = acked | batch;
 		CRASH;
 #endif
-#ifdef RETRY
+#if defined(RETRY) || defined(SERVE_ON)
 		if
 		:: nv = r
 		:: FAILS_HERE;
@@ -402,10 +423,14 @@ append: /* journal_append() */
 			:: nv = r
 			:: skip
 			fi;
+#ifdef SERVE_ON
+			broken = true;
+#else
 			put(head, at);
 			put(log[rec[at].gen], at);
 			CRASH;
 			sync_log(rec[at].gen);
+#endif
 			goto failed
 		fi;
 #elif !defined(NV_BEFORE_SYNC)
@@ -418,6 +443,10 @@ append: /* journal_append() */
 		at = r;
 		r = NONE;
 		batch = 0;
+#ifdef TOGETHER
+		sync_dir();
+		remove_others();
+#endif
 		if
 		:: serving -> goto ready
 		:: else -> goto serve
@@ -450,6 +479,7 @@ compact: /* compact(); its content is that of the record it follows */
 		remove_log(rec[at].gen);
 		CRASH;
 #endif
+#ifndef TOGETHER
 		write_nv(z);
 		CRASH;
 #ifndef OLD_LOG_FIRST
@@ -460,6 +490,7 @@ compact: /* compact(); its content is that of the record it follows */
 #endif
 		stands(rec[z].seq, rec[z].ops, rec[z].marks);
 		HOLDS(twice);
+#endif
 		at = z;
 		z = NONE;
 		broken = false;

@@ -27,6 +27,8 @@ done
 table='
 anchor	-				full	-
 anchor	STRICT				full	-
+anchor	TOGETHER			logs	-
+anchor	TOGETHER+STRICT			logs	-
 anchor	START_COMMITS			small	-
 anchor	CUT_FIRST			small	-
 anchor	NO_DIR_SYNC			small	-
@@ -38,6 +40,9 @@ anchor	STRICT+CUT_FIRST		small	brick
 anchor	STRICT+NO_DIR_SYNC		small	brick
 anchor	NUMBER_ONLY			small	lost twice zombie
 anchor	RETRY				small	brick
+anchor	SERVE_ON			small	zombie
+anchor	SERVE_ON+TOGETHER+STRICT	logs	zombie
+anchor	LATE				small	brick
 anchor	ROLL_FORWARD			small	lost twice zombie
 anchor	ROLL_FORWARD+START_ANCHORS	small	zombie
 anchor	ROLL_FORWARD+START_COMMITS	small	zombie
@@ -62,6 +67,7 @@ bounds() { # MODEL BOUNDS: operations, crashes, failed writes, rollbacks accepte
 	anchor-full) echo OPS=3 CRASHES=2 FAILS=1 ACCEPTS=0 GENS=2 RECORDS=7 ;;
 	anchor-full-long) echo OPS=3 CRASHES=3 FAILS=1 ACCEPTS=0 GENS=2 RECORDS=7 ;;
 	anchor-small*) echo OPS=2 CRASHES=2 FAILS=1 ACCEPTS=0 GENS=2 RECORDS=6 ;;
+	anchor-logs*) echo OPS=2 CRASHES=2 FAILS=1 ACCEPTS=0 GENS=3 RECORDS=7 ;;
 	anchor-sturdy) echo OPS=2 CRASHES=2 FAILS=0 ACCEPTS=0 GENS=2 RECORDS=6 ;;
 	anchor-sturdy-long) echo OPS=3 CRASHES=3 FAILS=0 ACCEPTS=0 GENS=2 RECORDS=8 ;;
 	anchor-accept) echo OPS=2 CRASHES=2 FAILS=1 ACCEPTS=1 GENS=2 RECORDS=6 ;;
