@@ -2,6 +2,7 @@
 #include "libcaas-p11/link.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -175,7 +176,8 @@ identify_call(struct link *l, struct waiter *w)
 	uint32_t berth = l->has_berths ? take_berth(l, w) : 0;
 
 	do
-		w->id = l->has_berths ? ++l->last_id << 6 | berth : ++l->last_id;
+		w->id = l->has_berths ? FRAME_ID(++l->last_id, sched_getcpu(), berth)
+				      : ++l->last_id;
 	while (w->id == 0 || *await_find(l, w->id) != NULL);
 }
 

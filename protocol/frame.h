@@ -19,10 +19,14 @@
 
 /*
  * In shared memory the low six bits of an id say in which berth (vchan-transport/berth.h)
- * the guest's thread waits for the reply; FRAME_NO_BERTH: in none.
+ * the guest's thread waits for the reply; FRAME_NO_BERTH: in none.  The eight above them are
+ * the number of the processor on which it runs, modulo 256.
  */
 #define FRAME_NO_BERTH 63u
 #define FRAME_BERTH(id) ((id) & 63u)
+#define FRAME_PROCESSOR(id) ((id) >> 6 & 255u)
+#define FRAME_ID(count, processor, berth)                                                \
+	((uint32_t)(count) << 14 | ((uint32_t)(processor) & 255u) << 6 | (berth))
 
 #define FRAME_MAX_DEFAULT (80u << 20) /* what we offer in the hello */
 #define FRAME_MAX_LEAST (1u << 20)    /* less is not a peer of ours */

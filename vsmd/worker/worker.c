@@ -10,6 +10,7 @@
 
 #include "common/log.h"
 #include "common/proctitle.h"
+#include "vchan-transport/berth.h"
 #include "vchan-transport/shm.h"
 #include "vsmd/confine/confine.h"
 #include "vsmd/worker/reply.h"
@@ -199,6 +200,7 @@ worker_main(const struct worker_config *config)
 	if (greet(w) != 0)
 		return 1;
 	inbox_init(&w->inbox, w->max_frame);
+	w->inbox.near = channel_berth(w->channel, 0) != NULL;
 	status = pool_run(w, config->nursery->threads);
 	if (reply_waits(w))
 		(void)reply_flush(w);
