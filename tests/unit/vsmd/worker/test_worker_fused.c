@@ -451,6 +451,73 @@ test_digest_and_verify(void **state)
 	assert_int_equal(guest_leave(&g), 0);
 }
 
+/* The next signature by a key that was learnt is not served here any more. */
+static void
+assert_again(struct guest *g, CK_OBJECT_HANDLE key)
+{
+	const struct arg begin[ARGS_MAX] = {N(g->session), P(&pkcs), N(key)};
+	const struct arg args[ARGS_MAX] = {N(g->session), PL("data", 4), PLP(out, &len)};
+	struct frame f;
+
+	len = sizeof(out);
+	send_fused(g, CALL_C_SignInit, begin, CALL_C_Sign, args);
+	assert_true(guest_receive(g, &f));
+	assert_int_equal(f.call, FRAME_AGAIN);
+	assert_int_equal(WEXITSTATUS(guest_wait_end(g)), 0);
+}
+
+static CK_OBJECT_HANDLE
+learn(struct guest *g)
+{
+	CK_OBJECT_HANDLE key = private_key(g, "ca");
+
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(sign_with(g, &pkcs, key), CKR_OK);
+	return key;
+}
+
+/* Another application changed the PIN: SoftHSM2 in this process would not notice, and so it is
+ * not the one that judges. */
+static void
+test_pin_changed_elsewhere(void **state)
+{
+	struct grant grant = rig_grant();
+	CK_OBJECT_HANDLE key;
+	struct guest a, b;
+
+	(void)state;
+	attach(&a, &grant);
+	key = learn(&a);
+	attach(&b, &grant);
+	assert_int_equal(CALLX(&b, C_SetPIN, N(b.session), PL(USER_PIN, strlen(USER_PIN)),
+			     PL(USER_PIN, strlen(USER_PIN))), CKR_OK);
+	assert_again(&a, key);
+	/* Who changed it goes on, as with SoftHSM2. */
+	(void)learn(&b);
+	assert_int_equal(guest_leave(&b), 0);
+}
+
+/* And the same when the token was made anew; the last of these tests, for there is nothing
+ * left. */
+static void
+test_token_made_anew_elsewhere(void **state)
+{
+	struct grant grant = rig_grant();
+	CK_OBJECT_HANDLE key, all[8];
+	struct guest a, b;
+
+	(void)state;
+	attach(&a, &grant);
+	key = learn(&a);
+	guest_attach(&b, &rig, &grant, 0);
+	assert_int_equal(CALLX(&b, C_InitToken, N(RIG_SLOT), PL(SO_PIN, strlen(SO_PIN)),
+			     P("anew                            ")), CKR_OK);
+	assert_again(&a, key);
+	guest_open(&b);
+	assert_int_equal(guest_find(&b, all, 8), 0);
+	assert_int_equal(guest_leave(&b), 0);
+}
+
 int
 main(void)
 {
@@ -465,6 +532,8 @@ main(void)
 	    cmocka_unit_test(test_breaches),
 	    cmocka_unit_test(test_flag_on_other_frames),
 	    cmocka_unit_test(test_digest_and_verify),
+	    cmocka_unit_test(test_pin_changed_elsewhere),
+	    cmocka_unit_test(test_token_made_anew_elsewhere),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
