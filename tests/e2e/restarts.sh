@@ -112,7 +112,11 @@ disturb() { # NAME
 		kill -HUP "$(cat "$WORK/ng/nginx.pid")"
 		vsmd_down && VSMD_BINARY=$WORK/vsmd-new vsmd_up && nginx_replace
 		;;
-	*) kill -9 $(vsmd_pids "$1") 2>/dev/null ;;
+	*)
+		kill -9 $(vsmd_pids "$1") 2>/dev/null
+		# When it gives up, the service manager starts it anew.
+		kill -0 "$VSMD" 2>/dev/null || vsmd_up
+		;;
 	esac
 }
 
