@@ -64,13 +64,17 @@ port=$(freeport)
 sed -e "s|@DIR@|$WORK/ng|g" -e "s|@PORT@|$port|g" "$ROOT/examples/nginx/nginx.conf.in" \
 	>"$WORK/ng/nginx.conf"
 nginx_up() {
-	OPENSSL_CONF=$WORK/openssl.cnf setsid nginx -p "$WORK/ng" -c "$WORK/ng/nginx.conf" \
-		-g 'daemon off;' >>"$WORK/ng/out" 2>&1 </dev/null &
-	NGINX=$!
-	disown "$NGINX"
-	waitport "$port"
+	# As a daemon, by its whole name: only such a one lets itself be replaced.
+	OPENSSL_CONF=$WORK/openssl.cnf "$(command -v nginx)" -p "$WORK/ng" -c "$WORK/ng/nginx.conf" \
+		>>"$WORK/ng/out" 2>&1 </dev/null && waitport "$port"
 }
-tidy '[ -z "${NGINX:-}" ] || kill -9 $(ps -o pid= -s "$NGINX") 2>/dev/null'
+nginx_kill() {
+	local m
+	for m in $(pgrep -f "^nginx: master process .*nginx -p $WORK/ng "); do
+		kill -9 $(pgrep -P "$m") "$m" 2>/dev/null
+	done
+}
+tidy nginx_kill
 if nginx_up; then ok nginx-up; else bad nginx-up "$(tail -n 3 "$WORK/ng/nginx.err")"; fi
 
 # The signers
@@ -95,13 +99,15 @@ speed() { # SECONDS
 }
 # The next master is there, and serves: the last one may go.
 nginx_replace() {
-	local old i
+	local old new i
 	old=$(cat "$WORK/ng/nginx.pid")
 	kill -USR2 "$old"
-	for i in $(seq 100); do
-		[ "$(cat "$WORK/ng/nginx.pid" 2>/dev/null)" = "$old" ] || break
+	for i in $(seq 200); do
+		new=$(cat "$WORK/ng/nginx.pid" 2>/dev/null)
+		[ -z "$new" ] || [ "$new" = "$old" ] || break
 		sleep 0.05
 	done
+	[ -n "$new" ] && [ "$new" != "$old" ] || return 1
 	sleep 0.3
 	kill -QUIT "$old"
 }
