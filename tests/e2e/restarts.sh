@@ -66,15 +66,11 @@ sed -e "s|@DIR@|$WORK/ng|g" -e "s|@PORT@|$port|g" "$ROOT/examples/nginx/nginx.co
 nginx_up() {
 	# As a daemon, by its whole name: only such a one lets itself be replaced.
 	OPENSSL_CONF=$WORK/openssl.cnf "$(command -v nginx)" -p "$WORK/ng" -c "$WORK/ng/nginx.conf" \
-		>>"$WORK/ng/out" 2>&1 </dev/null && waitport "$port"
+		>>"$WORK/ng/out" 2>&1 </dev/null && waitport "$port" &&
+		NGINX=$(ps -o sid= -p "$(cat "$WORK/ng/nginx.pid")" | tr -d ' ')
 }
-nginx_kill() {
-	local m
-	for m in $(pgrep -f "^nginx: master process .*nginx -p $WORK/ng "); do
-		kill -9 $(pgrep -P "$m") "$m" 2>/dev/null
-	done
-}
-tidy nginx_kill
+# All that it became is of one session.
+tidy '[ -z "${NGINX:-}" ] || kill -9 $(ps -o pid= -s "$NGINX") 2>/dev/null'
 if nginx_up; then ok nginx-up; else bad nginx-up "$(tail -n 3 "$WORK/ng/nginx.err")"; fi
 
 # The signers
