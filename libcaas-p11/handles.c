@@ -178,6 +178,45 @@ handles_add_objects(struct handles *h, struct slot *slot, uint64_t generation,
 }
 
 void
+handles_changed(struct handles *h, struct slot *slot, uint64_t generation,
+    CK_OBJECT_HANDLE object, const struct object_ref *ref)
+{
+	struct entry *e;
+
+	lock_take(&h->lock);
+	e = entry_find(h->table, object, KIND_OBJECT);
+	if (e == NULL || e->slot != slot) {
+		lock_give(&h->lock);
+		return;
+	}
+	/* On a channel that is no more, it was found by the old identity on this one. */
+	if (slot->generation != generation || ref->handle == CK_INVALID_HANDLE) {
+		entry_kill(h->table, e);
+	} else {
+		memcpy(e->id, ref->id, sizeof(e->id));
+		if (e->remote != ref->handle) {
+			e->remote = ref->handle;
+			if (!index_make(h, 0))
+				entry_kill(h->table, e);
+		}
+	}
+	lock_give(&h->lock);
+}
+
+bool
+handles_fleeting(struct handles *h, CK_OBJECT_HANDLE object)
+{
+	const struct entry *e;
+	bool is;
+
+	lock_take(&h->lock);
+	e = entry_find(h->table, object, KIND_OBJECT);
+	is = e != NULL && (e->id[MSG_ID_FLAGS] & MSG_ID_SESSION);
+	lock_give(&h->lock);
+	return is;
+}
+
+void
 handles_drop_object(struct handles *h, CK_OBJECT_HANDLE object)
 {
 	struct entry *e;

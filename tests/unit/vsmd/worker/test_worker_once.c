@@ -199,6 +199,76 @@ test_half_a_pair(void **state)
 	}
 }
 
+/* Of two that are alike one was destroyed, and the guest takes the other for it since. */
+static void
+test_destruction(void **state)
+{
+	CK_OBJECT_HANDLE twins[2];
+	CK_ULONG objects = count(), size;
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(make_aes(FRAME_ONCE, i == 0 ? "the first twin " : "the other twin ",
+		    "twin", &yes, &twins[i]), CKR_OK);
+	assert_int_equal(named(FRAME_ONCE, "end of a twin  ", CALL_C_DestroyObject,
+	    (const struct arg[ARGS_MAX]){N(g.session), N(twins[0])}), CKR_OK);
+	assert_int_equal(count(), objects + 1);
+	assert_int_equal(named(FRAME_REPEATED, "end of a twin  ", CALL_C_DestroyObject,
+	    (const struct arg[ARGS_MAX]){N(g.session), N(twins[1])}), CKR_OK);
+	assert_int_equal(count(), objects + 1);
+	assert_int_equal(
+	    CALLX(&g, C_GetObjectSize, N(g.session), N(twins[1]), P(&size)), CKR_OK);
+	assert_non_null(strstr(rig.store.events, "C_DestroyObject repeated=yes 0"));
+	/* What was not done yet is. */
+	assert_int_equal(named(FRAME_REPEATED, "end of another ", CALL_C_DestroyObject,
+	    (const struct arg[ARGS_MAX]){N(g.session), N(twins[1])}), CKR_OK);
+	assert_int_equal(count(), objects);
+	assert_int_equal(named(FRAME_REPEATED, "end of neither ", CALL_C_DestroyObject,
+	    (const struct arg[ARGS_MAX]){N(g.session), N(0)}), CKR_OBJECT_HANDLE_INVALID);
+}
+
+/* The reply says what the object is known by now, this time and again. */
+static void
+test_change(void **state)
+{
+	CK_OBJECT_CLASS data = CKO_DATA;
+	CK_ATTRIBUTE t[] = {{CKA_CLASS, &data, sizeof(data)}, {CKA_TOKEN, &yes, 1},
+	    {CKA_LABEL, (void *)(uintptr_t)"in-use", 6}};
+	CK_ATTRIBUTE label[] = {{CKA_LABEL, (void *)(uintptr_t)"retired", 7}};
+	CK_OBJECT_HANDLE key, next;
+	struct object_ref before, after;
+	CK_BYTE text[7];
+
+	(void)state;
+	assert_int_equal(named(FRAME_ONCE, "to be renamed  ", CALL_C_CreateObject,
+	    (const struct arg[ARGS_MAX]){N(g.session), PL(t, 3), P(&key)}), CKR_OK);
+	before = g.reply.refs[0];
+	assert_int_equal(named(FRAME_ONCE, "another label  ", CALL_C_SetAttributeValue,
+	    (const struct arg[ARGS_MAX]){N(g.session), N(key), PL(label, 1)}), CKR_OK);
+	assert_int_equal(g.reply.nrefs, 1);
+	after = g.reply.refs[0];
+	assert_int_equal(after.handle, key);
+	assert_memory_not_equal(after.id, before.id, MSG_ID_LEN);
+	assert_int_equal(named(FRAME_ONCE, "its successor  ", CALL_C_CreateObject,
+	    (const struct arg[ARGS_MAX]){N(g.session), PL(t, 3), P(&next)}), CKR_OK);
+	assert_memory_equal(g.reply.refs[0].id, before.id, MSG_ID_LEN);
+	assert_int_equal(named(FRAME_REPEATED, "another label  ", CALL_C_SetAttributeValue,
+	    (const struct arg[ARGS_MAX]){N(g.session), N(next), PL(label, 1)}), CKR_OK);
+	assert_int_equal(g.reply.nrefs, 1);
+	assert_int_equal(g.reply.refs[0].handle, key);
+	assert_memory_equal(g.reply.refs[0].id, after.id, MSG_ID_LEN);
+	/* The successor kept its label. */
+	label[0].pValue = text;
+	assert_int_equal(
+	    CALLX(&g, C_GetAttributeValue, N(g.session), N(next), PL(label, 1)), CKR_OK);
+	assert_int_equal(label[0].ulValueLen, 6);
+	assert_memory_equal(text, "in-use", 6);
+	/* Who gives no name is told nothing of it. */
+	assert_int_equal(
+	    CALLX(&g, C_SetAttributeValue, N(g.session), N(next), PL(label, 1)), CKR_OK);
+	assert_int_equal(g.reply.nrefs, 0);
+}
+
 /* Two that are alike in all that an identity says. */
 static void
 test_ambiguous(void **state)
@@ -301,6 +371,8 @@ main(void)
 	    T(test_unknown_is_made),
 	    T(test_pair),
 	    T(test_half_a_pair),
+	    T(test_destruction),
+	    T(test_change),
 	    T(test_ambiguous),
 	    T(test_session_object),
 	    T(test_what_fails_is_not_named),
