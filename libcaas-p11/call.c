@@ -330,6 +330,7 @@ deliver(struct module *m, struct errand *e)
 	}
 	if (outcome == NO_CHANNEL || outcome == UNSENT || outcome == LOST) {
 		effect_lost(e);
+		begun_lost(m, e);
 		hold_lost(e);
 	} else if (outcome == REFUSED && e->begin != NULL) {
 		hold_again(m, e);

@@ -171,6 +171,29 @@ test_several_parts(void **state)
 	assert_int_equal(p11->C_Digest(s, data, 4, out, &len), CKR_OK);
 }
 
+/* A call that failed ends its operation: what comes later is not taken for all of it. */
+static void
+test_failed_for_good(void **state)
+{
+	CK_BYTE out[256];
+	CK_ULONG len = sizeof(out);
+
+	(void)state;
+	assert_int_equal(p11->C_SignInit(s, &sha_rsa, private), CKR_OK);
+	let_die(10);
+	assert_int_equal(p11->C_SignUpdate(s, data, 4), CKR_DEVICE_REMOVED);
+	fake->mode = FAKE_HONEST;
+	assert_int_equal(
+	    p11->C_Sign(s, data, 4, out, &len), CKR_OPERATION_NOT_INITIALIZED);
+	assert_int_equal(p11->C_SignInit(s, &pkcs, private), CKR_OK);
+	let_die(10);
+	assert_int_equal(p11->C_Sign(s, data, 4, out, &len), CKR_DEVICE_REMOVED);
+	fake->mode = FAKE_HONEST;
+	assert_int_equal(
+	    p11->C_Sign(s, data, 4, out, &len), CKR_OPERATION_NOT_INITIALIZED);
+	assert_int_equal(client_sign(s, private), CKR_OK);
+}
+
 static void
 test_other_calls(void **state)
 {
@@ -424,6 +447,7 @@ main(void)
 	    BOTH(test_between_beginning_and_signature),
 	    BOTH(test_the_beginning_itself),
 	    BOTH(test_several_parts),
+	    BOTH(test_failed_for_good),
 	    BOTH(test_other_calls),
 	    BOTH(test_destruction),
 	    BOTH(test_creation),
