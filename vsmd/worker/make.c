@@ -238,7 +238,8 @@ step_make(struct request *r)
 		return give_again(r, &before);
 	if ((rv = serve_enter(r, mode)) != CKR_OK)
 		return rv;
-	undone = destroy_half(r, &before);
+	if ((undone = destroy_half(r, &before)))
+		event_word(&r->event, "half", "destroyed");
 	rv = call_invoke(r->call, r->w->fl, r->args);
 	if (rv == CKR_OK) {
 		if (mode == GATE_EXCLUSIVE)
@@ -246,6 +247,10 @@ step_make(struct request *r)
 		note_made(r);
 		if (mode == GATE_EXCLUSIVE)
 			note_name(r, r->reply.nrefs);
+	}
+	if (undone) {
+		r->event.name = r->call->name;
+		r->event.rv = rv;
 	}
 	if (undone || (rv == CKR_OK && mode == GATE_EXCLUSIVE))
 		serve_changed(r);

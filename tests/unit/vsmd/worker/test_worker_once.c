@@ -122,6 +122,8 @@ test_again_is_the_same(void **state)
 	assert_int_equal(again, key);
 	assert_int_equal(count(), objects);
 	assert_int_equal(rig.store.onces, 1);
+	/* The first record may have been lost with its worker. */
+	assert_non_null(strstr(rig.store.events, "label=\"one\" mechanism=CKM_AES_KEY_GEN repeated=yes"));
 	/* Also in the next worker. */
 	(void)end(NULL);
 	(void)begin(NULL);
@@ -190,6 +192,8 @@ test_half_a_pair(void **state)
 		assert_int_equal(named(i == 0 ? FRAME_ONCE : FRAME_REPEATED,
 		    "half of a pair ", CALL_C_GenerateKeyPair, args), CKR_OK);
 		assert_int_equal(count(), objects + 2);
+		assert_int_equal(strstr(rig.store.events,
+		    "C_GenerateKeyPair half=destroyed class=CKO_PRIVATE_KEY") != NULL, i);
 		for (int k = 0; k < 2; k++)
 			assert_int_equal(CALLX(&g, C_GetObjectSize, N(g.session), N(pair[k]),
 			    P(&size)), CKR_OK);
