@@ -102,8 +102,8 @@ effect_apply(struct errand *e, const struct reply *reply)
 		break;
 	case CALL_C_SetAttributeValue:
 		if (reply->nrefs == 1)
-			handles_changed(
-			    h, e->slot, e->generation, e->args[1].len, reply->refs);
+			handles_changed(h, e->slot, e->generation, e->args[1].len,
+			    reply->refs, e->repeated);
 		break;
 	case CALL_C_DestroyObject:
 		handles_drop_object(h, e->args[1].len);

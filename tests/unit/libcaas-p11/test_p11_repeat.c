@@ -283,10 +283,27 @@ test_change_of_one(void **state)
 	assert_int_equal(p11->C_SetAttributeValue(s, o, &old, 1), CKR_OK);
 	assert_all_died();
 	assert_int_equal(client_find(s, "current", found, 3), 1);
+	assert_int_equal(p11->C_GetAttributeValue(s, o, &a, 1), CKR_OK);
+	assert_int_equal(a.ulValueLen, 3);
+	a.ulValueLen = sizeof(label);
+	assert_int_equal(p11->C_GetAttributeValue(s, next, &a, 1), CKR_OK);
+	assert_int_equal(a.ulValueLen, 7);
+	a.ulValueLen = sizeof(label);
 	assert_int_equal(p11->C_DestroyObject(s, found[0]), CKR_OK);
 	assert_int_equal(client_find(s, "old", found, 3), 1);
+	/* The same of one that nothing is like. */
+	old.pValue = (void *)(uintptr_t)"quite-old";
+	old.ulValueLen = 9;
+	let_die(2);
+	assert_int_equal(p11->C_SetAttributeValue(s, o, &old, 1), CKR_OK);
+	assert_all_died();
+	assert_int_equal(p11->C_GetAttributeValue(s, o, &a, 1), CKR_OK);
+	assert_int_equal(a.ulValueLen, 9);
+	a.ulValueLen = sizeof(label);
+	old.pValue = (void *)(uintptr_t)"old";
+	old.ulValueLen = 3;
+	assert_int_equal(p11->C_SetAttributeValue(s, o, &old, 1), CKR_OK);
 	/* Also later, when what it was called before is somebody else's name. */
-	o = found[0];
 	old.pValue = (void *)(uintptr_t)"older";
 	old.ulValueLen = 5;
 	assert_int_equal(p11->C_SetAttributeValue(s, o, &old, 1), CKR_OK);
