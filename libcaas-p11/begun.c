@@ -112,13 +112,27 @@ begun_after(const struct errand *e, CK_RV began, CK_RV rv)
 	} else if (one_part != NULL && goes_on(e, rv)) {
 		return;
 	}
+	/* Also when that channel is no more: then it is begun again in the next worker, or over. */
 	lock_take(&h->lock);
 	session = entry_find(h->table, e->args[0].len, KIND_SESSION);
-	if (session != NULL && session->slot == e->slot &&
-	    e->generation == e->slot->generation) {
+	if (session != NULL) {
 		keep(session, b);
 		b = NULL;
 	}
 	lock_give(&h->lock);
 	begun_free(b);
+}
+
+void
+begun_lost(struct module *m, const struct errand *e)
+{
+	struct entry *session;
+
+	if (e->call->class != CLASS_USE || call_of_beginning(e->call) != NULL)
+		return;
+	lock_take(&m->handles.lock);
+	session = entry_find(m->handles.table, e->args[0].len, KIND_SESSION);
+	if (session != NULL)
+		keep(session, NULL);
+	lock_give(&m->handles.lock);
 }

@@ -23,6 +23,8 @@ struct begun; /* in a session's entry */
 void begun_again(struct module *m, struct errand *e);
 /* The call was answered, its beginning with `began`. */
 void begun_after(const struct errand *e, CK_RV began, CK_RV rv);
+/* It was not, for the channel's sake, and fails: the operation is over. */
+void begun_lost(struct module *m, const struct errand *e);
 
 /* For table.c and handles.c. */
 void begun_free(struct begun *b);

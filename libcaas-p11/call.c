@@ -56,12 +56,22 @@ makes_session_object(const struct errand *e)
 	return !token && (said || !copy);
 }
 
-/* It may leave objects on the token, and the worker knows requests by their names. */
+static bool
+is_fleeting(const struct errand *e)
+{
+	return call_makes(e->call) ? makes_session_object(e)
+	                           : handles_fleeting(&e->slot->module->handles, e->args[1].len);
+}
+
+/* It may make, change or destroy objects of the token, and the worker knows requests by their
+ * names. */
 static void
 name_request(struct errand *e, const struct link *link)
 {
-	if (e->named || e->repeated || !call_makes(e->call) || makes_session_object(e) ||
-	    (link_flags(link) & HELLO_ONCE) == 0)
+	if (e->named || e->repeated || !call_named(e->call))
+		return;
+	e->fleeting = is_fleeting(e);
+	if (e->fleeting || (link_flags(link) & HELLO_ONCE) == 0)
 		return;
 	e->named = getrandom(e->once, sizeof(e->once), 0) == sizeof(e->once);
 }
@@ -275,11 +285,12 @@ attempt(struct module *m, struct errand *e, CK_RV *ret)
 	return outcome;
 }
 
-/* The worker that ended may have destroyed it. */
+/* It ended with its worker, if it was not destroyed by it.  Of an object of the token the
+ * next worker knows by the request's name whether it was. */
 static CK_RV
 destroyed(struct module *m, const struct errand *e, CK_RV rv)
 {
-	if (!e->repeated || e->call->number != CALL_C_DestroyObject ||
+	if (!e->repeated || !e->fleeting || e->call->number != CALL_C_DestroyObject ||
 	    rv != CKR_OBJECT_HANDLE_INVALID)
 		return rv;
 	handles_drop_object(&m->handles, e->args[1].len);
@@ -294,8 +305,7 @@ destroyed(struct module *m, const struct errand *e, CK_RV rv)
 static bool
 may_repeat(struct errand *e)
 {
-	if ((e->call->flags & CALL_ONCE) && !e->named &&
-	    (!call_makes(e->call) || !makes_session_object(e)))
+	if ((e->call->flags & CALL_ONCE) && !e->named && !e->fleeting)
 		return false;
 	e->repeated = true;
 	return true;
@@ -320,6 +330,7 @@ deliver(struct module *m, struct errand *e)
 	}
 	if (outcome == NO_CHANNEL || outcome == UNSENT || outcome == LOST) {
 		effect_lost(e);
+		begun_lost(m, e);
 		hold_lost(e);
 	} else if (outcome == REFUSED && e->begin != NULL) {
 		hold_again(m, e);

@@ -103,6 +103,13 @@ call_makes(const struct call *call)
 	return false;
 }
 
+bool
+call_named(const struct call *call)
+{
+	return call_makes(call) || call->number == CALL_C_SetAttributeValue ||
+	    call->number == CALL_C_DestroyObject;
+}
+
 size_t
 call_nargs(const struct call *call)
 {

@@ -72,6 +72,8 @@ bool call_begins(const struct call *call);
 bool call_ends(const struct call *call, const struct arg *args);
 /* Does the call make objects, of the token perhaps? */
 bool call_makes(const struct call *call);
+/* Does it make, change or destroy objects: may the request have a name (frame.h)? */
+bool call_named(const struct call *call);
 /* How many arguments the row has. */
 size_t call_nargs(const struct call *call);
 /* "SESSION", "USE", "EXCLUSIVE", "OUT_BYTES": for documents and logs. */

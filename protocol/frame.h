@@ -52,10 +52,11 @@
 #define FRAME_FUSED 0x1u
 
 /*
- * Flags of a request that makes objects (ONCE in calls.def, with an OUT_OBJECT), for a
- * worker that said HELLO_ONCE: the body begins with FRAME_ONCE_LEN random bytes, which name
- * the request.  With FRAME_REPEATED it was sent before, to a worker that ended: if it was
- * carried out there, and made objects of the token, the reply says again what it made.
+ * Flags of a request that makes, changes or destroys objects (call_named()), for a worker
+ * that said HELLO_ONCE: the body begins with FRAME_ONCE_LEN random bytes, which name the
+ * request.  With FRAME_REPEATED it was sent before, to a worker that ended: if it was
+ * carried out there, on objects of the token, the reply says again what it said then, and
+ * nothing is done.
  */
 #define FRAME_ONCE 0x2u
 #define FRAME_REPEATED 0x4u

@@ -47,7 +47,8 @@ struct object_ref {
 struct reply {
 	CK_RV rv;
 	uint64_t epoch;          /* of the token's store, when the call was served */
-	struct object_ref *refs; /* one for each handle that the reply carries, in order */
+	struct object_ref *refs; /* one for each handle that the reply carries, in order;
+				  * of C_SetAttributeValue with a name: the object as it is now */
 	size_t nrefs;
 	const uint8_t *ticket;   /* after C_Login: opaque resumption ticket, or NULL */
 	size_t ticket_len;

@@ -32,6 +32,8 @@ const int confine_base[] = {
 	SCMP_SYS(getegid), SCMP_SYS(getppid),
 	/* malloc(3) asks for the number of processors, qsort(3) for the memory */
 	SCMP_SYS(sched_getaffinity), SCMP_SYS(sysinfo),
+	/* sched_getcpu(3), where neither rseq(2) nor the vdso tells it (inbox.c) */
+	SCMP_SYS(getcpu),
 	/* further confinement */
 	SCMP_SYS(seccomp), SCMP_SYS(landlock_create_ruleset),
 	SCMP_SYS(landlock_add_rule), SCMP_SYS(landlock_restrict_self),

@@ -150,13 +150,17 @@ once_take(struct slot *slot, struct txn *t)
 void
 once_tell(const struct slot *slot, const uint8_t name[ONCE_LEN], struct buf *out)
 {
-	const struct once_entry *e = slot->once.entries;
+	const struct once *o = &slot->once;
 
-	for (size_t i = 0; e != NULL && i < ONCE_MAX; i++)
-		if (e[i].n > 0 && memcmp(e[i].name, name, ONCE_LEN) == 0) {
-			buf_put_u8(out, e[i].n);
-			buf_put_raw(out, e[i].id, (size_t)e[i].n * 16);
+	/* The last one of that name: half of a pair was made anew (make.c). */
+	for (uint64_t k = 1; o->entries != NULL && k <= ONCE_MAX; k++) {
+		const struct once_entry *e = &o->entries[(o->next - k) % ONCE_MAX];
+
+		if (e->n > 0 && memcmp(e->name, name, ONCE_LEN) == 0) {
+			buf_put_u8(out, e->n);
+			buf_put_raw(out, e->id, (size_t)e->n * 16);
 			return;
 		}
+	}
 	buf_put_u8(out, 0);
 }

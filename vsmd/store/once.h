@@ -1,7 +1,8 @@
 /*
- * once.h - which requests have made what, so that a repeated one makes nothing again.
+ * once.h - which requests have made, changed or destroyed what, so that a repeated one does
+ * nothing again.
  *
- * A worker that made objects for a request with a name (FRAME_ONCE in protocol/frame.h)
+ * A worker that served a request with a name (FRAME_ONCE in protocol/frame.h)
  * leaves the name and the objects' identities in the gate file (vsmd/worker/gate.h), while
  * it holds the gate.  They are taken with the objects' files, by the same commit: an object
  * without its name is never durable, nor the other way round.  The last ONCE_MAX of a slot

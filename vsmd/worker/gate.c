@@ -176,10 +176,16 @@ begin_write(struct gate_file *f)
 		poll(NULL, 0, -1);
 }
 
+void
+gate_shut(struct gate_file *f)
+{
+	atomic_store(&f->closing, true);
+}
+
 bool
 gate_drain(struct gate_file *f, int ms)
 {
-	atomic_store(&f->closing, true);
+	gate_shut(f);
 	for (; atomic_load(&f->writers) > 0 && ms > 0; ms--)
 		poll(NULL, 0, 1);
 	return atomic_load(&f->writers) == 0;

@@ -102,7 +102,8 @@ void gate_index_lock(struct gate *g);
 void gate_index_unlock(struct gate *g);
 
 /* Before the process ends: no thread of it starts to write any more (one that tries never
- * returns); wait up to `ms` for those that do.  False when one still does. */
+ * returns); and: wait up to `ms` for those that do.  False when one still does. */
+void gate_shut(struct gate_file *f);
 bool gate_drain(struct gate_file *f, int ms);
 
 /* For the long computation inside a call that holds the gate (interpose.c): give back

@@ -190,7 +190,7 @@ resume(struct request *r, struct seat *seat, bool first)
 	return finish(r, seat);
 }
 
-/* The name of a request that makes objects. */
+/* The name of a request that makes, changes or destroys objects. */
 static bool
 decode_once(struct request *r)
 {
@@ -200,7 +200,7 @@ decode_once(struct request *r)
 	r->repeated = r->frame.flags == FRAME_REPEATED;
 	if (!r->named)
 		return true;
-	if (!call_makes(r->call) || (once = buf_get_raw(&r->in, FRAME_ONCE_LEN)) == NULL)
+	if (!call_named(r->call) || (once = buf_get_raw(&r->in, FRAME_ONCE_LEN)) == NULL)
 		return false;
 	memcpy(r->once, once, FRAME_ONCE_LEN);
 	return true;

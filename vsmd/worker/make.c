@@ -124,16 +124,16 @@ note_made(struct request *r)
 		event_mech(&r->event, r->args[serve_arg(r, ARG_MECH, 0)].ptr);
 }
 
-/* The store takes this together with the objects' files. */
+/* The store takes this together with the objects' files; n refs say which they are. */
 static void
-note_name(struct request *r)
+note_name(struct request *r, size_t n)
 {
-	struct gate_made made = {.n = (uint32_t)r->reply.nrefs};
+	struct gate_made made = {.n = (uint32_t)n};
 
 	if (!r->named)
 		return;
 	memcpy(made.once, r->once, sizeof(made.once));
-	for (size_t i = 0; i < r->reply.nrefs; i++)
+	for (size_t i = 0; i < n; i++)
 		memcpy(made.id[i], r->refs[i].id, MSG_ID_LEN);
 	gate_made(&r->gate, &made);
 }
@@ -147,15 +147,22 @@ struct before {
 
 /* What was done is committed with this, if it was not yet; then the store knows. */
 static CK_RV
+ask_before(struct request *r, struct gate_made *ret)
+{
+	uint64_t epoch;
+	CK_RV rv = store_commit(r->w, NULL, NULL, &epoch);
+
+	return rv == CKR_OK ? store_once(r->w, r->once, ret) : rv;
+}
+
+static CK_RV
 look_before(struct request *r, struct before *b)
 {
 	struct gate_made made;
-	uint64_t epoch;
 	CK_RV rv;
 
 	memset(b, 0, sizeof(*b));
-	if ((rv = store_commit(r->w, NULL, NULL, &epoch)) != CKR_OK ||
-	    (rv = store_once(r->w, r->once, &made)) != CKR_OK || made.n == 0)
+	if ((rv = ask_before(r, &made)) != CKR_OK || made.n == 0)
 		return rv;
 	serve_identities(r, r->args[0].len, made.id, made.n, b->handles);
 	b->n = made.n;
@@ -167,6 +174,16 @@ look_before(struct request *r, struct before *b)
 			return CKR_DEVICE_REMOVED; /* which one it is cannot be told */
 	}
 	return CKR_OK;
+}
+
+/* The worker may have ended before its record was written, so there is one of this too. */
+static void
+record_again(struct request *r)
+{
+	r->event.name = r->call->name;
+	r->event.rv = CKR_OK;
+	event_word(&r->event, "repeated", "yes");
+	serve_changed(r);
 }
 
 /* The handles, in the reply. */
@@ -183,7 +200,7 @@ give_again(struct request *r, const struct before *b)
 	if ((rv = serve_enter(r, GATE_SHARED)) != CKR_OK)
 		return rv;
 	note_made(r);
-	r->event.name = NULL; /* it was recorded then */
+	record_again(r);
 	serve_leave(r);
 	return CKR_OK;
 }
@@ -221,14 +238,19 @@ step_make(struct request *r)
 		return give_again(r, &before);
 	if ((rv = serve_enter(r, mode)) != CKR_OK)
 		return rv;
-	undone = destroy_half(r, &before);
+	if ((undone = destroy_half(r, &before)))
+		event_word(&r->event, "half", "destroyed");
 	rv = call_invoke(r->call, r->w->fl, r->args);
 	if (rv == CKR_OK) {
 		if (mode == GATE_EXCLUSIVE)
 			lookup_changed(r->w); /* which then learns its identity */
 		note_made(r);
 		if (mode == GATE_EXCLUSIVE)
-			note_name(r);
+			note_name(r, r->reply.nrefs);
+	}
+	if (undone) {
+		r->event.name = r->call->name;
+		r->event.rv = rv;
 	}
 	if (undone || (rv == CKR_OK && mode == GATE_EXCLUSIVE))
 		serve_changed(r);
@@ -236,15 +258,54 @@ step_make(struct request *r)
 	return rv;
 }
 
+/* The object as it is now, for the name, and for the reply to a change: a guest that kept the
+ * old identity might take another object for this one later.  The gate is held EXCLUSIVE. */
+static void
+note_changed(struct request *r, const struct object *before)
+{
+	struct object now = *before;
+
+	if (r->call->number == CALL_C_SetAttributeValue) {
+		memset(&now, 0, sizeof(now));
+		lookup_changed(r->w);
+		(void)objects_get(r->w, r->args[0].len, r->args[1].len, &now);
+		r->reply.nrefs = r->named;
+	}
+	r->reply.refs = r->refs;
+	r->refs[0].handle = r->args[1].len;
+	memcpy(r->refs[0].id, now.identity, MSG_ID_LEN);
+	note_name(r, 1);
+}
+
+/* It was done by a worker that has ended.  The handle that the guest sends may be another
+ * object's: one that was like it, and is alone now. */
+static CK_RV
+changed_before(struct request *r, const struct gate_made *made)
+{
+	r->reply.refs = r->refs;
+	memcpy(r->refs[0].id, made->id[0], MSG_ID_LEN);
+	if (r->call->number == CALL_C_SetAttributeValue) {
+		serve_identities(r, r->args[0].len, made->id, 1, &r->refs[0].handle);
+		r->reply.nrefs = 1;
+	}
+	record_again(r);
+	return CKR_OK;
+}
+
 /* C_SetAttributeValue and C_DestroyObject: judge, then do behind the right gate. */
 static CK_RV
 change(struct request *r, CK_RV (*judge)(struct request *, const struct object *))
 {
 	struct worker *w = r->w;
-	struct object o;
+	struct object o = {0};
+	struct gate_made made;
 	bool known, token;
 	CK_RV rv;
 
+	if (r->repeated && (rv = ask_before(r, &made)) != CKR_OK)
+		return rv;
+	if (r->repeated && made.n > 0)
+		return changed_before(r, &made);
 	if ((rv = serve_enter(r, GATE_SHARED)) != CKR_OK)
 		return rv;
 	known = objects_get(w, r->args[0].len, r->args[1].len, &o);
@@ -258,8 +319,10 @@ change(struct request *r, CK_RV (*judge)(struct request *, const struct object *
 		return rv;
 	rv = call_invoke(r->call, w->fl, r->args);
 	objects_forget(&w->objects, r->args[1].len);
-	if (rv == CKR_OK && token)
+	if (rv == CKR_OK && token) {
+		note_changed(r, &o);
 		serve_changed(r);
+	}
 	serve_leave(r);
 	r->event.name = r->call->name;
 	r->event.rv = rv;

@@ -23,6 +23,9 @@
 void
 worker_end(struct worker *w, int status)
 {
+	/* Before the guest learns of it: what it asks of the next worker, no thread still begins
+	 * here. */
+	gate_shut(&w->gate);
 	pool_end(&w->pool, status);
 	channel_shutdown(w->channel);
 }

@@ -105,17 +105,20 @@ find_by_id(struct worker *w, CK_SESSION_HANDLE s, const uint8_t want[MSG_ID_LEN]
 {
 	CK_OBJECT_HANDLE found = 0, o;
 	uint8_t id[MSG_ID_LEN];
+	unsigned alike = 0;
 	CK_ULONG n;
 
 	if (w->hsm->C_FindObjectsInit(s, NULL, 0) != CKR_OK)
 		return 0;
 	while (w->hsm->C_FindObjects(s, &o, 1, &n) == CKR_OK && n == 1) {
 		identify(w, s, o, id);
-		if (memcmp(id, want, sizeof(id)) == 0)
+		if (memcmp(id, want, sizeof(id)) == 0) {
 			found = o;
+			alike++;
+		}
 	}
 	(void)w->hsm->C_FindObjectsFinal(s);
-	return found;
+	return alike == 1 ? found : 0;
 }
 
 static bool
@@ -239,9 +242,11 @@ info(struct worker *w, struct buf *in, struct buf *out)
 	return true;
 }
 
-/* What a request with that name made before, as handles where the reply has them. */
+/* What a request with that name made before, as handles where the reply has them; what it
+ * changed or destroyed, as *o. */
 static bool
-made_before(struct worker *w, const uint8_t *once, const struct call *call, struct arg *args)
+made_before(struct worker *w, const uint8_t *once, const struct call *call, struct arg *args,
+    CK_OBJECT_HANDLE *o)
 {
 	struct fake *f = w->fake;
 	unsigned used = 0;
@@ -253,6 +258,7 @@ made_before(struct worker *w, const uint8_t *once, const struct call *call, stru
 			if (call->args[k] == ARG_OUT_OBJECT)
 				*(CK_OBJECT_HANDLE *)args[k].ptr =
 				    find_by_id(w, args[0].len, f->made[i].id[used++]);
+		*o = find_by_id(w, args[0].len, f->made[i].id[0]);
 		f->repeated++;
 		return true;
 	}
@@ -282,6 +288,7 @@ serve_call(struct worker *w, const struct frame *f, struct buf *in, struct buf *
 	struct arg begin_args[ARGS_MAX];
 	struct object_ref refs[1024];
 	struct reply reply = {.epoch = (uint64_t)w->fake->epoch, .refs = refs};
+	CK_OBJECT_HANDLE changed;
 	struct arg args[ARGS_MAX];
 	struct arena arena;
 	uint8_t ticket[64] = "T";
@@ -310,10 +317,16 @@ serve_call(struct worker *w, const struct frame *f, struct buf *in, struct buf *
 		reply.rv = call_invoke(begin, w->hsm, begin_args);
 		buf_put_u64(out, reply.rv);
 	}
-	if (f->flags & FRAME_REPEATED && made_before(w, once, call, args))
+	changed = args[1].len;
+	if (f->flags & FRAME_REPEATED && made_before(w, once, call, args, &changed))
 		once = NULL;
 	else if (reply.rv == CKR_OK)
 		reply.rv = call_invoke(call, w->hsm, args);
+	if (f->flags & (FRAME_ONCE | FRAME_REPEATED) && !call_makes(call) &&
+	    reply.rv == CKR_OK) {
+		refs[reply.nrefs].handle = changed;
+		identify(w, args[0].len, changed, refs[reply.nrefs++].id);
+	}
 	for (size_t i = 0; reply.rv == CKR_OK && i < call_nargs(call); i++) {
 		CK_OBJECT_HANDLE *o = args[i].ptr;
 		CK_ULONG n = call->args[i] == ARG_OUT_OBJECT && o ? 1 :

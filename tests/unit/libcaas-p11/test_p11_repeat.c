@@ -171,6 +171,29 @@ test_several_parts(void **state)
 	assert_int_equal(p11->C_Digest(s, data, 4, out, &len), CKR_OK);
 }
 
+/* A call that failed ends its operation: what comes later is not taken for all of it. */
+static void
+test_failed_for_good(void **state)
+{
+	CK_BYTE out[256];
+	CK_ULONG len = sizeof(out);
+
+	(void)state;
+	assert_int_equal(p11->C_SignInit(s, &sha_rsa, private), CKR_OK);
+	let_die(10);
+	assert_int_equal(p11->C_SignUpdate(s, data, 4), CKR_DEVICE_REMOVED);
+	fake->mode = FAKE_HONEST;
+	assert_int_equal(
+	    p11->C_Sign(s, data, 4, out, &len), CKR_OPERATION_NOT_INITIALIZED);
+	assert_int_equal(p11->C_SignInit(s, &pkcs, private), CKR_OK);
+	let_die(10);
+	assert_int_equal(p11->C_Sign(s, data, 4, out, &len), CKR_DEVICE_REMOVED);
+	fake->mode = FAKE_HONEST;
+	assert_int_equal(
+	    p11->C_Sign(s, data, 4, out, &len), CKR_OPERATION_NOT_INITIALIZED);
+	assert_int_equal(client_sign(s, private), CKR_OK);
+}
+
 static void
 test_other_calls(void **state)
 {
@@ -192,7 +215,7 @@ test_other_calls(void **state)
 	assert_int_equal(p11->C_CloseSession(other), CKR_OK);
 	assert_int_equal(p11->C_GetSessionInfo(other, &info), CKR_SESSION_HANDLE_INVALID);
 	let_die(1);
-	assert_int_equal(p11->C_SetAttributeValue(s, public, &a, 0), CKR_OK);
+	assert_int_equal(p11->C_SetAttributeValue(s, public, &a, 0), CKR_DEVICE_REMOVED);
 	let_die(1);
 	assert_int_equal(p11->C_Logout(s), CKR_OK);
 	assert_int_equal(p11->C_GetSessionInfo(s, &info), CKR_OK);
@@ -204,11 +227,12 @@ test_other_calls(void **state)
 	assert_all_died();
 }
 
-/* It was destroyed by who could not say so. */
+/* It ended with its worker, or was destroyed by who could not say so: of what lasts nobody
+ * can tell without a name. */
 static void
 test_destruction(void **state)
 {
-	CK_OBJECT_HANDLE o = client_data(s, "destroyed", CK_TRUE), found[2];
+	CK_OBJECT_HANDLE o = client_data(s, "destroyed", CK_FALSE), found[2];
 	CK_ULONG size;
 
 	(void)state;
@@ -216,7 +240,80 @@ test_destruction(void **state)
 	assert_int_equal(p11->C_DestroyObject(s, o), CKR_OK);
 	assert_int_equal(p11->C_GetObjectSize(s, o, &size), CKR_OBJECT_HANDLE_INVALID);
 	assert_int_equal(p11->C_DestroyObject(s, o), CKR_OBJECT_HANDLE_INVALID);
+	o = client_data(s, "destroyed", CK_TRUE);
+	let_die(1);
+	assert_int_equal(p11->C_DestroyObject(s, o), CKR_DEVICE_REMOVED);
 	assert_int_equal(client_find(s, "destroyed", found, 2), 0);
+}
+
+/* Of two that are alike one was destroyed: the other is what its handle would name now. */
+static void
+test_destruction_of_one(void **state)
+{
+	CK_OBJECT_HANDLE o = client_data(s, "twin", CK_TRUE), found[3];
+	CK_ULONG size;
+
+	(void)state;
+	assert_int_not_equal(client_data(s, "twin", CK_TRUE), 0);
+	let_die(2);
+	assert_int_equal(p11->C_DestroyObject(s, o), CKR_OK);
+	assert_all_died();
+	assert_int_equal(fake->repeated, 2);
+	assert_int_equal(client_find(s, "twin", found, 3), 1);
+	assert_int_equal(p11->C_GetObjectSize(s, o, &size), CKR_OBJECT_HANDLE_INVALID);
+	assert_int_equal(p11->C_DestroyObject(s, found[0]), CKR_OK);
+	/* One that never was is none that was destroyed. */
+	let_die(1);
+	assert_int_equal(p11->C_DestroyObject(s, o), CKR_OBJECT_HANDLE_INVALID);
+	fake->mode = FAKE_HONEST;
+}
+
+/* The same when one gets another label: it is no more what it was known by. */
+static void
+test_change_of_one(void **state)
+{
+	CK_OBJECT_HANDLE o = client_data(s, "current", CK_TRUE), found[3];
+	CK_ATTRIBUTE old = {CKA_LABEL, (void *)(uintptr_t)"old", 3};
+	CK_BYTE label[16];
+	CK_ATTRIBUTE a = {CKA_LABEL, label, sizeof(label)};
+	CK_OBJECT_HANDLE next = client_data(s, "current", CK_TRUE);
+
+	(void)state;
+	let_die(1);
+	assert_int_equal(p11->C_SetAttributeValue(s, o, &old, 1), CKR_OK);
+	assert_all_died();
+	assert_int_equal(client_find(s, "current", found, 3), 1);
+	assert_int_equal(p11->C_GetAttributeValue(s, o, &a, 1), CKR_OK);
+	assert_int_equal(a.ulValueLen, 3);
+	a.ulValueLen = sizeof(label);
+	assert_int_equal(p11->C_GetAttributeValue(s, next, &a, 1), CKR_OK);
+	assert_int_equal(a.ulValueLen, 7);
+	a.ulValueLen = sizeof(label);
+	assert_int_equal(p11->C_DestroyObject(s, found[0]), CKR_OK);
+	assert_int_equal(client_find(s, "old", found, 3), 1);
+	/* The same of one that nothing is like. */
+	old.pValue = (void *)(uintptr_t)"quite-old";
+	old.ulValueLen = 9;
+	let_die(2);
+	assert_int_equal(p11->C_SetAttributeValue(s, o, &old, 1), CKR_OK);
+	assert_all_died();
+	assert_int_equal(p11->C_GetAttributeValue(s, o, &a, 1), CKR_OK);
+	assert_int_equal(a.ulValueLen, 9);
+	a.ulValueLen = sizeof(label);
+	old.pValue = (void *)(uintptr_t)"old";
+	old.ulValueLen = 3;
+	assert_int_equal(p11->C_SetAttributeValue(s, o, &old, 1), CKR_OK);
+	/* Also later, when what it was called before is somebody else's name. */
+	old.pValue = (void *)(uintptr_t)"older";
+	old.ulValueLen = 5;
+	assert_int_equal(p11->C_SetAttributeValue(s, o, &old, 1), CKR_OK);
+	assert_int_not_equal(next = client_data(s, "old", CK_TRUE), 0);
+	fake_kill_workers(fake);
+	assert_int_equal(p11->C_GetAttributeValue(s, o, &a, 1), CKR_OK);
+	assert_int_equal(a.ulValueLen, 5);
+	assert_memory_equal(label, "older", 5);
+	assert_int_equal(p11->C_DestroyObject(s, o), CKR_OK);
+	assert_int_equal(p11->C_DestroyObject(s, next), CKR_OK);
 }
 
 /* What lasts is made once or not at all, what does not is made again. */
@@ -367,10 +464,14 @@ main(void)
 	    BOTH(test_between_beginning_and_signature),
 	    BOTH(test_the_beginning_itself),
 	    BOTH(test_several_parts),
+	    BOTH(test_failed_for_good),
 	    BOTH(test_other_calls),
 	    BOTH(test_destruction),
 	    BOTH(test_creation),
 	    cmocka_unit_test_setup_teardown(test_creation_by_name, begin_with_names, end),
+	    cmocka_unit_test_setup_teardown(
+		test_destruction_of_one, begin_with_names, end),
+	    cmocka_unit_test_setup_teardown(test_change_of_one, begin_with_names, end),
 	    cmocka_unit_test_setup_teardown(
 		test_creation_by_name_forgotten, begin_with_names, end),
 	    BOTH(test_end_of_a_hello),

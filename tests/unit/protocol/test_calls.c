@@ -58,7 +58,8 @@ a_pin_is_secret(void **state)
 				assert_true(calls[i].flags & CALL_SECRET);
 }
 
-/* What makes an object of the token, or changes who may log in, is not done twice. */
+/* What makes, changes or destroys an object of the token, or changes who may log in, is not
+ * done twice. */
 static void
 what_lasts_is_asked_once(void **state)
 {
@@ -73,6 +74,10 @@ what_lasts_is_asked_once(void **state)
 			continue;
 		for (size_t k = 0; k < call_nargs(&calls[i]); k++)
 			lasts |= calls[i].args[k] == ARG_OUT_OBJECT;
+		lasts |= calls[i].number == CALL_C_DestroyObject ||
+		    calls[i].number == CALL_C_SetAttributeValue;
+		if (call_named(&calls[i]))
+			assert_true(lasts);
 		assert_int_equal((calls[i].flags & CALL_ONCE) != 0, lasts);
 	}
 }

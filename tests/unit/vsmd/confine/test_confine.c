@@ -18,6 +18,7 @@
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -65,6 +66,15 @@ static int
 do_nothing(void)
 {
 	return 0;
+}
+
+/* As sched_getcpu(3) does on a kernel without rseq(2). */
+static int
+do_ask_processor(void)
+{
+	unsigned cpu;
+
+	return syscall(SYS_getcpu, &cpu, NULL, NULL) != 0;
 }
 
 static int
@@ -203,6 +213,7 @@ test_allowed(void **state)
 {
 	(void)state;
 	assert_int_equal(attempt(0, do_nothing), 0);
+	assert_int_equal(attempt(0, do_ask_processor), 0);
 	assert_int_equal(attempt(0, do_write_inside), 0);
 	assert_int_equal(attempt(0, do_name), 0);
 	assert_int_equal(attempt(CONFINE_THREADS, do_thread), 5);

@@ -124,6 +124,31 @@ known_once_committed(void **state)
 	close(fd);
 }
 
+/* A request that was repeated, and made something anew: what it made last counts, also to
+ * the next store. */
+static void
+the_last_of_a_name(void **state)
+{
+	int fd;
+	RIG(r);
+
+	fd = group_token(r, 0, "web");
+	leave(r, 1, 1, 2);
+	assert_int_equal(rig_commit(fd, NULL, NULL, NULL), CKR_OK);
+	leave(r, 2, 1, 2);
+	assert_int_equal(rig_commit(fd, NULL, NULL, NULL), CKR_OK);
+	leave(r, 1, 1, 1);
+	assert_int_equal(rig_commit(fd, NULL, NULL, NULL), CKR_OK);
+	assert_int_equal(ask(fd, 1), 1);
+	rig_kill(r);
+	close(fd);
+	assert_true(rig_start(r));
+	fd = rig_attach(r, 0, false, "web", 0);
+	assert_int_equal(ask(fd, 1), 1);
+	assert_int_equal(ask(fd, 2), 2);
+	close(fd);
+}
+
 static void
 of_one_slot(void **state)
 {
@@ -203,6 +228,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    T(known_once_committed),
+	    T(the_last_of_a_name),
 	    T(of_one_slot),
 	    T(not_for_ever),
 	    T(nonsense_is_not_believed),

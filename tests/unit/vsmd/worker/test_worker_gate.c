@@ -8,8 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "vchan-transport/transport.h"
+#include "vsmd/worker/state.h"
 
 static char path[] = "/tmp/test_gate.XXXXXX";
 static struct gate_file file;
@@ -285,6 +289,32 @@ test_drain(void **state)
 	gate_close(&a);
 }
 
+/* When the guest learns that the worker ends, it asks the next one: then no thread here begins
+ * what that one does. */
+static void
+test_shut_before_the_channel(void **state)
+{
+	static struct worker w;
+	static struct gate g;
+	char c;
+	pthread_t t;
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	assert_int_equal(gate_file_open(&w.gate, path), 0);
+	assert_int_equal(gate_open(&g, &w.gate), 0);
+	assert_non_null(w.channel = channel_from_fd(pair[0]));
+	worker_end(&w, 0);
+	assert_int_equal(read(pair[1], &c, 1), 0);
+	assert_int_equal(pthread_create(&t, NULL, late_writer, &g), 0);
+	poll(NULL, 0, 20);
+	assert_int_equal(atomic_load(&w.gate.writers), 0);
+	pthread_detach(t);
+	channel_close(w.channel);
+	close(pair[1]);
+}
+
 static void
 test_epoch_and_pins(void **state)
 {
@@ -314,6 +344,7 @@ main(void)
 	    cmocka_unit_test(test_many_processes),
 	    cmocka_unit_test(test_pause),
 	    cmocka_unit_test(test_drain),
+	    cmocka_unit_test(test_shut_before_the_channel),
 	    cmocka_unit_test(test_epoch_and_pins),
 	};
 	int rc, fd = mkstemp(path);

@@ -122,6 +122,8 @@ test_again_is_the_same(void **state)
 	assert_int_equal(again, key);
 	assert_int_equal(count(), objects);
 	assert_int_equal(rig.store.onces, 1);
+	/* The first record may have been lost with its worker. */
+	assert_non_null(strstr(rig.store.events, "label=\"one\" mechanism=CKM_AES_KEY_GEN repeated=yes"));
 	/* Also in the next worker. */
 	(void)end(NULL);
 	(void)begin(NULL);
@@ -190,6 +192,8 @@ test_half_a_pair(void **state)
 		assert_int_equal(named(i == 0 ? FRAME_ONCE : FRAME_REPEATED,
 		    "half of a pair ", CALL_C_GenerateKeyPair, args), CKR_OK);
 		assert_int_equal(count(), objects + 2);
+		assert_int_equal(strstr(rig.store.events,
+		    "C_GenerateKeyPair half=destroyed class=CKO_PRIVATE_KEY") != NULL, i);
 		for (int k = 0; k < 2; k++)
 			assert_int_equal(CALLX(&g, C_GetObjectSize, N(g.session), N(pair[k]),
 			    P(&size)), CKR_OK);
@@ -197,6 +201,87 @@ test_half_a_pair(void **state)
 		(void)begin(NULL);
 		assert_int_equal(count(), objects + 1);
 	}
+}
+
+/* Of two that are alike, as private keys of a curve are that have no label, one was destroyed,
+ * and the guest takes the other for it since. */
+static void
+test_destruction(void **state)
+{
+	CK_MECHANISM ec = {CKM_EC_KEY_PAIR_GEN, NULL, 0};
+	CK_BYTE p256[] = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
+	CK_ATTRIBUTE public[] = {{CKA_TOKEN, &yes, 1}, {CKA_EC_PARAMS, p256, sizeof(p256)}},
+	    private[] = {{CKA_TOKEN, &yes, 1}};
+	CK_OBJECT_HANDLE pub, twins[2];
+	uint8_t id[MSG_ID_LEN];
+	CK_ULONG objects, size;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(CALLX(&g, C_GenerateKeyPair, N(g.session), P(&ec),
+		    PL(public, 2), PL(private, 1), P(&pub), P(&twins[i])), CKR_OK);
+		if (i > 0)
+			assert_memory_equal(id, g.reply.refs[1].id, sizeof(id));
+		memcpy(id, g.reply.refs[1].id, sizeof(id));
+	}
+	objects = count();
+	assert_int_equal(named(FRAME_ONCE, "end of a twin  ", CALL_C_DestroyObject,
+	    (const struct arg[ARGS_MAX]){N(g.session), N(twins[0])}), CKR_OK);
+	assert_int_equal(count(), objects - 1);
+	assert_int_equal(named(FRAME_REPEATED, "end of a twin  ", CALL_C_DestroyObject,
+	    (const struct arg[ARGS_MAX]){N(g.session), N(twins[1])}), CKR_OK);
+	assert_int_equal(count(), objects - 1);
+	assert_int_equal(
+	    CALLX(&g, C_GetObjectSize, N(g.session), N(twins[1]), P(&size)), CKR_OK);
+	assert_non_null(strstr(rig.store.events, "C_DestroyObject repeated=yes 0"));
+	/* What was not done yet is. */
+	assert_int_equal(named(FRAME_REPEATED, "end of another ", CALL_C_DestroyObject,
+	    (const struct arg[ARGS_MAX]){N(g.session), N(twins[1])}), CKR_OK);
+	assert_int_equal(count(), objects - 2);
+	assert_int_equal(named(FRAME_REPEATED, "end of neither ", CALL_C_DestroyObject,
+	    (const struct arg[ARGS_MAX]){N(g.session), N(0)}), CKR_OBJECT_HANDLE_INVALID);
+}
+
+/* The reply says what the object is known by now, this time and again. */
+static void
+test_change(void **state)
+{
+	CK_OBJECT_CLASS data = CKO_DATA;
+	CK_ATTRIBUTE t[] = {{CKA_CLASS, &data, sizeof(data)}, {CKA_TOKEN, &yes, 1},
+	    {CKA_LABEL, (void *)(uintptr_t)"in-use", 6}};
+	CK_ATTRIBUTE label[] = {{CKA_LABEL, (void *)(uintptr_t)"retired", 7}};
+	CK_OBJECT_HANDLE key, next;
+	struct object_ref before, after;
+	CK_BYTE text[7];
+
+	(void)state;
+	assert_int_equal(named(FRAME_ONCE, "to be renamed  ", CALL_C_CreateObject,
+	    (const struct arg[ARGS_MAX]){N(g.session), PL(t, 3), P(&key)}), CKR_OK);
+	before = g.reply.refs[0];
+	assert_int_equal(named(FRAME_ONCE, "another label  ", CALL_C_SetAttributeValue,
+	    (const struct arg[ARGS_MAX]){N(g.session), N(key), PL(label, 1)}), CKR_OK);
+	assert_int_equal(g.reply.nrefs, 1);
+	after = g.reply.refs[0];
+	assert_int_equal(after.handle, key);
+	assert_memory_not_equal(after.id, before.id, MSG_ID_LEN);
+	assert_int_equal(named(FRAME_ONCE, "its successor  ", CALL_C_CreateObject,
+	    (const struct arg[ARGS_MAX]){N(g.session), PL(t, 3), P(&next)}), CKR_OK);
+	assert_memory_equal(g.reply.refs[0].id, before.id, MSG_ID_LEN);
+	assert_int_equal(named(FRAME_REPEATED, "another label  ", CALL_C_SetAttributeValue,
+	    (const struct arg[ARGS_MAX]){N(g.session), N(next), PL(label, 1)}), CKR_OK);
+	assert_int_equal(g.reply.nrefs, 1);
+	assert_int_equal(g.reply.refs[0].handle, key);
+	assert_memory_equal(g.reply.refs[0].id, after.id, MSG_ID_LEN);
+	/* The successor kept its label. */
+	label[0].pValue = text;
+	assert_int_equal(
+	    CALLX(&g, C_GetAttributeValue, N(g.session), N(next), PL(label, 1)), CKR_OK);
+	assert_int_equal(label[0].ulValueLen, 6);
+	assert_memory_equal(text, "in-use", 6);
+	/* Who gives no name is told nothing of it. */
+	assert_int_equal(
+	    CALLX(&g, C_SetAttributeValue, N(g.session), N(next), PL(label, 1)), CKR_OK);
+	assert_int_equal(g.reply.nrefs, 0);
 }
 
 /* Two that are alike in all that an identity says. */
@@ -301,6 +386,8 @@ main(void)
 	    T(test_unknown_is_made),
 	    T(test_pair),
 	    T(test_half_a_pair),
+	    T(test_destruction),
+	    T(test_change),
 	    T(test_ambiguous),
 	    T(test_session_object),
 	    T(test_what_fails_is_not_named),
