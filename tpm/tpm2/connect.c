@@ -109,7 +109,7 @@ tpm2_disconnect(struct tpm2 *s)
 		Esys_Finalize(&s->esys);
 	if (s->tcti != NULL)
 		Tss2_TctiLdr_Finalize(&s->tcti);
-	s->srk = ESYS_TR_NONE;
+	s->srk = s->anchor_session = s->anchor[0] = s->anchor[1] = ESYS_TR_NONE;
 	s->locality = 0;
 }
 

@@ -1,0 +1,73 @@
+/* anchor.c - an anchor in the TPM's NV memory: what both kinds of TPM share; see tpm.h */
+#include <stdio.h>
+#include <string.h>
+
+#include "tpm/backend.h"
+#include "tpm/digest.h"
+
+const uint8_t tpm_anchor_origin[TPM_ANCHOR_LEN] = "caas anchor";
+
+void
+tpm_anchor_after(uint8_t value[TPM_ANCHOR_LEN], const uint8_t digest[TPM_ANCHOR_LEN])
+{
+	uint8_t both[2 * TPM_ANCHOR_LEN];
+
+	memcpy(both, value, TPM_ANCHOR_LEN);
+	memcpy(both + TPM_ANCHOR_LEN, digest, TPM_ANCHOR_LEN);
+	tpm_sha256(both, sizeof(both), value);
+}
+
+void
+tpm_anchor_first(uint8_t value[TPM_ANCHOR_LEN])
+{
+	memset(value, 0, TPM_ANCHOR_LEN);
+	tpm_anchor_after(value, tpm_anchor_origin);
+}
+
+static enum tpm_result
+check_place(struct tpm *t, const struct tpm_anchor *a)
+{
+	if (a->place < TPM_ANCHOR_PLACES)
+		return TPM_OK;
+	return tpm_fail(t, TPM_FAILED, "there is no place %u for an anchor", a->place);
+}
+
+enum tpm_result
+tpm_anchor_define(struct tpm *t, const struct tpm_anchor *a)
+{
+	enum tpm_result r = check_place(t, a);
+
+	return r != TPM_OK ? r : t->backend->anchor_define(t, a);
+}
+
+enum tpm_result
+tpm_anchor_read(struct tpm *t, const struct tpm_anchor *a, struct tpm_anchor_value *ret)
+{
+	enum tpm_result r = check_place(t, a);
+
+	memset(ret, 0, sizeof(*ret));
+	return r != TPM_OK ? r : t->backend->anchor_read(t, a, ret);
+}
+
+enum tpm_result
+tpm_anchor_extend(struct tpm *t, const struct tpm_anchor *a,
+    const uint8_t digest[TPM_ANCHOR_LEN])
+{
+	enum tpm_result r = check_place(t, a);
+
+	return r != TPM_OK ? r : t->backend->anchor_extend(t, a, digest);
+}
+
+enum tpm_result
+tpm_anchor_count(struct tpm *t, const struct tpm_anchor *a)
+{
+	enum tpm_result r = check_place(t, a);
+
+	return r != TPM_OK ? r : t->backend->anchor_count(t, a);
+}
+
+void
+tpm_anchor_name(struct tpm *t, const struct tpm_anchor *a, char *out, size_t size)
+{
+	snprintf(out, size, "NV index 0x%08x", t->backend->anchor_index(a));
+}
