@@ -5,8 +5,6 @@
 #include "tpm/backend.h"
 #include "tpm/digest.h"
 
-const uint8_t tpm_anchor_origin[TPM_ANCHOR_LEN] = "caas anchor";
-
 void
 tpm_anchor_after(uint8_t value[TPM_ANCHOR_LEN], const uint8_t digest[TPM_ANCHOR_LEN])
 {
@@ -15,13 +13,6 @@ tpm_anchor_after(uint8_t value[TPM_ANCHOR_LEN], const uint8_t digest[TPM_ANCHOR_
 	memcpy(both, value, TPM_ANCHOR_LEN);
 	memcpy(both + TPM_ANCHOR_LEN, digest, TPM_ANCHOR_LEN);
 	tpm_sha256(both, sizeof(both), value);
-}
-
-void
-tpm_anchor_first(uint8_t value[TPM_ANCHOR_LEN])
-{
-	memset(value, 0, TPM_ANCHOR_LEN);
-	tpm_anchor_after(value, tpm_anchor_origin);
 }
 
 static enum tpm_result
@@ -33,11 +24,12 @@ check_place(struct tpm *t, const struct tpm_anchor *a)
 }
 
 enum tpm_result
-tpm_anchor_define(struct tpm *t, const struct tpm_anchor *a)
+tpm_anchor_define(struct tpm *t, const struct tpm_anchor *a,
+    const uint8_t origin[TPM_ANCHOR_LEN])
 {
 	enum tpm_result r = check_place(t, a);
 
-	return r != TPM_OK ? r : t->backend->anchor_define(t, a);
+	return r != TPM_OK ? r : t->backend->anchor_define(t, a, origin);
 }
 
 enum tpm_result

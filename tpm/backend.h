@@ -38,7 +38,8 @@ struct tpm_backend {
 	enum tpm_result (*pcr_digest)(struct tpm *t, const struct tpm_policy *p,
 	    uint8_t out[32], size_t *ret_len);
 	enum tpm_result (*random)(struct tpm *t, void *out, size_t len);
-	enum tpm_result (*anchor_define)(struct tpm *t, const struct tpm_anchor *a);
+	enum tpm_result (*anchor_define)(struct tpm *t, const struct tpm_anchor *a,
+	    const uint8_t origin[TPM_ANCHOR_LEN]);
 	enum tpm_result (*anchor_read)(
 	    struct tpm *t, const struct tpm_anchor *a, struct tpm_anchor_value *ret);
 	enum tpm_result (*anchor_extend)(struct tpm *t, const struct tpm_anchor *a,
@@ -47,8 +48,9 @@ struct tpm_backend {
 	uint32_t (*anchor_index)(const struct tpm_anchor *a);
 };
 
-/* What a new anchor is extended by first: one that was never extended cannot be read. */
-extern const uint8_t tpm_anchor_origin[TPM_ANCHOR_LEN];
+
+/* value = SHA-256(value | digest), as a TPM 2.0 extends. */
+void tpm_anchor_after(uint8_t value[TPM_ANCHOR_LEN], const uint8_t digest[TPM_ANCHOR_LEN]);
 
 extern const struct tpm_backend tpm2_backend;
 extern const struct tpm_backend tpm12_backend;

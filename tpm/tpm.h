@@ -111,13 +111,10 @@ struct tpm_anchor_value {
 	uint64_t count;
 };
 
-/* What tpm_anchor_define() leaves: zeros, extended once. */
-void tpm_anchor_first(uint8_t value[TPM_ANCHOR_LEN]);
-/* value = SHA-256(value | digest), as the TPM does it. */
-void tpm_anchor_after(uint8_t value[TPM_ANCHOR_LEN], const uint8_t digest[TPM_ANCHOR_LEN]);
-/* Make it; one that is there is removed first.  Needs the owner's authorisation: empty
- * (TPM 2.0), or the well-known secret (TPM 1.2). */
-enum tpm_result tpm_anchor_define(struct tpm *t, const struct tpm_anchor *a);
+/* Make it: zeros, extended by `origin`; one that is there is removed first.  Needs the
+ * owner's authorisation: empty (TPM 2.0), or the well-known secret (TPM 1.2). */
+enum tpm_result tpm_anchor_define(struct tpm *t, const struct tpm_anchor *a,
+    const uint8_t origin[TPM_ANCHOR_LEN]);
 enum tpm_result tpm_anchor_read(
     struct tpm *t, const struct tpm_anchor *a, struct tpm_anchor_value *ret);
 /* When this fails, nobody knows whether it was done: read it. */

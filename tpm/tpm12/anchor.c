@@ -140,7 +140,8 @@ be_owner(struct tpm12 *s)
 }
 
 enum tpm_result
-tpm12_anchor_define(struct tpm *t, const struct tpm_anchor *a)
+tpm12_anchor_define(struct tpm *t, const struct tpm_anchor *a,
+    const uint8_t origin[TPM_ANCHOR_LEN])
 {
 	struct tpm12 *s = t->state;
 	struct tpm_anchor_value v = {.count = 0};
@@ -167,7 +168,7 @@ tpm12_anchor_define(struct tpm *t, const struct tpm_anchor *a)
 	else if (rc != TSS_SUCCESS)
 		r = tpm12_fail(t, rc, "making the anchor");
 	if (r == TPM_OK) {
-		tpm_anchor_first(v.value);
+		tpm_anchor_after(v.value, origin);
 		if ((rc = write_area(nv, &v)) != TSS_SUCCESS)
 			r = fail(t, a, rc, "making the anchor");
 	}

@@ -219,7 +219,8 @@ increment(struct tpm2 *s)
 }
 
 enum tpm_result
-tpm2_anchor_define(struct tpm *t, const struct tpm_anchor *a)
+tpm2_anchor_define(struct tpm *t, const struct tpm_anchor *a,
+    const uint8_t origin[TPM_ANCHOR_LEN])
 {
 	struct tpm2 *s = t->state;
 	enum tpm_result r = tpm2_connect(t);
@@ -240,7 +241,7 @@ tpm2_anchor_define(struct tpm *t, const struct tpm_anchor *a)
 	if (rc == TSS2_RC_SUCCESS)
 		rc = define(s, a, VALUE);
 	if (rc == TSS2_RC_SUCCESS)
-		rc = extend(s, tpm_anchor_origin);
+		rc = extend(s, origin);
 	if (rc == TSS2_RC_SUCCESS)
 		return TPM_OK;
 	if (tpm2_code(rc) == TPM2_RC_BAD_AUTH || tpm2_code(rc) == TPM2_RC_AUTH_FAIL) {

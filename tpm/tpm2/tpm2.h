@@ -121,7 +121,8 @@ enum tpm_result tpm2_unseal(struct tpm *t, const void *blob, size_t blob_len,
 enum tpm_result tpm2_pin_to(struct tpm *t, const void *blob, size_t blob_len);
 
 /* anchor.c */
-enum tpm_result tpm2_anchor_define(struct tpm *t, const struct tpm_anchor *a);
+enum tpm_result tpm2_anchor_define(struct tpm *t, const struct tpm_anchor *a,
+    const uint8_t origin[TPM_ANCHOR_LEN]);
 enum tpm_result tpm2_anchor_read(
     struct tpm *t, const struct tpm_anchor *a, struct tpm_anchor_value *ret);
 enum tpm_result tpm2_anchor_extend(struct tpm *t, const struct tpm_anchor *a,

@@ -27,6 +27,7 @@ struct journal {
 	int fd;	 /* the log, or -1 */
 	const struct store_keys *keys;
 	struct head at; /* where the log ends now */
+	uint64_t size;	/* of the file, when it was read */
 	bool broken;
 };
 
@@ -59,11 +60,35 @@ enum journal_result journal_put(struct journal *j, const void *body, size_t len)
  * -1 with errno, and the old log is still the store's. */
 int journal_switch(struct journal *j);
 
+/* How a log is read. */
+struct journal_reader {
+	/* What the head vouches for must be there unaltered.  Otherwise it only says which
+	 * store and generation, and the log counts from its first record on. */
+	bool vouched;
+	journal_apply apply;
+	/* May be NULL.  Called at the start of the log and after each record, with the place
+	 * reached; false: that is the end. */
+	bool (*reached)(void *arg, const struct head *at);
+	void *arg;
+};
+
 /*
- * Open the log that the head names and hand out its records.  What the head vouches for
- * must be there unaltered.  Complete records behind it are taken too (their heads were
- * lost with the power), and a tail that is no record is cut off.
+ * Open the log of head->generation and hand out its records: those that the head vouches
+ * for, and the complete ones behind.  Nothing is written.  A failure is on the log, but
+ * of a log that is not vouched for: that may be anything.
  */
+enum journal_result journal_read(struct journal *j, int dir,
+    const struct store_keys *keys, const struct head *head,
+    const struct journal_reader *reader);
+/*
+ * Where reading ended is the store's end from now on: `old` is replaced unless it says
+ * so, and what lies behind is cut off.  `durable`: also the directory is synced, and before
+ * that anything is cut: the head goes back.
+ */
+enum journal_result journal_settle(
+    struct journal *j, const struct head *old, bool durable);
+/* Both, without an anchor: what is complete behind the head is taken (its head was lost
+ * with the power), and a tail that is no record is cut off. */
 enum journal_result journal_open(struct journal *j, int dir,
     const struct store_keys *keys, const struct head *head, journal_apply apply,
     void *arg);

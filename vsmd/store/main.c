@@ -59,8 +59,8 @@ open_vault(struct store *s)
 	    master_open(s->config, dir, state == VAULT_EMPTY, &s->master) != 0)
 		return -1;
 	r = state == VAULT_EMPTY
-		? vault_create(&s->vault, dir, s->master.key, s->master.store)
-		: vault_open(&s->vault, dir, s->master.key);
+		? vault_create(&s->vault, dir, s->master.key, s->master.store, NULL)
+		: vault_open(&s->vault, dir, s->master.key, NULL);
 	if (r == 0)
 		r = audit_open(&s->audit, dir, s->vault.keys, &s->vault.map);
 	return r;

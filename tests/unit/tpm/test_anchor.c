@@ -12,7 +12,15 @@
 
 static const struct tpm_anchor ours = {.place = 77, .secret = "whoever knows this may extend"};
 static const uint8_t digests[3][TPM_ANCHOR_LEN] = {"one", "two", "three"};
+static const uint8_t origin[TPM_ANCHOR_LEN] = "origin";
 static char address[160];
+
+static void
+first(uint8_t v[TPM_ANCHOR_LEN])
+{
+	memset(v, 0, TPM_ANCHOR_LEN);
+	tpm_anchor_after(v, origin);
+}
 
 static void
 must(struct tpm *t, enum tpm_result r)
@@ -62,8 +70,8 @@ it_goes_forward(void)
 	char name[64];
 
 	refused(t, &ours, TPM_UNANCHORED);
-	must(t, tpm_anchor_define(t, &ours));
-	tpm_anchor_first(v);
+	must(t, tpm_anchor_define(t, &ours, origin));
+	first(v);
 	is(t, v);
 	n = count(t);
 	for (int i = 0; i < 3; i++) {
@@ -91,8 +99,8 @@ it_goes_forward(void)
 	t = must_open(address);
 	is(t, v);
 	/* Made anew it is as at first; the count may go on. */
-	must(t, tpm_anchor_define(t, &ours));
-	tpm_anchor_first(v);
+	must(t, tpm_anchor_define(t, &ours, origin));
+	first(v);
 	is(t, v);
 	tpm_close(t);
 }
@@ -113,11 +121,11 @@ test_killed(void **state)
 	uint64_t n;
 
 	(void)state;
-	must(t, tpm_anchor_define(t, &ours));
+	must(t, tpm_anchor_define(t, &ours, origin));
 	must(t, tpm_anchor_extend(t, &ours, digests[0]));
 	must(t, tpm_anchor_count(t, &ours));
 	n = count(t);
-	tpm_anchor_first(v);
+	first(v);
 	tpm_anchor_after(v, digests[0]);
 	rig_kill(&tpm_a, SIGKILL);
 	refused(t, &ours, TPM_ABSENT);
@@ -155,7 +163,7 @@ test_removed_and_made_by_others(void **state)
 	uint32_t index = t->backend->anchor_index(&ours);
 
 	(void)state;
-	must(t, tpm_anchor_define(t, &ours));
+	must(t, tpm_anchor_define(t, &ours, origin));
 	tool("nvundefine", index, "");
 	tpm_close(t);
 	t = must_open(tpm_a.address);
@@ -167,7 +175,7 @@ test_removed_and_made_by_others(void **state)
 	tool("nvundefine", index, "");
 	tool("nvdefine", index, "-s 32 -a 'authread|authwrite|no_da'");
 	refused(t, &ours, TPM_UNANCHORED); /* of another form */
-	must(t, tpm_anchor_define(t, &ours));
+	must(t, tpm_anchor_define(t, &ours, origin));
 	must(t, tpm_anchor_extend(t, &ours, digests[0]));
 	tpm_close(t);
 }
