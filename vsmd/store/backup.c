@@ -20,7 +20,8 @@ static bool
 stays(const char *what)
 {
 	return strcmp(what, "meta") == 0 || strcmp(what, "epoch") == 0 ||
-	       strcmp(what, "revoked") == 0 || strcmp(what, "tries") == 0;
+	       strcmp(what, "revoked") == 0 || strcmp(what, "tries") == 0 ||
+	       strcmp(what, SLOT_ROLLED_BACK) == 0;
 }
 
 struct packing {

@@ -16,7 +16,6 @@ struct store_keys {
 	uint8_t ticket[CRYPT_KEY]; /* login tickets */
 	uint8_t backup[CRYPT_KEY]; /* backups that only this store can read */
 	uint8_t anchor[CRYPT_KEY]; /* digests that the TPM's anchor is extended by */
-	uint8_t nv[CRYPT_KEY];	   /* the anchor's secret in the TPM */
 };
 
 /* NULL with errno when out of memory or libcrypto fails. */

@@ -198,9 +198,6 @@ vault_sweep(struct vault *v)
 static int
 open_without(struct vault *v, const struct head *head)
 {
-	if (head->anchor_type == HEAD_ANCHORED)
-		log_warn("freshness is not looked at (anchor = off): an older copy of the "
-			 "whole state directory would be opened");
 	if (journal_open(&v->journal, v->dir, v->keys, head, apply, &v->map) != JOURNAL_OK)
 		return -1;
 	v->journal.at.anchor_type = HEAD_UNANCHORED;
@@ -336,7 +333,7 @@ vault_commit(struct vault *v, struct txn *t)
 		if (new_log(v) != 0)
 			return result(errno == ENOSPC || errno == EDQUOT ? JOURNAL_FULL
 									 : JOURNAL_IO);
-		log_info("store: wrote a new log after a failure; commits go on");
+		log_info("store: wrote a new log; commits go on");
 	} else if (compact_worth(&v->journal, &v->map)) {
 		(void)new_log(v); /* or the old log grows on */
 	}
