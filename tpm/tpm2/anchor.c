@@ -28,6 +28,19 @@ tpm2_anchor_index(const struct tpm_anchor *a)
 	return FIRST_INDEX + 2 * a->place;
 }
 
+/*
+ * Value and digests are no secrets, but the indices' authorisation is: parameters are
+ * encrypted only while they are defined.  (ESYS makes a library context of OpenSSL for
+ * each hash that it needs, and encryption needs many: two thirds of the time.)
+ */
+static TSS2_RC
+encrypt(struct tpm2 *s, bool on)
+{
+	return Esys_TRSess_SetAttributes(s->esys, s->anchor_session,
+	    TPMA_SESSION_CONTINUESESSION |
+		(on ? TPMA_SESSION_DECRYPT | TPMA_SESSION_ENCRYPT : 0), 0xff);
+}
+
 static void
 describe(const struct tpm_anchor *a, int which, TPM2B_NV_PUBLIC *ret)
 {
@@ -138,6 +151,8 @@ begin(struct tpm *t, const struct tpm_anchor *a)
 	s->anchor_place = a->place;
 	if (s->anchor_session == ESYS_TR_NONE)
 		rc = tpm2_session(s, TPM2_SE_HMAC, &s->anchor_session);
+	if (rc == TSS2_RC_SUCCESS)
+		rc = encrypt(s, false);
 	if (rc != TSS2_RC_SUCCESS)
 		return fail(t, a, rc, "starting a session for the anchor");
 	for (int i = 0; i < INDICES; i++) {

@@ -80,6 +80,7 @@ compact(struct journal *j, const struct map *m, uint64_t generation, bool keep)
 		return -1;
 	}
 	journal_name(name, j->at.generation);
+	fresh.lazy_head = j->lazy_head;
 	journal_close(j);
 	*j = fresh;
 	if (!keep && switched == 0 && unlinkat(j->dir, name, 0) != 0)

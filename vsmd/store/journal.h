@@ -11,6 +11,9 @@
  * and takes no more records: only a new generation, written whole to a new file, helps
  * (compact.h).
  *
+ * With an anchor (anchor.h) the TPM names the end, and a commit needs no head: it follows
+ * every HEAD_EVERY records, and when the journal is closed.
+ *
  * Threads: one.
  */
 #ifndef CAAS_STORE_JOURNAL_H
@@ -21,6 +24,7 @@
 #define LOG_HEADER 32
 #define LOG_PREFIX "log."
 #define LOG_NAME_MAX 32
+#define HEAD_EVERY 64
 
 struct journal {
 	int dir; /* the state directory, the caller's */
@@ -28,6 +32,8 @@ struct journal {
 	const struct store_keys *keys;
 	struct head at; /* where the log ends now */
 	uint64_t size;	/* of the file, when it was read */
+	uint64_t named; /* records in the log when the head was last written */
+	bool lazy_head; /* something else names the end: the head may stay behind it */
 	bool broken;
 };
 
@@ -93,6 +99,8 @@ enum journal_result journal_open(struct journal *j, int dir,
     const struct store_keys *keys, const struct head *head, journal_apply apply,
     void *arg);
 enum journal_result journal_append(struct journal *j, const void *body, size_t len);
+/* Write the head if it stayed behind.  A failure is on the log, and does no harm. */
+void journal_name_end(struct journal *j);
 void journal_close(struct journal *j);
 
 #endif

@@ -2,11 +2,11 @@
  * judge.c - vault_judge(): which place in which log is the last state, as the TPM's anchor
  * says; see anchor.h.
  *
- * A commit writes the record, the head, the anchor, in this order, and the next one begins
- * when all three are done.  So behind the place that the anchor names stands at most one
- * record, which nobody was told of, and the head names that place, the one behind it, or
- * any before it (its directory is not synced).  A new generation is made by a commit too:
- * the head then names the new log, the anchor perhaps still a place in the old one.
+ * A commit writes the record, then the anchor, and the next one begins when both are done.
+ * So behind the place that the anchor names stands at most one record, which nobody was
+ * told of.  The head follows now and then, and its directory is not synced: it names that
+ * place, the one behind it, or any before.  A new generation is made by a commit too: the
+ * head then names the new log, the anchor perhaps still a place in the old one.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -79,6 +79,7 @@ take(struct judge *g, bool vouched)
 	    read_log(g, g->place.generation, vouched, g->place.records) != JOURNAL_OK)
 		return -1;
 	v->journal.at.anchor_type = HEAD_ANCHORED;
+	v->journal.lazy_head = true;
 	v->anchor->base = anchor_base(&v->map);
 	return journal_settle(&v->journal, g->head, true) == JOURNAL_OK ? 0 : -1;
 }
@@ -110,6 +111,7 @@ rolled_back(struct judge *g, const char *what)
 	if (read_log(g, g->head->generation, true, ALL) != JOURNAL_OK)
 		return -1;
 	g->v->journal.at.anchor_type = HEAD_ANCHORED;
+	g->v->journal.lazy_head = true;
 	refuse(g->v, what);
 	return 0;
 }
@@ -157,6 +159,7 @@ begin_anchor(struct judge *g, enum tpm_result r)
 	v->anchor->base = v->anchor->count;
 	if (journal_settle(&v->journal, g->head, true) != JOURNAL_OK)
 		return -1;
+	v->journal.lazy_head = true;
 	txn_init(&none);
 	anchor_put(v->anchor, &none);
 	done = vault_commit(v, &none);

@@ -253,6 +253,7 @@ journal_settle(struct journal *j, const struct head *old, bool durable)
 	enum journal_result res = JOURNAL_OK;
 
 	journal_name(r.name, j->at.generation);
+	j->named = j->at.records;
 	if (j->at.bytes == j->size && same)
 		return JOURNAL_OK;
 	if (j->at.generation == old->generation && j->at.records > old->records)

@@ -177,6 +177,7 @@ vault_create(struct vault *v, int dir, const uint8_t master[CRYPT_KEY],
 		vault_close(v);
 		return -1;
 	}
+	v->journal.lazy_head = anchor != NULL;
 	if (unlinkat(dir, VAULT_NEW, 0) == 0)
 		(void)fsync(dir);
 	return 0;
@@ -355,6 +356,8 @@ vault_accept(struct vault *v, struct txn *t)
 void
 vault_close(struct vault *v)
 {
+	if (!v->rolled_back && v->keys != NULL)
+		journal_name_end(&v->journal);
 	journal_close(&v->journal);
 	map_free(&v->map);
 	keys_free(v->keys);
