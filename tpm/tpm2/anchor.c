@@ -115,10 +115,12 @@ fail(struct tpm *t, const struct tpm_anchor *a, TSS2_RC rc, const char *what)
 	default:
 		break;
 	}
-	if (rc == TSS2_ESYS_RC_RSP_AUTH_FAILED)
+	if (rc == TSS2_ESYS_RC_RSP_AUTH_FAILED) {
+		tpm2_disconnect(s); /* ESYS takes no further command after that */
 		return tpm_fail(t, TPM_FOREIGN, "an answer of the TPM at tpm2:%s was altered or "
 		    "is an old one (%s): somebody stands between, or it is another TPM",
 		    s->where, what);
+	}
 	return tpm2_fail(t, rc, what);
 }
 

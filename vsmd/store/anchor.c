@@ -8,7 +8,7 @@
 #include "common/log.h"
 #include "vsmd/store/clock.h"
 
-#define PAUSE	  100  /* ms between two tries */
+#define PAUSE	  100  /* ms between two tries, doubled each time */
 #define TRIES_MAX 1000 /* more than the limit of wrong PINs can be (vsmd.conf) */
 
 static const uint8_t origin_first[TPM_ANCHOR_LEN] = "caas anchor";
@@ -206,6 +206,7 @@ extend(struct anchor *a, const uint8_t digest[TPM_ANCHOR_LEN])
 {
 	int64_t until = clock_ms() + a->patience;
 	struct tpm_anchor_value now;
+	unsigned ms = PAUSE;
 
 	for (;;) {
 		if (a->ops->extend(a->arg, digest, a->why) == TPM_OK) {
@@ -216,7 +217,8 @@ extend(struct anchor *a, const uint8_t digest[TPM_ANCHOR_LEN])
 		while (a->ops->read(a->arg, &now, a->why) != TPM_OK) {
 			if (clock_ms() >= until)
 				return -1;
-			pause_ms(PAUSE);
+			pause_ms(ms);
+			ms *= 2;
 		}
 		a->count = now.count;
 		if (!is_known(a, now.value))
@@ -227,7 +229,8 @@ extend(struct anchor *a, const uint8_t digest[TPM_ANCHOR_LEN])
 		}
 		if (clock_ms() >= until)
 			return -1;
-		pause_ms(PAUSE);
+		pause_ms(ms);
+		ms *= 2;
 	}
 }
 

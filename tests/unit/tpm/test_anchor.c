@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "between.h"
 #include "rig12.h"
 #include "tpm/backend.h"
 
@@ -180,6 +181,82 @@ test_removed_and_made_by_others(void **state)
 	tpm_close(t);
 }
 
+#define CC_NV_EXTEND 0x136
+#define CC_NV_READ   0x14e
+
+/* Who stands between answers a question by an answer of before. */
+static void
+test_an_old_answer(void **state)
+{
+	struct tpm_anchor_value v;
+	struct between b;
+	struct tpm *t;
+
+	(void)state;
+	between_start(&b, &tpm_a);
+	t = must_open(b.address);
+	must(t, tpm_anchor_define(t, &ours, origin));
+	must(t, tpm_anchor_read(t, &ours, &v));
+	must(t, tpm_anchor_extend(t, &ours, digests[0]));
+	b.orders->replay = CC_NV_READ;
+	assert_int_equal(tpm_anchor_read(t, &ours, &v), TPM_FOREIGN);
+	assert_int_equal(b.orders->replayed, 1);
+	/* Also in a fresh session, as after a start. */
+	tpm_close(t);
+	t = must_open(b.address);
+	assert_int_not_equal(tpm_anchor_read(t, &ours, &v), TPM_OK);
+	assert_true(b.orders->replayed > 1);
+	b.orders->replay = 0;
+	must(t, tpm_anchor_read(t, &ours, &v));
+	tpm_close(t);
+	between_free(&b);
+}
+
+/* A command that is kept back and delivered when others were obeyed since: in the same
+ * session it is worth nothing, and what one of a dead session does is no state of before. */
+static void
+test_a_late_command(void **state)
+{
+	uint8_t before[TPM_ANCHOR_LEN], held[TPM_ANCHOR_LEN];
+	struct tpm_anchor_value v;
+	struct between b;
+	struct tpm *t, *t2;
+
+	(void)state;
+	between_start(&b, &tpm_a);
+	t = must_open(b.address);
+	must(t, tpm_anchor_define(t, &ours, origin));
+	first(before);
+	memcpy(held, before, sizeof(held));
+	tpm_anchor_after(held, digests[0]);
+	b.orders->hold = CC_NV_EXTEND;
+	assert_int_not_equal(tpm_anchor_extend(t, &ours, digests[0]), TPM_OK);
+	assert_int_equal(b.orders->held, 1);
+	is(t, before);
+	must(t, tpm_anchor_extend(t, &ours, digests[1]));
+	tpm_anchor_after(before, digests[1]);
+	is(t, before);
+	b.orders->result = 0;
+	b.orders->deliver = 1;
+	must(t, tpm_anchor_read(t, &ours, &v));
+	/* Its session was flushed when it failed. */
+	assert_int_not_equal(b.orders->result, 0);
+	is(t, before);
+
+	/* Of a session that nobody could flush: of a vsmd that was killed, say. */
+	b.orders->hold = CC_NV_EXTEND;
+	t2 = must_open(tpm_a.address);
+	assert_int_not_equal(tpm_anchor_extend(t, &ours, digests[0]), TPM_OK);
+	must(t2, tpm_anchor_extend(t2, &ours, digests[2]));
+	tpm_anchor_after(before, digests[2]);
+	b.orders->deliver = 1;
+	must(t, tpm_anchor_read(t, &ours, &v));
+	assert_memory_not_equal(v.value, held, sizeof(held));
+	tpm_close(t2);
+	tpm_close(t);
+	between_free(&b);
+}
+
 static void
 test_tpm12(void **state)
 {
@@ -204,6 +281,8 @@ main(void)
 	    T(test_it_goes_forward),
 	    T(test_killed),
 	    T(test_removed_and_made_by_others),
+	    T(test_an_old_answer),
+	    T(test_a_late_command),
 	    cmocka_unit_test(test_tpm12),
 	};
 
