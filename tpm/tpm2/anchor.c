@@ -30,8 +30,7 @@ tpm2_anchor_index(const struct tpm_anchor *a)
 
 /*
  * Value and digests are no secrets, but the indices' authorisation is: parameters are
- * encrypted only while they are defined.  (ESYS makes a library context of OpenSSL for
- * each hash that it needs, and encryption needs many: two thirds of the time.)
+ * encrypted only while they are defined.
  */
 static TSS2_RC
 encrypt(struct tpm2 *s, bool on)

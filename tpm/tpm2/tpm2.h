@@ -84,6 +84,9 @@ void tpm2_overwrite(struct tpm2 *s);
 /* Set the locality of commands to come; false when this TPM cannot. */
 bool tpm2_set_locality(struct tpm2 *s, uint8_t locality);
 
+/* context.c: ESYS makes no context of OpenSSL's of its own while it is used. */
+void tpm2_context_use(bool on);
+
 /* srk.c */
 /* s->srk: the pinned one, or the one at TPM2_SRK_HANDLE, made when there is none. */
 enum tpm_result tpm2_srk(struct tpm *t);
