@@ -36,6 +36,8 @@ struct anchor_ops {
 	enum tpm_result (*extend)(
 	    void *arg, const uint8_t digest[TPM_ANCHOR_LEN], char why[ANCHOR_WHY]);
 	enum tpm_result (*count)(void *arg, char why[ANCHOR_WHY]);
+	/* May be NULL.  False: an extension would find no space on the disk. */
+	bool (*room)(void *arg);
 };
 
 struct anchor {

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "common/ipc.h"
@@ -14,7 +15,8 @@
 #include "tpm/embedded.h"
 #include "vsmd/store/clock.h"
 
-#define PATIENCE 5000 /* ms for which a TPM that fails is asked again */
+#define PATIENCE 5000	 /* ms for which a TPM that fails is asked again */
+#define ROOM	 (64 * 1024) /* bytes that an embedded TPM's state may need */
 
 /*
  * ask:    u64 number, u8 what, bytes blob (whose TPM it is), u32 place, bytes secret,
@@ -205,6 +207,8 @@ ask(struct anchor_tpm *t, enum what what, const uint8_t *digest,
 	snprintf(why, ANCHOR_WHY, "%s", a.why);
 	if (a.name[0] != '\0')
 		memcpy(t->name, a.name, sizeof(t->name));
+	if (a.result == TPM_FAILED && t->state >= 0 && t->failed != NULL)
+		t->failed(t->failed_arg);
 	if (a.result == TPM_OK && !sync_embedded(t)) {
 		snprintf(why, ANCHOR_WHY, "the embedded TPM's state cannot be synced: %s",
 		    strerror(errno));
@@ -213,6 +217,16 @@ ask(struct anchor_tpm *t, enum what what, const uint8_t *digest,
 	if (ret != NULL)
 		*ret = a.value;
 	return a.result;
+}
+
+static bool
+room(void *arg)
+{
+	const struct anchor_tpm *t = arg;
+	struct statfs fs;
+
+	return t->state < 0 || fstatfs(t->state, &fs) != 0 ||
+	       (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize >= ROOM;
 }
 
 static enum tpm_result
@@ -240,7 +254,7 @@ count(void *arg, char why[ANCHOR_WHY])
 }
 
 static const struct anchor_ops ops = {
-    .define = define, .read = read_, .extend = extend, .count = count};
+    .define = define, .read = read_, .extend = extend, .count = count, .room = room};
 
 int
 anchor_tpm_init(struct anchor_tpm *t, struct anchor *a, const struct sealer *s,

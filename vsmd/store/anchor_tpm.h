@@ -7,7 +7,9 @@
  * starts store and vsmd-tpm anew.
  *
  * Of an embedded TPM the state file is synced, before an answer counts: swtpm does not,
- * and after a power cut the TPM would be older than the log.
+ * and after a power cut the TPM would be older than the log.  One that could not write it
+ * is in failure mode until it is started anew: so there must be room before it is asked,
+ * and the supervisor is told when it fails all the same.
  *
  * Threads: one.
  */
@@ -29,6 +31,8 @@ struct anchor_tpm {
 	uint64_t asked;		  /* number of the last question */
 	bool waiting;		  /* that one was not answered in time */
 	int state;		  /* directory of an embedded TPM, or -1 */
+	void (*failed)(void *arg); /* it is in failure mode; may be NULL */
+	void *failed_arg;
 	char name[ANCHOR_NAME];	  /* as the TPM names it */
 };
 

@@ -176,6 +176,8 @@ run(struct store *s)
 	store_say_slots(s);
 	if (s->vault.rolled_back)
 		say_rolled_back(s);
+	s->anchor_tpm.failed = store_say_tpm_failed;
+	s->anchor_tpm.failed_arg = s;
 	return loop_run(s);
 }
 

@@ -78,6 +78,18 @@ store_say_commits(struct store *s, bool refused)
 }
 
 void
+store_say_tpm_failed(void *store)
+{
+	struct store *s = store;
+	struct buf b;
+
+	buf_init(&b, IPC_MAX);
+	buf_put_u8(&b, M_T_TPM_FAILED);
+	say(s, &b);
+	buf_free(&b);
+}
+
+void
 store_say_rolled_back(struct store *s)
 {
 	say_status(s, s->vault.rolled_back

@@ -61,6 +61,8 @@ void store_discarded(struct store *s, struct slot *slot);
 int store_restore(struct store *s, struct slot *slot);
 /* Tell them that the store is rolled back. */
 void store_say_rolled_back(struct store *s);
+/* Tell the supervisor that the embedded TPM is to be started anew. */
+void store_say_tpm_failed(void *store);
 /* Make the blank slot when there is none. */
 int store_make_blank(struct store *s);
 /* One audit record of what the process of `a` (NULL: the store itself) did.  0, or -1

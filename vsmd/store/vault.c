@@ -330,6 +330,12 @@ vault_commit(struct vault *v, struct txn *t)
 		log_error("store: commit failed: %s", v->anchor->why);
 		return VAULT_FAILED;
 	}
+	/* An embedded TPM that cannot write its state fails for good: it is not tried. */
+	if (v->anchor != NULL && v->anchor->ops->room != NULL &&
+	    !v->anchor->ops->room(v->anchor->arg)) {
+		errno = ENOSPC;
+		return result(JOURNAL_FULL);
+	}
 	if (v->journal.broken) {
 		if (new_log(v) != 0)
 			return result(errno == ENOSPC || errno == EDQUOT ? JOURNAL_FULL

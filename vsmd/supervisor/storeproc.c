@@ -96,6 +96,12 @@ on_message(struct super *s, struct buf *b)
 		else
 			notify_status(line);
 		return;
+	case M_T_TPM_FAILED:
+		if (!buf_end(b))
+			breach(s, "TPM");
+		else
+			tpm_kill(s);
+		return;
 	default:
 		breach(s, "unknown message");
 	}
