@@ -7,6 +7,7 @@
  * and answer is authenticated by the secret (OIAP), so an answer of before is noticed; a
  * command that is held back and delivered later is not.
  */
+#include <stdlib.h>
 #include <string.h>
 #include <trousers/tss.h>
 #include <trousers/trousers.h>
@@ -77,8 +78,16 @@ make_area(struct tpm12 *s, const struct tpm_anchor *a, TSS_HNVSTORE *ret)
 	return rc;
 }
 
+/* libtspi 0.3.15 gives out this memory without keeping account of it. */
+static void
+free_read(struct tpm12 *s, BYTE *data)
+{
+	if (Tspi_Context_FreeMemory(s->context, data) != TSS_SUCCESS)
+		free(data);
+}
+
 static TSS_RESULT
-read_area(TSS_HNVSTORE nv, struct tpm_anchor_value *ret)
+read_area(struct tpm12 *s, TSS_HNVSTORE nv, struct tpm_anchor_value *ret)
 {
 	UINT32 len = AREA;
 	BYTE *data;
@@ -95,7 +104,10 @@ read_area(TSS_HNVSTORE nv, struct tpm_anchor_value *ret)
 	ret->count = buf_get_u64(&b);
 	if (buf_get_u64(&b) != 0)
 		buf_fail(&b);
-	return buf_end(&b) ? TSS_SUCCESS : TSP_ERROR(TSS_E_INTERNAL_ERROR);
+	if (!buf_end(&b))
+		rc = TSP_ERROR(TSS_E_INTERNAL_ERROR);
+	free_read(s, data);
+	return rc;
 }
 
 static TSS_RESULT
@@ -191,7 +203,7 @@ turn(struct tpm *t, const struct tpm_anchor *a, const char *what,
 		return r;
 	rc = make_area(s, a, &nv);
 	if (rc == TSS_SUCCESS)
-		rc = read_area(nv, ret);
+		rc = read_area(s, nv, ret);
 	if (rc == TSS_SUCCESS && change != NULL) {
 		change(ret, digest);
 		rc = write_area(nv, ret);
