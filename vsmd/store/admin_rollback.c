@@ -3,8 +3,8 @@
  *
  * The first token of a rolled-back store is accepted with the store: one commit makes it
  * the last state and marks every other token, whose SO must accept it too.  Each wrong SO
- * PIN is counted before it is looked at, durably: of a rolled-back store, on which nothing
- * is written, in the TPM; of a token that is marked, where logins count.
+ * PIN is counted before it is looked at, durably: of a rolled-back store, on which
+ * nothing is written, in the TPM; of a token that is marked, where logins count.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,7 +15,8 @@
 #include "vsmd/store/text.h"
 
 static bool
-pin_fits(const struct store *s, const struct slot *slot, const struct admin_secret *secret)
+pin_fits(
+    const struct store *s, const struct slot *slot, const struct admin_secret *secret)
 {
 	char key[MAP_KEY_MAX];
 	const uint8_t *verifier;
@@ -61,12 +62,14 @@ show(struct store *s, struct attach *a, struct slot *slot)
 static void
 wrong_pin(struct attach *a, uint64_t failed, unsigned limit)
 {
-	log_warn("accept-rollback by principal %s (%s): a wrong SO PIN", a->principal, a->peer);
+	log_warn("accept-rollback by principal %s (%s): a wrong SO PIN", a->principal,
+	    a->peer);
 	if (limit == 0)
 		admin_bad(a, "the SO PIN is not the one of this token");
 	else if (failed >= limit)
-		admin_bad(a, "the SO PIN is not the one of this token, and was the last try: "
-			     "it is locked");
+		admin_bad(a,
+		    "the SO PIN is not the one of this token, and was the last try: "
+		    "it is locked");
 	else
 		admin_bad(a, "the SO PIN is not the one of this token: %u tries left",
 		    limit - (unsigned)failed);
@@ -75,8 +78,9 @@ wrong_pin(struct attach *a, uint64_t failed, unsigned limit)
 static void
 locked(struct attach *a)
 {
-	admin_bad(a, "the SO PIN is locked, after too many wrong ones: put the right state "
-		     "directory back, or start anew and restore a backup");
+	admin_bad(a,
+	    "the SO PIN is locked, after too many wrong ones: put the right state "
+	    "directory back, or start anew and restore a backup");
 }
 
 /* The whole store with this token in it. */
@@ -112,7 +116,8 @@ accept_store(struct store *s, struct attach *a, struct slot *slot,
 		admin_bad(a, "nothing was accepted: the audit log cannot be written");
 		return;
 	}
-	snprintf(detail, sizeof(detail), "wrong-pins=%" PRIu64 " %s", failed, s->vault.why);
+	snprintf(
+	    detail, sizeof(detail), "wrong-pins=%" PRIu64 " %s", failed, s->vault.why);
 	if (store_note_slot(s, a, slot, "rollback-accepted", detail, 0) != 0) {
 		admin_bad(a, "nothing was accepted: the audit log cannot be written");
 		return;
@@ -123,7 +128,8 @@ accept_store(struct store *s, struct attach *a, struct slot *slot,
 	v = commit_accept(s, &t);
 	txn_clear(&t);
 	if (v != VAULT_OK) {
-		admin_bad(a, "nothing was accepted: it cannot be written: see vsmd's log");
+		admin_bad(
+		    a, "nothing was accepted: it cannot be written: see vsmd's log");
 		return;
 	}
 	log_warn("the rolled-back store was accepted, with slot %" PRIu32
@@ -154,12 +160,13 @@ accept_token(struct store *s, struct attach *a, struct slot *slot,
 	v = commit_now(s, &t);
 	txn_clear(&t);
 	if (v != VAULT_OK) {
-		admin_bad(a, "nothing was accepted: it cannot be written: see vsmd's log");
+		admin_bad(
+		    a, "nothing was accepted: it cannot be written: see vsmd's log");
 		return;
 	}
 	if (!pin_fits(s, slot, secret)) {
-		(void)store_note_slot(s, a, slot, "rollback-refused", "wrong SO PIN",
-		    CKR_PIN_INCORRECT);
+		(void)store_note_slot(
+		    s, a, slot, "rollback-refused", "wrong SO PIN", CKR_PIN_INCORRECT);
 		wrong_pin(a, *failed, limit);
 		return;
 	}
@@ -173,7 +180,8 @@ accept_token(struct store *s, struct attach *a, struct slot *slot,
 	v = commit_now(s, &t);
 	txn_clear(&t);
 	if (v != VAULT_OK) {
-		admin_bad(a, "nothing was accepted: it cannot be written: see vsmd's log");
+		admin_bad(
+		    a, "nothing was accepted: it cannot be written: see vsmd's log");
 		return;
 	}
 	show(s, a, slot);

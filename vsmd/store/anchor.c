@@ -8,7 +8,7 @@
 #include "common/log.h"
 #include "vsmd/store/clock.h"
 
-#define PAUSE	  100  /* ms between two tries, doubled each time */
+#define PAUSE 100      /* ms between two tries, doubled each time */
 #define TRIES_MAX 1000 /* more than the limit of wrong PINs can be (vsmd.conf) */
 
 static const uint8_t origin_first[TPM_ANCHOR_LEN] = "caas anchor";
@@ -75,7 +75,8 @@ define(struct anchor *a, const uint8_t origin[TPM_ANCHOR_LEN])
 		return -1;
 	of_origin(want, origin);
 	if (memcmp(a->value, want, TPM_ANCHOR_LEN) != 0) {
-		snprintf(a->why, sizeof(a->why), "the TPM gives a new anchor another value "
+		snprintf(a->why, sizeof(a->why),
+		    "the TPM gives a new anchor another value "
 		    "than it must have: it cannot be used");
 		return -1;
 	}
@@ -134,8 +135,8 @@ anchor_put(const struct anchor *a, struct txn *t)
 }
 
 static bool
-digest_of(const struct store_keys *keys, const struct head *at,
-    uint8_t digest[TPM_ANCHOR_LEN])
+digest_of(
+    const struct store_keys *keys, const struct head *at, uint8_t digest[TPM_ANCHOR_LEN])
 {
 	struct part all;
 	struct buf b;
@@ -195,7 +196,8 @@ reached(struct anchor *a)
 static void
 pause_ms(unsigned ms)
 {
-	struct timespec ts = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+	struct timespec ts = {
+	    .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
 
 	nanosleep(&ts, NULL);
 }

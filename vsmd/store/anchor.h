@@ -3,16 +3,18 @@
  *
  * The TPM keeps one value (tpm/tpm.h).  Each commit extends it by a digest of the place
  * that the log has reached: an HMAC, under a key of the store, of store id, generation,
- * sequence and chain.  Each record holds the value that the TPM had before it (ANCHOR_KEY),
- * so for each place in a log it can be told what the TPM holds when that place is the last
- * state.  A place before the first such record is the last state when the TPM's value is
- * a new one.  docs/store.md has the orders in which things are written.
+ * sequence and chain.  Each record holds the value that the TPM had before it
+ * (ANCHOR_KEY), so for each place in a log it can be told what the TPM holds when that
+ * place is the last state.  A place before the first such record is the last state when
+ * the TPM's value is a new one.  docs/store.md has the orders in which things are
+ * written.
  *
- * Since the value goes forward by extensions alone, nothing brings an earlier one back: not
- * a command that was held back and is delivered later, nor another content for the same
- * sequence.
+ * Since the value goes forward by extensions alone, nothing brings an earlier one back:
+ * not a command that was held back and is delivered later, nor another content for the
+ * same sequence.
  *
- * Beside the value stands a count that only grows: of wrong SO PINs at a rolled-back store.
+ * Beside the value stands a count that only grows: of wrong SO PINs at a rolled-back
+ * store.
  *
  * Threads: one.
  */
@@ -50,7 +52,7 @@ struct anchor {
 	bool strayed;		       /* or neither: somebody else has extended it */
 	uint8_t next[TPM_ANCHOR_LEN];
 	uint64_t count, base; /* the TPM's, and what it was when no PIN was wrong */
-	bool gone;	      /* the TPM has none, or a new one in the place of a lost one */
+	bool gone; /* the TPM has none, or a new one in the place of a lost one */
 	char why[ANCHOR_WHY]; /* the last failure */
 
 	uint64_t writes; /* extensions since the start */
@@ -68,9 +70,9 @@ bool anchor_is_at(const struct anchor *a, const struct store_keys *keys,
 /* What a record must hold beside its changes. */
 void anchor_put(const struct anchor *a, struct txn *t);
 /*
- * The log reaches to `at`, durably, with a record of what anchor_put() said: make that the
- * last state.  A TPM that fails is asked again, for the same, until patience ends.  0; or
- * -1 with `why`: the TPM is in doubt.
+ * The log reaches to `at`, durably, with a record of what anchor_put() said: make that
+ * the last state.  A TPM that fails is asked again, for the same, until patience ends. 0;
+ * or -1 with `why`: the TPM is in doubt.
  */
 int anchor_advance(
     struct anchor *a, const struct store_keys *keys, const struct head *at);

@@ -16,7 +16,7 @@
 #include "vsmd/store/clock.h"
 
 #define PATIENCE 5000	 /* ms for which a TPM that fails is asked again */
-#define ROOM	 (64 * 1024) /* bytes that an embedded TPM's state may need */
+#define ROOM (64 * 1024) /* bytes that an embedded TPM's state may need */
 
 /*
  * ask:    u64 number, u8 what, bytes blob (whose TPM it is), u32 place, bytes secret,
@@ -62,7 +62,8 @@ reach(const char *address, struct tpm **ret_tpm, const uint8_t *blob, size_t len
 }
 
 bool
-anchor_tpm_serve(const char *address, struct tpm **ret_tpm, struct buf *in, struct buf *out)
+anchor_tpm_serve(
+    const char *address, struct tpm **ret_tpm, struct buf *in, struct buf *out)
 {
 	struct tpm_anchor_value value = {.count = 0};
 	struct tpm_anchor a = {.place = 0};
@@ -77,7 +78,8 @@ anchor_tpm_serve(const char *address, struct tpm **ret_tpm, struct buf *in, stru
 	a.place = buf_get_u32(in);
 	secret = buf_get_bytes(in, &secret_len);
 	digest = buf_get_bytes(in, &digest_len);
-	if (!buf_end(in) || what < DEFINE || what > COUNT || secret_len != TPM_ANCHOR_LEN ||
+	if (!buf_end(in) || what < DEFINE || what > COUNT ||
+	    secret_len != TPM_ANCHOR_LEN ||
 	    digest_len != (what == DEFINE || what == EXTEND ? TPM_ANCHOR_LEN : 0))
 		return false;
 	memcpy(a.secret, secret, TPM_ANCHOR_LEN);
@@ -92,7 +94,7 @@ anchor_tpm_serve(const char *address, struct tpm **ret_tpm, struct buf *in, stru
 	buf_put_bytes(out, value.value, TPM_ANCHOR_LEN);
 	buf_put_u64(out, value.count);
 	buf_put_str(out, name);
-	buf_put_str(out, r == TPM_OK	     ? ""
+	buf_put_str(out, r == TPM_OK	    ? ""
 			 : *ret_tpm != NULL ? tpm_error(*ret_tpm)
 					    : tpm_result_text(r));
 	if (r != TPM_OK && *ret_tpm != NULL) {
@@ -122,10 +124,10 @@ read_answer(struct buf *b, uint64_t *ret_number, struct answer *ret)
 	return true;
 }
 
-static void __attribute__((noreturn))
-gone(void)
+static void __attribute__((noreturn)) gone(void)
 {
-	log_fatal("vsmd-tpm is gone: restarting");
+	log_error("vsmd-tpm is gone: restarting");
+	_exit(1); /* nothing is left to be done here, and the door is closed */
 }
 
 /* The answer to the last question, or false when none comes in that time. */
@@ -196,7 +198,8 @@ ask(struct anchor_tpm *t, enum what what, const uint8_t *digest,
 	struct answer a;
 
 	if (t->waiting && !await(t, ANCHOR_AGAIN, &a)) {
-		snprintf(why, ANCHOR_WHY, "the TPM has not answered for a while: see to it");
+		snprintf(
+		    why, ANCHOR_WHY, "the TPM has not answered for a while: see to it");
 		return TPM_BUSY;
 	}
 	send_question(t, what, digest);
@@ -262,8 +265,8 @@ anchor_tpm_init(struct anchor_tpm *t, struct anchor *a, const struct sealer *s,
 {
 	*t = (struct anchor_tpm){.fd = s->anchor, .master = m, .state = -1};
 	if ((t->where = sec_alloc(sizeof(*t->where))) == NULL ||
-	    !crypt_derive(m->key, NULL, 0, "caas store anchor in the TPM",
-		t->where->secret)) {
+	    !crypt_derive(
+		m->key, NULL, 0, "caas store anchor in the TPM", t->where->secret)) {
 		log_error("no memory for the anchor's secret");
 		return -1;
 	}

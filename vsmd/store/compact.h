@@ -3,8 +3,8 @@
  *
  * The new log is written whole and synced before the head names it, and the old one goes
  * after: a crash at any point leaves one whole store.  It is also the way out after a
- * failed sync: what the disk has of the old log no longer matters.  With an anchor the old
- * one stays until a record in the new one is anchored (vault.c).
+ * failed sync: what the disk has of the old log no longer matters.  With an anchor the
+ * old one stays until a record in the new one is anchored (vault.c).
  */
 #ifndef CAAS_STORE_COMPACT_H
 #define CAAS_STORE_COMPACT_H

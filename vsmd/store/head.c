@@ -18,9 +18,9 @@ static const char magic[8] = {'C', 'A', 'A', 'S', 'H', 'E', 'A', 'D'};
 bool
 head_same(const struct head *a, const struct head *b)
 {
-	return memcmp(a->store, b->store, STORE_ID) == 0 && a->generation == b->generation &&
-	       a->bytes == b->bytes && a->records == b->records &&
-	       a->sequence == b->sequence &&
+	return memcmp(a->store, b->store, STORE_ID) == 0 &&
+	       a->generation == b->generation && a->bytes == b->bytes &&
+	       a->records == b->records && a->sequence == b->sequence &&
 	       memcmp(a->chain, b->chain, CRYPT_HASH) == 0 &&
 	       a->anchor_type == b->anchor_type;
 }

@@ -7,8 +7,8 @@
  *	u64 records, u64 sequence, chain[32], u32 anchor type, u32 zero, anchor[48],
  *	mac[32]: HMAC-SHA256 of all before it
  *
- * The anchor type says whether the TPM keeps which state was the last (anchor.h): where it
- * does, the head names the log, and vouches for no more than that what it names was
+ * The anchor type says whether the TPM keeps which state was the last (anchor.h): where
+ *it does, the head names the log, and vouches for no more than that what it names was
  * written.  The 48 bytes are zero.
  */
 #ifndef CAAS_STORE_HEAD_H

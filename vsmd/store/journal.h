@@ -68,12 +68,12 @@ int journal_switch(struct journal *j);
 
 /* How a log is read. */
 struct journal_reader {
-	/* What the head vouches for must be there unaltered.  Otherwise it only says which
-	 * store and generation, and the log counts from its first record on. */
+	/* What the head vouches for must be there unaltered.  Otherwise it only says
+	 * which store and generation, and the log counts from its first record on. */
 	bool vouched;
 	journal_apply apply;
-	/* May be NULL.  Called at the start of the log and after each record, with the place
-	 * reached; false: that is the end. */
+	/* May be NULL.  Called at the start of the log and after each record, with the
+	 * place reached; false: that is the end. */
 	bool (*reached)(void *arg, const struct head *at);
 	void *arg;
 };
@@ -88,8 +88,8 @@ enum journal_result journal_read(struct journal *j, int dir,
     const struct journal_reader *reader);
 /*
  * Where reading ended is the store's end from now on: `old` is replaced unless it says
- * so, and what lies behind is cut off.  `durable`: also the directory is synced, and before
- * that anything is cut: the head goes back.
+ * so, and what lies behind is cut off.  `durable`: also the directory is synced, and
+ * before that anything is cut: the head goes back.
  */
 enum journal_result journal_settle(
     struct journal *j, const struct head *old, bool durable);

@@ -1,12 +1,12 @@
 /*
- * judge.c - vault_judge(): which place in which log is the last state, as the TPM's anchor
- * says; see anchor.h.
+ * judge.c - vault_judge(): which place in which log is the last state, as the TPM's
+ * anchor says; see anchor.h.
  *
- * A commit writes the record, then the anchor, and the next one begins when both are done.
- * So behind the place that the anchor names stands at most one record, which nobody was
- * told of.  The head follows now and then, and its directory is not synced: it names that
- * place, the one behind it, or any before.  A new generation is made by a commit too: the
- * head then names the new log, the anchor perhaps still a place in the old one.
+ * A commit writes the record, then the anchor, and the next one begins when both are
+ * done. So behind the place that the anchor names stands at most one record, which nobody
+ * was told of.  The head follows now and then, and its directory is not synced: it names
+ * that place, the one behind it, or any before.  A new generation is made by a commit
+ * too: the head then names the new log, the anchor perhaps still a place in the old one.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -131,10 +131,11 @@ find_place(struct judge *g)
 		if (g->done)
 			return take(g, false);
 	}
-	return rolled_back(g, older_tpm ? "the TPM's anchor is older than the store: was the "
-					  "TPM's own state put back?"
-					: "the store is not the state that the TPM's anchor "
-					  "names: it is an older copy, or a mixture of copies");
+	return rolled_back(g, older_tpm
+				  ? "the TPM's anchor is older than the store: was the "
+				    "TPM's own state put back?"
+				  : "the store is not the state that the TPM's anchor "
+				    "names: it is an older copy, or a mixture of copies");
 }
 
 /* A store that has no anchor yet gets one. */
@@ -152,10 +153,11 @@ begin_anchor(struct judge *g, enum tpm_result r)
 	if (read_log(g, g->head->generation, true, ALL) != JOURNAL_OK)
 		return -1;
 	if (!g->found)
-		return rolled_back(g, "the store is from before its anchor was made, or from "
-				      "a time with anchor = off");
-	g->behind = 0; /* without an anchor all that is complete counts */
-	v->journal.at.anchor_type = HEAD_ANCHORED;
+		return rolled_back(g,
+		    "the store is from before its anchor was made, or from "
+		    "a time with anchor = off");
+	/* Until now all that is complete counts, and the head says so until the first
+	 * record is anchored: a crash before begins again. */
 	v->anchor->base = v->anchor->count;
 	if (journal_settle(&v->journal, g->head, true) != JOURNAL_OK)
 		return -1;
@@ -164,9 +166,12 @@ begin_anchor(struct judge *g, enum tpm_result r)
 	anchor_put(v->anchor, &none);
 	done = vault_commit(v, &none);
 	txn_clear(&none);
-	if (done == VAULT_OK)
-		log_info("from now on the TPM says which state of the store is the last");
-	return done == VAULT_OK ? 0 : -1;
+	if (done != VAULT_OK)
+		return -1;
+	v->journal.at.anchor_type = HEAD_ANCHORED;
+	journal_name_end(&v->journal);
+	log_info("from now on the TPM says which state of the store is the last");
+	return fsync(v->dir) == 0 ? 0 : -1;
 }
 
 int
@@ -176,7 +181,8 @@ vault_judge(struct vault *v, const struct head *head)
 	enum tpm_result r = anchor_read(v->anchor);
 
 	if (r != TPM_OK && r != TPM_UNANCHORED) {
-		log_error("the TPM does not say which state is the last: %s", v->anchor->why);
+		log_error(
+		    "the TPM does not say which state is the last: %s", v->anchor->why);
 		return -1;
 	}
 	if (r == TPM_OK && v->anchor->gone)

@@ -40,7 +40,8 @@ lazy_run(struct store *s, bool all)
 	if (all && s->anchor.doubt)
 		return;
 	s->lazy_since = clock_ms();
-	(void)commit_rest(s);
+	if (commit_rest(s) != VAULT_OK)
+		s->lazy_since += LAZY_AGAIN - LAZY_AFTER;
 }
 
 void

@@ -10,7 +10,8 @@
 
 #include "vsmd/store/state.h"
 
-#define LAZY_AFTER 5000 /* ms */
+#define LAZY_AFTER 5000	 /* ms */
+#define LAZY_AGAIN 60000 /* ms after one that failed */
 
 /* ms until lazy_run() has something to do; -1: not before something happens. */
 int lazy_timeout(struct store *s);

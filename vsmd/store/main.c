@@ -55,20 +55,20 @@ open_vault(struct store *s)
 	int dir, r;
 
 	if (anchor == NULL)
-		log_warn("anchor = off: an older copy of the whole state directory opens as "
-			 "the last one does");
+		log_warn(
+		    "anchor = off: an older copy of the whole state directory opens as "
+		    "the last one does");
 	if ((dir = vault_lock(s->config->state)) < 0)
 		return -1;
 	state = vault_look(dir);
 	if (state == VAULT_DAMAGED || (state == VAULT_EMPTY && vault_prepare(dir) != 0) ||
 	    master_open(s->config, dir, state == VAULT_EMPTY, &s->master) != 0)
 		return -1;
-	if (anchor != NULL && anchor_tpm_init(&s->anchor_tpm, anchor, s->sealer, &s->master,
-				  s->config->tpm_state) != 0)
+	if (anchor != NULL && anchor_tpm_init(&s->anchor_tpm, anchor, s->sealer,
+				  &s->master, s->config->tpm_state) != 0)
 		return -1;
 	r = state == VAULT_EMPTY
-		? vault_create(
-		      &s->vault, dir, s->master.key, s->master.store, anchor)
+		? vault_create(&s->vault, dir, s->master.key, s->master.store, anchor)
 		: vault_open(&s->vault, dir, s->master.key, anchor);
 	/* Of a rolled-back store nothing is written, the diary neither. */
 	if (r == 0 && !s->vault.rolled_back)
@@ -80,9 +80,10 @@ open_vault(struct store *s)
 static void
 say_rolled_back(struct store *s)
 {
-	log_error("the store is ROLLED BACK: %s: no token is served, and nothing is written; "
-		  "put the right state directory back and restart, or, where this is all "
-		  "there is, let the SO accept it: caas token accept-rollback --label LABEL",
+	log_error(
+	    "the store is ROLLED BACK: %s: no token is served, and nothing is written; "
+	    "put the right state directory back and restart, or, where this is all "
+	    "there is, let the SO accept it: caas token accept-rollback --label LABEL",
 	    s->vault.why);
 	store_say_rolled_back(s);
 }
@@ -92,7 +93,8 @@ open_slot(struct store *s, struct slot *slot)
 {
 	slot->epoch = s->vault.journal.at.sequence;
 	if (slot->rolled_back)
-		log_error("slot %" PRIu32 ": this token is rolled back, and not served until "
+		log_error("slot %" PRIu32
+			  ": this token is rolled back, and not served until "
 			  "its SO accepts it: caas token accept-rollback --label LABEL",
 		    slot->number);
 	else if (s->vault.rolled_back)

@@ -260,8 +260,8 @@ journal_settle(struct journal *j, const struct head *old, bool durable)
 		log_info("%s: took %" PRIu64
 			 " records that were complete before their head was",
 		    r.name, j->at.records - old->records);
-	/* Going back the head goes first: one that names more than the log has is refused.
-	 * Going forward the log does. */
+	/* Going back the head goes first: one that names more than the log has is
+	 * refused. Going forward the log does. */
 	if (durable && !same && fsync(j->fd) != 0)
 		res = JOURNAL_IO;
 	else if (durable && !same)

@@ -165,7 +165,8 @@ vault_create(struct vault *v, int dir, const uint8_t master[CRYPT_KEY],
 	if (anchor != NULL) {
 		first.anchor_type = HEAD_ANCHORED;
 		if (anchor_define(anchor) != 0) {
-			log_error("the TPM takes no anchor for a new store: %s", anchor->why);
+			log_error(
+			    "the TPM takes no anchor for a new store: %s", anchor->why);
 			vault_close(v);
 			return -1;
 		}
@@ -199,15 +200,16 @@ vault_sweep(struct vault *v)
 static int
 open_without(struct vault *v, const struct head *head)
 {
-	if (journal_open(&v->journal, v->dir, v->keys, head, apply, &v->map) != JOURNAL_OK)
+	if (journal_open(&v->journal, v->dir, v->keys, head, apply, &v->map) !=
+	    JOURNAL_OK)
 		return -1;
 	v->journal.at.anchor_type = HEAD_UNANCHORED;
 	return 0;
 }
 
 int
-vault_open(struct vault *v, int dir, const uint8_t master[CRYPT_KEY],
-    struct anchor *anchor)
+vault_open(
+    struct vault *v, int dir, const uint8_t master[CRYPT_KEY], struct anchor *anchor)
 {
 	struct head head;
 	enum head_result r;
@@ -283,8 +285,9 @@ make_last(struct vault *v)
 		return VAULT_OK;
 	log_error("store: commit failed: %s", a->why);
 	if (a->strayed)
-		log_fatal("store: the TPM's anchor is not what this store has made of it: "
-			  "restarting");
+		log_fatal(
+		    "store: the TPM's anchor is not what this store has made of it: "
+		    "restarting");
 	/* What is on disk may be the last state or not: this log is over. */
 	v->journal.broken = true;
 	return VAULT_FAILED;

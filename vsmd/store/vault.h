@@ -62,12 +62,12 @@ int vault_create(struct vault *v, int dir, const uint8_t master[CRYPT_KEY],
  * anchor, 0 may also mean that it is rolled back: it can be read, and nothing has been
  * written, so that the right files can be put back.
  */
-int vault_open(struct vault *v, int dir, const uint8_t master[CRYPT_KEY],
-    struct anchor *anchor);
+int vault_open(
+    struct vault *v, int dir, const uint8_t master[CRYPT_KEY], struct anchor *anchor);
 /*
- * Make the changes durable and apply them; the record's own (anchor_put()) are added to t.
- * An empty txn is VAULT_OK.  When the log holds more than half garbage, or a sync failed
- * before, a new generation is written first.
+ * Make the changes durable and apply them; the record's own (anchor_put()) are added to
+ * t. An empty txn is VAULT_OK.  When the log holds more than half garbage, or a sync
+ * failed before, a new generation is written first.
  */
 enum vault_result vault_commit(struct vault *v, struct txn *t);
 /* Of a rolled-back store: make these changes the last state, in a new log; the anchor's

@@ -56,7 +56,8 @@ fill_open(struct vault *v, const char *path, const uint8_t *master)
 
 	if (dir < 0)
 		return -1;
-	if (vault_look(dir) != VAULT_PRESENT || vault_open(v, dir, master, fill_anchor) != 0) {
+	if (vault_look(dir) != VAULT_PRESENT ||
+	    vault_open(v, dir, master, fill_anchor) != 0) {
 		close(dir);
 		return -1;
 	}

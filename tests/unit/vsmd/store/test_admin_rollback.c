@@ -1,5 +1,5 @@
-/* test_admin_rollback.c - a store process whose state is not the last: what it serves, and
- * the way out */
+/* test_admin_rollback.c - a store process whose state is not the last: what it serves,
+ * and the way out */
 #include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -101,7 +101,8 @@ roll_back(struct rig *r)
 	copy(r->state, old);
 	assert_true(rig_start(r));
 	fd = rig_attach(r, 0, false, "web", GRANT_PIN_LOCKOUT);
-	assert_int_equal(rig_login_done(fd, CKU_USER, false, "wrong", NULL, NULL), CKR_OK);
+	assert_int_equal(
+	    rig_login_done(fd, CKU_USER, false, "wrong", NULL, NULL), CKR_OK);
 	close(fd);
 	assert_int_equal(rig_stop(r), 0);
 	copy(r->state, last);
@@ -209,7 +210,8 @@ wrong_pins_are_counted(void **state)
 
 	roll_back(r);
 	for (int i = 0; i < 3; i++) {
-		static const char *const left[] = {"2 tries left", "1 tries left", "locked"};
+		static const char *const left[] = {
+		    "2 tries left", "1 tries left", "locked"};
 
 		assert_true(rig_start(r));
 		fd = admin(r);
@@ -312,7 +314,8 @@ the_tpm_fails_for_a_while(void **state)
 	assert_int_equal(
 	    rig_login_done(fd2, CKU_USER, false, "wrong", NULL, NULL), CKR_DEVICE_ERROR);
 	dirs_save(tpm_dir, "t", "A1", 2);
-	assert_int_equal(rig_login_done(fd2, CKU_USER, false, "wrong", NULL, NULL), CKR_OK);
+	assert_int_equal(
+	    rig_login_done(fd2, CKU_USER, false, "wrong", NULL, NULL), CKR_OK);
 	close(fd);
 	close(fd2);
 	rig_kill(r);

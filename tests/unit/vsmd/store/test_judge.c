@@ -1,4 +1,5 @@
-/* test_judge.c - with an anchor in the TPM only the last state opens, and it always does */
+/* test_judge.c - with an anchor in the TPM only the last state opens, and it always does
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -400,9 +401,8 @@ a_tpm_in_doubt(void **state)
 		tpm.fail_after = 1;
 		assert_int_equal(fill_put(&v, "doubtful", "x"), VAULT_FAILED);
 		assert_true(v.anchor->doubt);
-		assert_true(
-		    on ? strcmp(fill_get(&v, "doubtful"), "y") == 0
-		       : fill_get(&v, "doubtful") == NULL);
+		assert_true(on ? strcmp(fill_get(&v, "doubtful"), "y") == 0
+			       : fill_get(&v, "doubtful") == NULL);
 		tpm.point = faults_point;
 		tpm.silent = 0;
 		if (on == 0) {
@@ -526,14 +526,38 @@ a_store_without_an_anchor(void **state)
 	assert_int_equal(fill_put(&v, "new", "kept"), VAULT_OK);
 	fill_close(&v);
 	rolled_back(old, "before its anchor was made");
-	/* Off and on again: what was done meanwhile is taken as long as the TPM's place is
-	 * in the log. */
+	/* Off and on again: what was done meanwhile is taken as long as the TPM's place
+	 * is in the log. */
 	fill_anchor = NULL;
 	opens(&v, copy);
-	assert_int_equal(fill_put(&v, "new", "while off"), VAULT_OK);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(fill_put(&v, "new", "while off"), VAULT_OK);
 	fill_close(&v);
 	fill_anchor = &fresh.anchor;
-	opens_with(copy, "new", "while off");
+	set(old, copy);
+	set(path, nv);
+	for (at = 1; at < 100; at++) {
+		int status;
+		pid_t pid;
+
+		set(copy, old);
+		set(nv, path);
+		if ((pid = fork()) == 0) {
+			faults.kill_at = at;
+			_exit(fill_open(&v, copy, fill_master) == 0 ? 0 : 1);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		opens_with(copy, "new", "while off");
+		opens(&v, copy);
+		assert_int_equal(v.journal.at.anchor_type, HEAD_ANCHORED);
+		assert_int_equal(fill_put(&v, "new", "on again"), VAULT_OK);
+		fill_close(&v);
+		opens_with(copy, "new", "on again");
+		rolled_back(old, "time with anchor = off");
+		if (WEXITSTATUS(status) == 0)
+			break;
+	}
+	assert_in_range(at, 4, 99);
 	dirs_remove(path);
 	dirs_remove(old);
 	dirs_remove(nv);
@@ -646,7 +670,8 @@ tries_are_counted(void **state)
 	dirs_remove(old);
 }
 
-/* Made again for a rolled-back store, it does not open what was before there were anchors. */
+/* Made again for a rolled-back store, it does not open what was before there were
+ * anchors. */
 static void
 made_again_is_not_new(void **state)
 {
