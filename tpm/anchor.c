@@ -59,6 +59,13 @@ tpm_anchor_count(struct tpm *t, const struct tpm_anchor *a)
 }
 
 void
+tpm_anchor_rest(struct tpm *t)
+{
+	if (t->backend->anchor_rest != NULL)
+		t->backend->anchor_rest(t);
+}
+
+void
 tpm_anchor_name(struct tpm *t, const struct tpm_anchor *a, char *out, size_t size)
 {
 	snprintf(out, size, "NV index 0x%08x", t->backend->anchor_index(a));

@@ -45,6 +45,7 @@ struct tpm_backend {
 	enum tpm_result (*anchor_extend)(struct tpm *t, const struct tpm_anchor *a,
 	    const uint8_t digest[TPM_ANCHOR_LEN]);
 	enum tpm_result (*anchor_count)(struct tpm *t, const struct tpm_anchor *a);
+	void (*anchor_rest)(struct tpm *t); /* NULL: nothing is held */
 	uint32_t (*anchor_index)(const struct tpm_anchor *a);
 };
 

@@ -122,6 +122,9 @@ enum tpm_result tpm_anchor_extend(struct tpm *t, const struct tpm_anchor *a,
     const uint8_t digest[TPM_ANCHOR_LEN]);
 /* Count one more; the same holds. */
 enum tpm_result tpm_anchor_count(struct tpm *t, const struct tpm_anchor *a);
+/* Nothing comes for a while: give back what the TPM holds for us (a session that nobody uses
+ * gets in the way of others' on a shared TPM); the next call takes it anew. */
+void tpm_anchor_rest(struct tpm *t);
 /* Its name for an administrator: "NV index 0x01800000" and the like. */
 void tpm_anchor_name(struct tpm *t, const struct tpm_anchor *a, char *out, size_t size);
 

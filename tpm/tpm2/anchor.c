@@ -5,9 +5,9 @@
  * by who has the secret, and a counter that is removed and made anew goes on above where
  * it was.  Their authorisation is the secret, for reading and for extending.
  *
- * All commands go in one HMAC session, salted to the pinned SRK and kept: so each proves
- * that the one before it is over, and none that was held back can be delivered later
- * unnoticed (it would extend the value to one that no log knows).  The names in each
+ * All commands go in an HMAC session that is salted to the pinned SRK, and kept as long as
+ * they come: so each proves that the one before it is over.  One that was held back and is
+ * delivered later, in a session of before, extends the value to one that no log knows.  The names in each
  * command's HMAC are those computed here: what stands at the index is ours, or refused.
  */
 #include <string.h>
@@ -91,6 +91,12 @@ tpm2_anchor_forget(struct tpm2 *s)
 	tpm2_flush(s, &s->anchor_session);
 	for (int i = 0; i < INDICES; i++)
 		drop(s, i);
+}
+
+void
+tpm2_anchor_rest(struct tpm *t)
+{
+	tpm2_anchor_forget(t->state);
 }
 
 static enum tpm_result

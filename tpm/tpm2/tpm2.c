@@ -154,5 +154,6 @@ const struct tpm_backend tpm2_backend = {
     .anchor_read = tpm2_anchor_read,
     .anchor_extend = tpm2_anchor_extend,
     .anchor_count = tpm2_anchor_count,
+    .anchor_rest = tpm2_anchor_rest,
     .anchor_index = tpm2_anchor_index,
 };

@@ -132,6 +132,7 @@ enum tpm_result tpm2_anchor_extend(struct tpm *t, const struct tpm_anchor *a,
     const uint8_t digest[TPM_ANCHOR_LEN]);
 enum tpm_result tpm2_anchor_count(struct tpm *t, const struct tpm_anchor *a);
 uint32_t tpm2_anchor_index(const struct tpm_anchor *a);
+void tpm2_anchor_rest(struct tpm *t);
 /* Forget what this context knows of an anchor. */
 void tpm2_anchor_forget(struct tpm2 *s);
 

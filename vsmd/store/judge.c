@@ -131,11 +131,12 @@ find_place(struct judge *g)
 		if (g->done)
 			return take(g, false);
 	}
-	return rolled_back(g, older_tpm
-				  ? "the TPM's anchor is older than the store: was the "
-				    "TPM's own state put back?"
-				  : "the store is not the state that the TPM's anchor "
-				    "names: it is an older copy, or a mixture of copies");
+	return rolled_back(
+	    g, older_tpm ? "the TPM's anchor is older than the store: was the "
+			   "TPM's own state put back?"
+			 : "the store is not the state that the TPM's anchor "
+			   "names: it is an older copy, a mixture of copies, or damaged "
+			   "at its end");
 }
 
 /* A store that has no anchor yet gets one. */

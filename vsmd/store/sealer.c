@@ -20,6 +20,7 @@
 #include "vsmd/store/anchor_tpm.h"
 #include "vsmd/store/clock.h"
 
+#define REST 5000 /* ms without a question after which the TPM is left alone */
 #define GONE "the process vsmd-tpm is gone: restart vsmd"
 
 /* ask: bytes key, bytes blob, bytes values, str ref; answer: u8 ok, bytes blob or str */
@@ -165,7 +166,7 @@ sealer_main(const int fds[2], const struct store_config *config)
 	    {.fd = fds[1], .events = POLLIN}};
 	struct tpm *t = NULL;
 	struct buf in, out;
-	bool more = true;
+	bool more = true, resting = false;
 
 	log_name("vsmd-tpm");
 	proctitle_set("vsmd-tpm", config->tpm);
@@ -176,10 +177,18 @@ sealer_main(const int fds[2], const struct store_config *config)
 	}
 	buf_init(&in, IPC_MAX);
 	buf_init(&out, IPC_MAX);
-	while (more && (poll(p, 2, -1) >= 0 || errno == EINTR))
-		for (size_t i = 0; i < 2 && more; i++)
+	while (more) {
+		int n = poll(p, 2, t != NULL && !resting ? REST : -1);
+
+		if (n < 0 && errno != EINTR)
+			break;
+		if (n == 0)
+			tpm_anchor_rest(t);
+		resting = n == 0;
+		for (size_t i = 0; n > 0 && i < 2 && more; i++)
 			if (p[i].revents != 0)
 				more = turn(config, p[i].fd, i == 1, &t, &in, &out);
+	}
 	if (t != NULL)
 		tpm_close(t);
 	buf_free(&in);

@@ -83,6 +83,8 @@ it_goes_forward(void)
 	must(t, tpm_anchor_count(t, &ours));
 	assert_int_equal(count(t), n + 1);
 	is(t, v);
+	tpm_anchor_rest(t);
+	is(t, v);
 	tpm_anchor_name(t, &ours, name, sizeof(name));
 	assert_non_null(strstr(name, "NV index 0x0"));
 

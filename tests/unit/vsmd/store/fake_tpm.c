@@ -251,6 +251,12 @@ tpm_anchor_count(struct tpm *t, const struct tpm_anchor *a)
 }
 
 void
+tpm_anchor_rest(struct tpm *t)
+{
+	(void)t;
+}
+
+void
 tpm_anchor_name(struct tpm *t, const struct tpm_anchor *a, char *out, size_t size)
 {
 	(void)t;

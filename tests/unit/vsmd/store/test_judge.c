@@ -176,7 +176,7 @@ another_stores_files_do_not(void **state)
 	fill_anchor = &other.anchor;
 	fill_vault(path, fill_master, COMMITS);
 	fill_anchor = &tpm.anchor;
-	rolled_back(path, "older copy, or a mixture");
+	rolled_back(path, "older copy, a mixture");
 	swap_file(path, store, "head");
 	assert_int_equal(fill_open(&v, store, fill_master), -1);
 	dirs_remove(path);
