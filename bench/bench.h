@@ -18,7 +18,8 @@ enum bench_key {
 	BENCH_ED25519,
 	BENCH_AES,    /* AES-256-GCM of 16 KiB */
 	BENCH_FIND,   /* C_FindObjects by label */
-	BENCH_NONE,   /* no key: C_GetSessionInfo */
+	BENCH_NONE,   /* no key: C_GetSessionInfo; each a round trip with
+			 CAAS_VSM_SHORTCUTS=off alone */
 	BENCH_RANDOM, /* no key: C_GenerateRandom of one byte, which nobody can know
 			 before */
 	BENCH_SEED    /* no key: C_SeedRandom of one byte */

@@ -33,12 +33,16 @@ read_bytes(const struct attach_as *as, struct channel *c, void *p, size_t len, i
 		ssize_t n = channel_read(
 		    c, (uint8_t *)p + done, len - done, left < SLICE ? left : SLICE);
 
+		if (n == 0)
+			errno = ECONNRESET;
 		if (n > 0)
 			done += (size_t)n;
 		else if (n == 0 || errno != ETIMEDOUT)
 			return false;
-		if (done < len && (as->stop() || deadline_left(at) == 0))
+		if (done < len && (as->stop() || deadline_left(at) == 0)) {
+			errno = ETIMEDOUT;
 			return false;
+		}
 	}
 	return true;
 }
@@ -67,78 +71,6 @@ judge(const struct attach_as *as, const struct hello_answer *answer)
 	}
 }
 
-/* Connect, say hello, read the answer.  *ret is the channel when the answer is OK. */
-static enum attach
-greet(const struct attach_as *as, const struct hello_ask *ask,
-    struct hello_answer *answer, struct channel **ret)
-{
-	const struct config *config = as->config;
-	uint8_t bytes[HELLO_LEN];
-	struct iovec v = {.iov_base = bytes, .iov_len = sizeof(bytes)};
-	struct channel *c = transport_connect(config->address, config->connect_timeout);
-	enum attach result;
-
-	if (c == NULL) {
-		if (config->debug)
-			log_warn("libcaas-p11: %s",
-			    transport_strerror(config->address, errno));
-		return errno == ENOMEM ? ATTACH_NO_MEMORY : ATTACH_ABSENT;
-	}
-	hello_ask_write(bytes, ask);
-	if (channel_writev(c, &v, 1, config->silence) != 0 ||
-	    !read_bytes(as, c, bytes, sizeof(bytes), deadline_at(config->silence))) {
-		tell(as, "vsmd does not answer");
-		channel_close(c);
-		return ATTACH_FAILED;
-	}
-	if (!hello_answer_read(bytes, answer)) {
-		tell(as, "not a vsmd");
-		channel_close(c);
-		return ATTACH_FAILED;
-	}
-	if ((result = judge(as, answer)) != ATTACH_OK) {
-		channel_close(c);
-		return result;
-	}
-	*ret = c;
-	return ATTACH_OK;
-}
-
-/* As greet(); a busy vsmd is asked again for as long as a connection may take. */
-static enum attach
-greet_patiently(const struct attach_as *as, const struct hello_ask *ask,
-    struct hello_answer *answer, struct channel **ret)
-{
-	const struct timespec pause = {.tv_nsec = BUSY_PAUSE * 1000000L};
-	int64_t until = deadline_at(as->config->connect_timeout);
-	enum attach result;
-
-	for (;;) {
-		memset(answer, 0, sizeof(*answer));
-		result = greet(as, ask, answer, ret);
-		if (result != ATTACH_FAILED || answer->status != HELLO_BUSY ||
-		    deadline_left(until) == 0 || as->stop())
-			return result;
-		(void)nanosleep(&pause, NULL);
-	}
-}
-
-static struct hello_ask
-ask_for(const struct attach_as *as, uint32_t purpose, uint32_t slot)
-{
-	struct hello_ask ask = {.version = HELLO_VERSION,
-	    .purpose = purpose,
-	    .slot = slot,
-	    .max_frame = FRAME_MAX_DEFAULT,
-	    .silence = (uint32_t)as->config->silence};
-
-	if (purpose == HELLO_TOKEN && as->config->shared_memory &&
-	    strncmp(as->config->address, "unix:", 5) == 0)
-		ask.flags = HELLO_SHARED_MEMORY;
-	memcpy(ask.app, as->app, HELLO_APP_LEN);
-	return ask;
-}
-
 /* Wait until bytes are there. */
 static bool
 await(const struct attach_as *as, struct channel *c)
@@ -165,6 +97,110 @@ share_memory(const struct attach_as *as, struct channel *c)
 	return NULL;
 }
 
+/* What an answer to HELLO_TOKEN has to be. */
+static bool
+sound(const struct hello_ask *ask, const struct hello_answer *answer)
+{
+	return answer->count == 0 && answer->max_frame >= FRAME_MAX_LEAST &&
+	    answer->max_frame <= ask->max_frame && (answer->flags & ~ask->flags) == 0;
+}
+
+/* After an answer that is OK: *c is the channel to go on with, or closed. */
+static enum attach
+settle(const struct attach_as *as, const struct hello_ask *ask,
+    const struct hello_answer *answer, struct channel **c)
+{
+	if (ask->purpose != HELLO_TOKEN)
+		return ATTACH_OK;
+	if (!sound(ask, answer)) {
+		tell(as, "vsmd broke the protocol in its hello");
+		channel_close(*c);
+		return ATTACH_FAILED;
+	}
+	if ((answer->flags & HELLO_SHARED_MEMORY) && (*c = share_memory(as, *c)) == NULL)
+		return ATTACH_ENDED;
+	return ATTACH_OK;
+}
+
+/* Connect, say hello, read the answer.  *ret is the channel when the answer is OK. */
+static enum attach
+greet(const struct attach_as *as, const struct hello_ask *ask,
+    struct hello_answer *answer, struct channel **ret)
+{
+	const struct config *config = as->config;
+	uint8_t bytes[HELLO_LEN];
+	struct iovec v = {.iov_base = bytes, .iov_len = sizeof(bytes)};
+	struct channel *c = transport_connect(config->address, config->connect_timeout);
+	enum attach result;
+
+	if (c == NULL) {
+		if (config->debug)
+			log_warn("libcaas-p11: %s",
+			    transport_strerror(config->address, errno));
+		return errno == ENOMEM ? ATTACH_NO_MEMORY : ATTACH_ABSENT;
+	}
+	hello_ask_write(bytes, ask);
+	if (channel_writev(c, &v, 1, config->silence) != 0 ||
+	    !read_bytes(as, c, bytes, sizeof(bytes), deadline_at(config->silence))) {
+		result = errno == ECONNRESET ? ATTACH_ENDED : ATTACH_FAILED;
+		tell(as, "vsmd does not answer");
+		channel_close(c);
+		return result;
+	}
+	if (!hello_answer_read(bytes, answer)) {
+		tell(as, "not a vsmd");
+		channel_close(c);
+		return ATTACH_FAILED;
+	}
+	if ((result = judge(as, answer)) != ATTACH_OK) {
+		channel_close(c);
+		return result;
+	}
+	result = settle(as, ask, answer, &c);
+	*ret = c;
+	return result;
+}
+
+/* As greet(), for as long as a connection may take. */
+static enum attach
+greet_patiently(const struct attach_as *as, const struct hello_ask *ask,
+    struct hello_answer *answer, struct channel **ret)
+{
+	const struct timespec pause = {.tv_nsec = BUSY_PAUSE * 1000000L};
+	int64_t until = deadline_at(as->config->connect_timeout);
+	bool ended = false, again;
+	enum attach result;
+
+	for (;;) {
+		memset(answer, 0, sizeof(*answer));
+		result = greet(as, ask, answer, ret);
+		ended |= result == ATTACH_ENDED;
+		again = (result == ATTACH_FAILED && answer->status == HELLO_BUSY) ||
+		    result == ATTACH_ENDED || (result == ATTACH_ABSENT && ended);
+		if (!again || deadline_left(until) == 0 || as->stop())
+			return result == ATTACH_ENDED ? ATTACH_FAILED : result;
+		(void)nanosleep(&pause, NULL);
+	}
+}
+
+static struct hello_ask
+ask_for(const struct attach_as *as, uint32_t purpose, uint32_t slot)
+{
+	struct hello_ask ask = {.version = HELLO_VERSION,
+	    .purpose = purpose,
+	    .slot = slot,
+	    .max_frame = FRAME_MAX_DEFAULT,
+	    .silence = (uint32_t)as->config->silence};
+
+	if (purpose == HELLO_TOKEN)
+		ask.flags = HELLO_ONCE;
+	if (purpose == HELLO_TOKEN && as->config->shared_memory &&
+	    strncmp(as->config->address, "unix:", 5) == 0)
+		ask.flags |= HELLO_SHARED_MEMORY;
+	memcpy(ask.app, as->app, HELLO_APP_LEN);
+	return ask;
+}
+
 enum attach
 attach_slot(const struct attach_as *as, uint32_t slot, struct link **ret)
 {
@@ -175,15 +211,7 @@ attach_slot(const struct attach_as *as, uint32_t slot, struct link **ret)
 
 	if (result != ATTACH_OK)
 		return result;
-	if (answer.count != 0 || answer.max_frame < FRAME_MAX_LEAST ||
-	    answer.max_frame > ask.max_frame || (answer.flags & ~ask.flags) != 0) {
-		tell(as, "vsmd broke the protocol in its hello");
-		channel_close(c);
-		return ATTACH_FAILED;
-	}
-	if ((answer.flags & HELLO_SHARED_MEMORY) && (c = share_memory(as, c)) == NULL)
-		return ATTACH_FAILED;
-	*ret = link_new(c, answer.max_frame, as->config->silence, as->how);
+	*ret = link_new(c, answer.max_frame, as->config->silence, answer.flags, as->how);
 	return *ret != NULL ? ATTACH_OK : ATTACH_NO_MEMORY;
 }
 

@@ -19,7 +19,8 @@ enum attach {
 	ATTACH_REFUSED, /* not for us */
 	ATTACH_NO_SLOT,
 	ATTACH_FAILED,  /* silent, busy, broken, another version */
-	ATTACH_NO_MEMORY
+	ATTACH_NO_MEMORY,
+	ATTACH_ENDED /* attach.c's own: it was there, and ended before it answered */
 };
 
 struct attach_as {
@@ -29,6 +30,10 @@ struct attach_as {
 	bool (*stop)(void); /* true: give up waiting */
 };
 
+/*
+ * Both ask again a vsmd that is busy, or that ended while it was asked and so is probably
+ * being restarted, for as long as a connection may take.
+ */
 /* A channel to a worker of the slot. */
 enum attach attach_slot(const struct attach_as *as, uint32_t slot, struct link **ret);
 /* The slots of this principal; *ret of malloc(). */

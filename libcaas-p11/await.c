@@ -1,15 +1,13 @@
 /* await.c - see await.h; what arrives is taken apart in inbox.c */
 #include "libcaas-p11/await.h"
 
-#include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "protocol/frame.h"
 #include "vchan-transport/berth.h"
+#include "vchan-transport/deadline.h"
 
-#define NAP 50        /* ms in a berth until somebody leads */
-#define PAUSE 100000L /* ns that the leader leaves to another thread that is reading */
+#define NAP 50 /* ms in a berth until somebody leads, who then looks for the end as often */
 
 struct waiter **
 await_find(struct link *l, uint32_t id)
@@ -46,6 +44,8 @@ unpark(struct link *l, struct waiter *w)
 	w->parked = false;
 }
 
+/* The leader sleeps elsewhere, with a berth or without.  Sequentially consistent, as what is
+ * done to words that are slept on (ring.c). */
 void
 await_settle(struct link *l, struct waiter *w, int state, struct rouse *rouse)
 {
@@ -53,10 +53,12 @@ await_settle(struct link *l, struct waiter *w, int state, struct rouse *rouse)
 		unpark(l, w);
 		w->next = rouse->parked;
 		rouse->parked = w;
+	} else if (l->has_berths && w->leads) {
+		rouse->berths |= UINT64_C(1) << BERTH_COMMON;
 	} else if (w->berth != NULL) {
 		rouse->berths |= UINT64_C(1) << FRAME_BERTH(w->id);
 	}
-	atomic_store_explicit(&w->state, state, memory_order_release);
+	atomic_store(&w->state, state);
 }
 
 /* A berth may be somebody else's by now, who then looks for nothing. */
@@ -80,11 +82,13 @@ expected(void *arg, const struct frame *f)
 {
 	struct link *l = arg;
 	struct waiter *w;
+	bool is;
 
 	lock_take(&l->lock);
 	w = *await_find(l, f->id);
+	is = w != NULL && w->call == f->call;
 	lock_give(&l->lock);
-	return w != NULL && w->call == f->call;
+	return is;
 }
 
 static bool
@@ -141,7 +145,7 @@ read_once(struct link *l, int silence)
 static bool
 settled(struct waiter *w)
 {
-	return atomic_load_explicit(&w->state, memory_order_acquire) != WAITS;
+	return atomic_load(&w->state) != WAITS;
 }
 
 /* Bytes wait that nobody is reading. */
@@ -171,24 +175,47 @@ lead_stream(struct link *l, struct waiter *w)
 		read_once(l, l->silence);
 }
 
+/* Lie down first, then look: bytes that come later are for somebody who sleeps. */
+static bool
+sleep_in(struct link *l, struct waiter *w, _Atomic uint32_t *berth)
+{
+	bool woken;
+
+	ring_drowse(berth, RING_FUTEX);
+	woken = settled(w) || neglected(l) || ring_sleep(berth, NAP);
+	ring_awake(berth);
+	return woken;
+}
+
+/* Nothing has come since that was the count. */
+static bool
+silent(struct link *l, unsigned received)
+{
+	return !channel_pending(l->channel) && !atomic_load(&l->reading) &&
+	    atomic_load(&l->received) == received;
+}
+
 /* Notice what wakes nobody in a berth, in shared memory. */
 static void
 lead_memory(struct link *l, struct waiter *w)
 {
-	static const struct timespec pause = {.tv_nsec = PAUSE};
+	_Atomic uint32_t *berth = channel_berth(l->channel, BERTH_COMMON);
+	unsigned received = atomic_load(&l->received);
+	int64_t until = deadline_at(l->silence);
 
-	(void)channel_await(l->channel, 0); /* the end, if there is one already */
 	for (;;) {
-		unsigned received = atomic_load(&l->received);
-
+		if (!channel_pending(l->channel))
+			channel_notice(l->channel);
 		read_arrived(l);
 		if (settled(w))
 			return;
-		if (channel_pending(l->channel))
-			(void)nanosleep(&pause, NULL);
-		else if (channel_await(l->channel, l->silence) != 0 &&
-		    (errno != ETIMEDOUT || atomic_load(&l->received) == received))
-			link_break(l, errno == ETIMEDOUT ? CKR_DEVICE_ERROR : CKR_DEVICE_REMOVED);
+		if (!silent(l, received)) {
+			received = atomic_load(&l->received);
+			until = deadline_at(l->silence);
+		} else if (deadline_left(until) == 0) {
+			link_break(l, CKR_DEVICE_ERROR);
+		}
+		(void)sleep_in(l, w, berth);
 	}
 }
 
@@ -232,18 +259,6 @@ lead_or_park(struct link *l, struct waiter *w, bool may_park)
 		lead(l, w);
 }
 
-/* Lie down first, then look: bytes that come later are for somebody who sleeps. */
-static bool
-sleep_in_berth(struct link *l, struct waiter *w)
-{
-	bool woken;
-
-	ring_drowse(w->berth, RING_FUTEX);
-	woken = settled(w) || neglected(l) || ring_sleep(w->berth, NAP);
-	ring_awake(w->berth);
-	return woken;
-}
-
 void
 await_reply(struct link *l, struct waiter *w)
 {
@@ -255,7 +270,7 @@ await_reply(struct link *l, struct waiter *w)
 		read_arrived(l);
 		if (settled(w))
 			return;
-		if (!sleep_in_berth(l, w) && !settled(w))
+		if (!sleep_in(l, w, w->berth) && !settled(w))
 			lead_or_park(l, w, false);
 	}
 }

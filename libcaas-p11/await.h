@@ -7,9 +7,10 @@
  * that it would meet.
  *
  * In shared memory each thread sleeps in a berth (vchan-transport/berth.h), from which the
- * worker wakes it when its reply is there; it reads what has arrived, for others too.  Who
- * was not woken for a while leads: it notices the worker's end and its silence, and reads
- * for those that found no berth free, who are parked.
+ * worker wakes it when its reply is there; it reads what has arrived, for others too, and
+ * wakes those.  Who was not woken for a while leads: it sleeps on the common word, notices
+ * the worker's end and its silence, and reads for those that found no berth free, who are
+ * parked.
  *
  * Threads: any.
  */
@@ -29,7 +30,7 @@ struct rouse {
 
 struct link {
 	struct channel *channel;
-	uint32_t max_frame;
+	uint32_t max_frame, flags;
 	int silence;
 	atomic_uint refs;
 	dev_t dev; /* of the channel's descriptor */
@@ -39,7 +40,7 @@ struct link {
 	struct lock writing; /* one frame at a time goes out */
 	struct lock lock;    /* what follows */
 	atomic_bool broken;
-	bool led; /* somebody leads */
+	bool led; /* somebody leads; always so while one is parked */
 	CK_RV why;
 	uint32_t last_id;
 	struct waiter *waiting[LINK_BUCKETS];

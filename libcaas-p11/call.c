@@ -1,17 +1,25 @@
 /* call.c - see call.h */
 #include "libcaas-p11/call.h"
 
+#include "libcaas-p11/begun.h"
 #include "libcaas-p11/effect.h"
 #include "libcaas-p11/hold.h"
 #include "libcaas-p11/module.h"
 #include "libcaas-p11/order.h"
+#include "libcaas-p11/told.h"
 #include "protocol/frame.h"
+#include "protocol/hello.h"
 
+#include <sys/random.h>
 #include <time.h>
 
 /* The channel may be lost, and found again, between looking up the handles and using
  * them; more often than this is not bad luck. */
 #define TRIES 4
+
+/* Workers that may end under one call: a fourth would not be bad luck either, and the call
+ * perhaps the cause. */
+#define WORKERS 3
 
 /* Refs of a reply, and little else. */
 #define ARENA_MAX ((size_t)MSG_MAX_OBJECTS * 2 * sizeof(struct object_ref))
@@ -24,20 +32,64 @@ enum outcome {
 	ANSWERED
 };
 
+/* What the templates ask for is no token object, as far as one can tell here.  Half of a pair
+ * may be one. */
+static bool
+makes_session_object(const struct errand *e)
+{
+	bool copy = e->call->number == CALL_C_CopyObject; /* as the one that is copied */
+	bool token = false, said = false;
+
+	for (size_t i = 0; e->call->args[i] != ARG_END; i++) {
+		const CK_ATTRIBUTE *t = e->args[i].ptr;
+
+		if (e->call->args[i] != ARG_ATTRS || t == NULL)
+			continue;
+		for (CK_ULONG k = 0; k < e->args[i].len; k++) {
+			if (t[k].type != CKA_TOKEN)
+				continue;
+			said = true;
+			token |= t[k].pValue == NULL || t[k].ulValueLen != 1 ||
+			    *(const CK_BBOOL *)t[k].pValue != CK_FALSE;
+		}
+	}
+	return !token && (said || !copy);
+}
+
+/* It may leave objects on the token, and the worker knows requests by their names. */
+static void
+name_request(struct errand *e, const struct link *link)
+{
+	if (e->named || e->repeated || !call_makes(e->call) || makes_session_object(e) ||
+	    (link_flags(link) & HELLO_ONCE) == 0)
+		return;
+	e->named = getrandom(e->once, sizeof(e->once), 0) == sizeof(e->once);
+}
+
+static uint32_t
+frame_of(const struct errand *e)
+{
+	return e->info ? FRAME_INFO : e->fetch ? FRAME_FETCH : e->call->number;
+}
+
 static CK_RV
 write_frame(struct buf *b, const struct errand *e)
 {
 	CK_RV rv = CKR_OK;
 
-	if (e->fetch) {
-		frame_begin(b, 0, FRAME_FETCH);
+	if (e->named) {
+		frame_begin_flags(
+		    b, 0, e->call->number, e->repeated ? FRAME_REPEATED : FRAME_ONCE);
+		buf_put_raw(b, e->once, sizeof(e->once));
 	} else if (e->begin != NULL) {
-		frame_begin_fused(b, 0, e->call->number);
+		frame_begin_flags(b, 0, e->call->number, FRAME_FUSED);
 		rv = ask_write(b, e->begin, e->begin_sent);
 	} else {
-		frame_begin(b, 0, e->call->number);
+		frame_begin(b, 0, frame_of(e));
 	}
-	if (rv == CKR_OK)
+	if (e->info)
+		info_ask_write(b, e->args[0].len);
+	else if (rv == CKR_OK)
 		rv = ask_write(b, e->call, e->sent);
 	frame_end(b);
 	return rv == CKR_OK && !buf_ok(b) ? CKR_HOST_MEMORY : rv;
@@ -62,6 +114,23 @@ read_fetched(struct errand *e, const struct waiter *w, CK_RV *ret)
 	return true;
 }
 
+/* The same of FRAME_INFO.  CKR_OK also when it was refused: then it has not answered. */
+static bool
+read_info(struct errand *e, const struct waiter *w, CK_RV *ret)
+{
+	struct info info;
+	struct buf body;
+
+	*ret = CKR_DEVICE_ERROR;
+	buf_view(&body, w->body, w->len);
+	if (!info_read(&body, &info, &e->arena))
+		return false;
+	*ret = CKR_OK;
+	e->told = info.rv == CKR_OK && told_give(&info, e->call, e->args, ret);
+	hold_told(e, &info);
+	return true;
+}
+
 /* What the reply says; false: nothing that a worker of ours would. */
 static bool
 read_reply(struct errand *e, const struct waiter *w, CK_RV *ret)
@@ -71,6 +140,8 @@ read_reply(struct errand *e, const struct waiter *w, CK_RV *ret)
 	struct buf body;
 	bool sound;
 
+	if (e->info)
+		return read_info(e, w, ret);
 	if (e->fetch)
 		return read_fetched(e, w, ret);
 	buf_view(&body, w->body, w->len);
@@ -82,6 +153,7 @@ read_reply(struct errand *e, const struct waiter *w, CK_RV *ret)
 		return false;
 	}
 	*ret = begun == CKR_OK ? effect_apply(e, &reply) : hold_refused(begun);
+	begun_after(e, begun, *ret);
 	if (e->slot->module->config.shortcuts)
 		hold_after(e, begun, *ret, reply.epoch);
 	return true;
@@ -96,12 +168,18 @@ run(struct errand *e, struct link *link, CK_RV *ret)
 	bool sound;
 
 	effect_prepare(e);
+	name_request(e, link);
+	/* A worker of another build, that does not know what the last one was told. */
+	if (e->named && (link_flags(link) & HELLO_ONCE) == 0) {
+		*ret = CKR_DEVICE_REMOVED;
+		return REFUSED;
+	}
 	buf_init(&ask, FRAME_HEADER + (size_t)link_max_frame(link));
 	if ((*ret = write_frame(&ask, e)) != CKR_OK) {
 		buf_free(&ask);
 		return REFUSED;
 	}
-	*ret = link_call(link, &ask, e->fetch ? FRAME_FETCH : e->call->number, &w);
+	*ret = link_call(link, &ask, frame_of(e), &w);
 	buf_free(&ask);
 	if (*ret != CKR_OK)
 		return w.unsent ? UNSENT : LOST;
@@ -178,8 +256,11 @@ attempt(struct module *m, struct errand *e, CK_RV *ret)
 	uint64_t generation;
 	struct link *link;
 
-	if (session && (*ret = address_session(m, e)) != CKR_OK)
-		return REFUSED;
+	if (session) {
+		begun_again(m, e);
+		if ((*ret = address_session(m, e)) != CKR_OK)
+			return REFUSED;
+	}
 	if ((result = slot_link(e->slot, &link, &generation)) != ATTACH_OK) {
 		*ret = no_channel(e, result);
 		return NO_CHANNEL;
@@ -194,19 +275,56 @@ attempt(struct module *m, struct errand *e, CK_RV *ret)
 	return outcome;
 }
 
+/* The worker that ended may have destroyed it. */
+static CK_RV
+destroyed(struct module *m, const struct errand *e, CK_RV rv)
+{
+	if (!e->repeated || e->call->number != CALL_C_DestroyObject ||
+	    rv != CKR_OBJECT_HANDLE_INVALID)
+		return rv;
+	handles_drop_object(&m->handles, e->args[1].len);
+	return CKR_OK;
+}
+
+/*
+ * A worker ended that had read the call: may the next one be asked?  What was in its memory,
+ * sessions, operations and session objects, went with it; what is done to the token, most
+ * calls do to the same effect twice; what has a name is not done twice.
+ */
+static bool
+may_repeat(struct errand *e)
+{
+	if ((e->call->flags & CALL_ONCE) && !e->named &&
+	    (!call_makes(e->call) || !makes_session_object(e)))
+		return false;
+	e->repeated = true;
+	return true;
+}
+
 static CK_RV
 deliver(struct module *m, struct errand *e)
 {
 	enum outcome outcome = UNSENT;
 	CK_RV rv = CKR_OK;
+	int tries = 0, workers = 0;
 
-	for (int i = 0; i < TRIES && outcome == UNSENT; i++)
+	while (tries < TRIES) {
 		outcome = attempt(m, e, &rv);
-	if (outcome == NO_CHANNEL || outcome == UNSENT || outcome == LOST)
+		if (outcome == UNSENT)
+			tries++;
+		else if (outcome == LOST && rv == CKR_DEVICE_REMOVED &&
+		    ++workers < WORKERS && may_repeat(e))
+			tries = 0;
+		else
+			break;
+	}
+	if (outcome == NO_CHANNEL || outcome == UNSENT || outcome == LOST) {
 		effect_lost(e);
-	else if (outcome == REFUSED && e->begin != NULL)
+		hold_lost(e);
+	} else if (outcome == REFUSED && e->begin != NULL) {
 		hold_again(m, e);
-	return rv;
+	}
+	return destroyed(m, e, rv);
 }
 
 /* A beginning that was held goes by itself; what comes of it is seen by the call that goes
@@ -252,13 +370,31 @@ on_session(struct module *m, struct errand *e)
 }
 
 static CK_RV
+ask_slot(struct module *m, struct errand *e)
+{
+	CK_RV rv;
+
+	if (!m->config.shortcuts)
+		return deliver(m, e);
+	if (hold_before_slot(e, &rv) == HOLD_DONE)
+		return rv;
+	rv = deliver(m, e);
+	if (e->info && !e->told && rv == CKR_OK) {
+		e->info = false;
+		rv = deliver(m, e);
+	}
+	hold_over(m, e);
+	return rv;
+}
+
+static CK_RV
 on_slot(struct module *m, struct errand *e)
 {
 	CK_RV rv = address_slot(m, e);
 
 	if (rv != CKR_OK)
 		return rv;
-	rv = deliver(m, e);
+	rv = ask_slot(m, e);
 	slots_put(m, e->slot);
 	return rv;
 }

@@ -16,7 +16,7 @@
 #define CONFIG_SILENCE 30000
 #define CONFIG_SILENCE_LEAST 300 /* a worker does not beat for less */
 #define CONFIG_CONNECT 5000
-#define CONFIG_RECONNECT 2000
+#define CONFIG_RECONNECT 5000
 
 struct config {
 	char address[256];

@@ -11,6 +11,7 @@
 
 #include "libcaas-p11/slots.h"
 #include "protocol/fetch.h"
+#include "protocol/frame.h"
 #include "protocol/message.h"
 
 /* A call on its way: `args` are the application's, `sent` those with the worker's
@@ -20,9 +21,15 @@ struct errand {
 	const struct arg *args;
 	struct arg sent[ARGS_MAX];
 	bool fetch; /* C_FindObjectsInit, as FRAME_FETCH */
+	bool info;  /* told.h: a call on a slot, as FRAME_INFO */
+	bool told;  /* and that answered it */
 	int64_t asked; /* hold.h: when the application did, in ms; 0: unknown */
 	const struct call *begin; /* hold.h: goes along in the same frame, or NULL */
 	struct arg begin_args[ARGS_MAX], begin_sent[ARGS_MAX]; /* likewise */
+	bool renewed; /* begun.h: it does, since the worker that had it has ended */
+	bool repeated; /* a worker ended that had read it */
+	bool named;    /* FRAME_ONCE, by: */
+	uint8_t once[FRAME_ONCE_LEN];
 	CK_ULONG out[ARGS_MAX];
 	struct slot *slot;
 	uint64_t generation;

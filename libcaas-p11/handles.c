@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libcaas-p11/begun.h"
 #include "libcaas-p11/hold.h"
 #include "libcaas-p11/table.h"
 #include "protocol/mech.h"
@@ -42,8 +43,10 @@ handles_renew(struct handles *h)
 void
 handles_free(struct handles *h)
 {
-	for_each_entry(e, h->table)
+	for_each_entry(e, h->table) {
 		pending_free(e->pending);
+		begun_free(e->begun);
+	}
 	free(h->table);
 	free(h->index);
 	h->table = NULL;

@@ -8,6 +8,7 @@
 #include "libcaas-p11/known.h"
 #include "libcaas-p11/module.h"
 #include "libcaas-p11/table.h"
+#include "libcaas-p11/told.h"
 #include "protocol/mech.h"
 
 #define LARGE 65536  /* bytes of data that leave no room for a beginning beside them */
@@ -334,10 +335,24 @@ note_epoch(struct slot *slot, uint64_t epoch, int64_t asked)
 	struct accepted *a = accepted_of(slot);
 
 	known_epoch(slot->known, epoch, asked);
+	told_reply(slot->told, slot->generation, epoch, asked);
 	if (a == NULL || epoch <= a->epoch)
 		return;
 	forget_accepted(slot);
 	a->epoch = epoch;
+}
+
+static void
+note_changes(struct errand *e, const struct slot *slot)
+{
+	e->changes = slot->changing == 0 ? slot->changes + 1 : 0;
+}
+
+/* No call that may change answers has been on its way since then. */
+static bool
+unchanged(const struct errand *e)
+{
+	return e->changes == e->slot->changes + 1 && e->slot->changing == 0;
 }
 
 /* The session has a search.  Caller holds the lock. */
@@ -376,8 +391,7 @@ hold_found(struct errand *e, const struct fetched *f, CK_OBJECT_HANDLE *handles)
 	rv = begin_search(e, f, handles);
 	if (e->generation == e->slot->generation) {
 		note_epoch(e->slot, f->epoch, e->asked);
-		if (rv == CKR_OK && e->changes == e->slot->changes + 1 &&
-		    e->slot->changing == 0) {
+		if (rv == CKR_OK && unchanged(e)) {
 			known_add(&e->slot->known, e->generation, f->epoch, e->asked, b);
 			b = NULL;
 		}
@@ -412,6 +426,7 @@ begin_change(struct errand *e, struct slot *slot)
 {
 	forget_accepted(slot);
 	known_forget(slot->known);
+	told_change(slot->told);
 	slot->changes++;
 	slot->changing++;
 	e->changing = slot;
@@ -426,12 +441,15 @@ has_large_data(const struct errand *e)
 	return false;
 }
 
-/* C_GetAttributeValue of an object that there still is, and that is known. */
+/* C_GetSessionInfo, or C_GetAttributeValue of an object that there still is: known. */
 static bool
 may_answer(const struct handles *h, const struct errand *e, struct slot *slot, CK_RV *ret)
 {
 	const struct entry *o;
 
+	if (e->call->number == CALL_C_GetSessionInfo)
+		return told_answer(
+		    slot->told, slot->generation, e->asked, e->call, e->args, ret);
 	if (e->call->number != CALL_C_GetAttributeValue || slot->known == NULL)
 		return false;
 	o = entry_find(h->table, e->args[1].len, KIND_OBJECT);
@@ -448,7 +466,7 @@ before(struct handles *h, struct errand *e, struct entry *session, CK_RV *ret)
 	struct slot *slot = session->slot;
 	enum hold result;
 
-	e->changes = slot->changing == 0 ? slot->changes + 1 : 0;
+	note_changes(e, slot);
 	if (may_answer(h, e, slot, ret))
 		return HOLD_DONE;
 	if (indifferent(e->call))
@@ -500,6 +518,40 @@ hold_before(struct module *m, struct errand *e, CK_RV *ret)
 	return result;
 }
 
+enum hold
+hold_before_slot(struct errand *e, CK_RV *ret)
+{
+	struct slot *slot = e->slot;
+	struct handles *h = &slot->module->handles;
+	enum hold result = HOLD_SEND;
+
+	e->asked = known_now();
+	lock_take(&h->lock);
+	note_changes(e, slot);
+	if (changes_answers(e->call))
+		begin_change(e, slot);
+	else if (told_answer(slot->told, slot->generation, e->asked, e->call, e->args, ret))
+		result = HOLD_DONE;
+	else
+		e->info = told_may_fetch(slot->told, slot->generation, e->call, e->args);
+	lock_give(&h->lock);
+	return result;
+}
+
+void
+hold_told(struct errand *e, const struct info *info)
+{
+	struct slot *slot = e->slot;
+	struct handles *h = &slot->module->handles;
+
+	lock_take(&h->lock);
+	if (e->generation == slot->generation) {
+		note_epoch(slot, info->epoch, e->asked);
+		told_all(&slot->told, slot->generation, e->asked, info, unchanged(e));
+	}
+	lock_give(&h->lock);
+}
+
 void
 hold_sent(struct module *m, struct errand *e)
 {
@@ -541,6 +593,16 @@ hold_again(struct module *m, struct errand *e)
 		(void)put_ask(session->pending, e->begin, e->begin_args);
 		atomic_store(&session->pending->busy, false);
 	}
+	lock_give(&h->lock);
+}
+
+void
+hold_lost(struct errand *e)
+{
+	struct handles *h = &e->slot->module->handles;
+
+	lock_take(&h->lock);
+	told_renew(e->slot->told);
 	lock_give(&h->lock);
 }
 
@@ -597,6 +659,8 @@ hold_after(struct errand *e, CK_RV begun, CK_RV rv, uint64_t epoch)
 		return;
 	}
 	note_epoch(e->slot, epoch, e->asked);
+	if (rv == CKR_OK && unchanged(e))
+		told_one(&e->slot->told, e->generation, epoch, e->asked, e->call, e->args);
 	if (begun != CKR_OK || was_refused(e->call, rv))
 		forget_accepted(e->slot);
 	if (call_begins(e->call) || e->call->number == CALL_C_FindObjectsFinal)

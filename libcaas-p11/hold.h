@@ -13,7 +13,7 @@
  * A search is fetched as a whole (FRAME_FETCH) and its C_FindObjectsInit held likewise:
  * C_FindObjects and C_FindObjectsFinal are answered here, and a call that could see that
  * no search is active in the worker starts it there first.  Attributes that came along
- * are in known.h.
+ * are in known.h; what was told of slot, token and mechanisms in told.h.
  *
  * What was accepted is forgotten with the channel, when the token's store has changed
  * (the epoch of replies), and before calls that log in or out, change or destroy; an
@@ -27,6 +27,7 @@
 
 #include "libcaas-p11/effect.h"
 #include "protocol/fetch.h"
+#include "protocol/info.h"
 
 #define HOLD_MAX 512 /* bytes of a beginning; a longer one is not held */
 
@@ -46,9 +47,11 @@ enum hold {
  * e->begin_args[0].  The arguments of the beginning lie in e->arena.
  */
 enum hold hold_before(struct module *m, struct errand *e, CK_RV *ret);
+/* The same before a call on a slot: HOLD_SEND, as FRAME_INFO with e->info, or HOLD_DONE. */
+enum hold hold_before_slot(struct errand *e, CK_RV *ret);
 /* e->begin, of HOLD_FIRST, was sent, whatever came of it. */
 void hold_sent(struct module *m, struct errand *e);
-/* The call is over, however it ended, for which hold_before() said HOLD_SEND. */
+/* The call is over, however it ended, for which HOLD_SEND was said. */
 void hold_over(struct module *m, const struct errand *e);
 /* The call was not sent after all: hold its beginning again. */
 void hold_again(struct module *m, struct errand *e);
@@ -61,6 +64,10 @@ void hold_after(struct errand *e, CK_RV begun, CK_RV rv, uint64_t epoch);
  * gets: CKR_OPERATION_ACTIVE when another thread has begun something meanwhile.
  */
 CK_RV hold_found(struct errand *e, const struct fetched *f, CK_OBJECT_HANDLE *handles);
+/* FRAME_INFO was answered, with whatever code. */
+void hold_told(struct errand *e, const struct info *info);
+/* The call was not answered, for the channel's sake. */
+void hold_lost(struct errand *e);
 /* What the call gets whose beginning was refused: a code that it can have. */
 CK_RV hold_refused(CK_RV begun);
 

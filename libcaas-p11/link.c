@@ -2,6 +2,7 @@
 #include "libcaas-p11/link.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -27,7 +28,7 @@ identify(struct link *l, dev_t *ret_dev, ino_t *ret_ino)
 }
 
 struct link *
-link_new(struct channel *channel, uint32_t max_frame, int silence,
+link_new(struct channel *channel, uint32_t max_frame, int silence, uint32_t flags,
     const struct lock_how *how)
 {
 	struct link *l = calloc(1, sizeof(*l));
@@ -47,6 +48,7 @@ link_new(struct channel *channel, uint32_t max_frame, int silence,
 	}
 	l->channel = channel;
 	l->max_frame = max_frame;
+	l->flags = flags;
 	l->silence = silence;
 	l->refs = 1;
 	l->has_berths = channel_berth(channel, 0) != NULL;
@@ -103,6 +105,12 @@ uint32_t
 link_max_frame(const struct link *l)
 {
 	return l->max_frame;
+}
+
+uint32_t
+link_flags(const struct link *l)
+{
+	return l->flags;
 }
 
 bool
@@ -168,7 +176,8 @@ identify_call(struct link *l, struct waiter *w)
 	uint32_t berth = l->has_berths ? take_berth(l, w) : 0;
 
 	do
-		w->id = l->has_berths ? ++l->last_id << 6 | berth : ++l->last_id;
+		w->id = l->has_berths ? FRAME_ID(++l->last_id, sched_getcpu(), berth)
+				      : ++l->last_id;
 	while (w->id == 0 || *await_find(l, w->id) != NULL);
 }
 

@@ -49,16 +49,18 @@ struct waiter {
 	uint8_t small[LINK_SMALL];
 };
 
-/* Takes the channel over, also when it fails (then NULL).  The caller has one reference. */
+/* Takes the channel over, also when it fails (then NULL).  The caller has one reference.
+ * flags: HELLO_* of the worker's answer. */
 struct link *link_new(struct channel *channel, uint32_t max_frame, int silence,
-    const struct lock_how *how);
+    uint32_t flags, const struct lock_how *how);
 void link_hold(struct link *l);
 void link_release(struct link *l);
 /* In the child of a fork: free it without a byte to the peer. */
 void link_forget(struct link *l);
 
-/* The largest body that the peer takes. */
+/* The largest body that the peer takes; and what it can. */
 uint32_t link_max_frame(const struct link *l);
+uint32_t link_flags(const struct link *l);
 bool link_broken(struct link *l);
 /* Break it: threads that wait get `why`.  The first one counts. */
 void link_break(struct link *l, CK_RV why);

@@ -8,6 +8,7 @@
 #include "libcaas-p11/hold.h"
 #include "libcaas-p11/known.h"
 #include "libcaas-p11/module.h"
+#include "libcaas-p11/told.h"
 #include "vchan-transport/deadline.h"
 
 #define PAUSE_FIRST 10 /* ms between two tries to reconnect, doubled up to PAUSE_LAST */
@@ -40,6 +41,7 @@ slot_free(struct slot *s)
 	ticket_drop(&s->ticket);
 	accepted_free(s->accepted);
 	known_free(s->known);
+	told_free(s->told);
 	lock_free(&s->joining);
 	lock_free(&s->lock);
 	free(s);
@@ -111,9 +113,11 @@ slots_renew(struct module *m)
 		s->link = NULL;
 		s->ready = false;
 		s->try_until = 0;
+		s->lost = s->link_generation != 0;
 		s->users = 0;
 		s->changing = 0;
 		s->nsessions = 0; /* counted anew by handles_renew() */
+		told_renew(s->told);
 	}
 	return rv;
 }
@@ -162,23 +166,47 @@ replace(struct slot *slot, struct link *link, bool ready)
 	return old != NULL;
 }
 
+/* ATTACH_FAILED also when the channel was lost again at once: perhaps only bad luck. */
+static enum attach
+attach_and_resume(struct slot *slot, uint64_t generation)
+{
+	struct link *link;
+	enum attach result = attach_slot(&slot->module->as, (uint32_t)slot->id, &link);
+
+	if (result != ATTACH_OK)
+		return result;
+	/* From here on C_Finalize can break it. */
+	(void)replace(slot, link, false);
+	if (resume_slot(slot, link, generation))
+		return ATTACH_OK;
+	(void)replace(slot, NULL, false);
+	return ATTACH_FAILED;
+}
+
+/* Half of that to all of it: a thousand applications lost theirs at the same time. */
+static void
+pause_about(int ms)
+{
+	long ns = ms * 500000L + (long)arc4random_uniform((uint32_t)ms * 500000);
+	const struct timespec t = {.tv_nsec = ns};
+
+	(void)nanosleep(&t, NULL);
+}
+
 /* A channel in the place of one that was lost: vsmd may be just restarting.  Caller is
  * the one who joins. */
 static enum attach
-attach_again(struct slot *slot, struct link **ret)
+attach_again(struct slot *slot, uint64_t generation)
 {
-	const struct attach_as *as = &slot->module->as;
-	enum attach result;
 	int pause = PAUSE_FIRST;
+	enum attach result;
 
 	for (;;) {
-		struct timespec t = {.tv_nsec = pause * 1000000L};
-
-		result = attach_slot(as, (uint32_t)slot->id, ret);
+		result = attach_and_resume(slot, generation);
 		if ((result != ATTACH_ABSENT && result != ATTACH_FAILED) ||
-		    deadline_left(slot->try_until) == 0 || as->stop())
+		    deadline_left(slot->try_until) == 0 || slot->module->as.stop())
 			return result;
-		(void)nanosleep(&t, NULL);
+		pause_about(pause);
 		pause = pause * 2 < PAUSE_LAST ? pause * 2 : PAUSE_LAST;
 	}
 }
@@ -187,12 +215,12 @@ static enum attach
 join(struct slot *slot)
 {
 	uint64_t generation = slot->link_generation + 1;
-	struct link *link;
 	enum attach result;
 
-	if (replace(slot, NULL, false))
+	if (replace(slot, NULL, false) || slot->lost)
 		slot->try_until = deadline_at(slot->module->config.reconnect);
-	result = attach_again(slot, &link);
+	slot->lost = false;
+	result = attach_again(slot, generation);
 	if (result == ATTACH_NO_SLOT) {
 		/* The token was deleted, with all that was held on it. */
 		handles_drop_slot(&slot->module->handles, slot);
@@ -200,12 +228,6 @@ join(struct slot *slot)
 	}
 	if (result != ATTACH_OK)
 		return result;
-	/* From here on C_Finalize can break it. */
-	(void)replace(slot, link, false);
-	if (!resume_slot(slot, link, generation)) {
-		(void)replace(slot, NULL, false);
-		return ATTACH_FAILED;
-	}
 	slot->try_until = 0;
 	lock_take(&slot->lock);
 	slot->link_generation = generation;

@@ -30,6 +30,7 @@ struct slot {
 	atomic_uint joined;  /* how often that ended; written under `joining` */
 	enum attach outcome; /* the last time; this and the next under `joining` */
 	int64_t try_until;   /* deadline.h: until when a lost channel is retried */
+	bool lost;           /* there was one, which stayed with the parent of a fork */
 
 	struct lock lock; /* the next four */
 	struct link *link;
@@ -44,6 +45,7 @@ struct slot {
 	unsigned changing;   /* calls on their way that may change answers */
 	uint64_t changes;    /* such calls, ever */
 	struct known *known; /* known.h */
+	struct told *told;   /* told.h */
 };
 
 /* The slot of this id, to be given back.  ATTACH_NO_SLOT for a number that none can have,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "libcaas-p11/begun.h"
 #include "libcaas-p11/hold.h"
 
 #define TABLE_FIRST 64
@@ -54,6 +55,7 @@ entry_put(struct handle_table *t, const struct entry *from, uint64_t virt)
 	e->owner = from->owner;
 	e->flags = from->flags;
 	e->pending = from->pending;
+	e->begun = from->begun;
 	memcpy(e->id, from->id, sizeof(e->id));
 	e->kind = from->kind;
 	atomic_store_explicit(&e->virt, virt, memory_order_release);
@@ -69,6 +71,7 @@ entry_kill(struct handle_table *t, struct entry *e)
 	e->kind = KIND_DEAD;
 	pending_free(e->pending);
 	e->pending = NULL;
+	begun_free(atomic_exchange(&e->begun, NULL));
 	t->live--;
 }
 

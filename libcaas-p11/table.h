@@ -27,6 +27,7 @@ struct entry {
 	                 * of a session: not 0 when it made such objects */
 	CK_FLAGS flags; /* of a session */
 	struct pending *pending; /* of a session: hold.c's */
+	struct begun *_Atomic begun; /* likewise: begun.c's */
 	atomic_uchar kind;
 	uint8_t id[MSG_ID_LEN];
 };

@@ -32,8 +32,8 @@ _Static_assert(UPTO(CK_TOKEN_INFO, utcTime) == 204, "no padding inside");
 _Static_assert(UPTO(CK_MECHANISM_INFO, flags) == 24, "no padding inside");
 _Static_assert(UPTO(CK_SESSION_INFO, ulDeviceError) == 32, "no padding inside");
 
-static size_t
-info_len(enum arg_kind kind)
+size_t
+answer_info_len(enum arg_kind kind)
 {
 	switch (kind) {
 	case ARG_OUT_SLOT_INFO:
@@ -129,8 +129,8 @@ write_all(struct buf *b, enum arg_kind kind, const struct arg *arg, struct refs 
 			attrs_answer_write(b, arg->ptr, arg->len);
 		break;
 	default:
-		if (arg->ptr != NULL && info_len(kind) > 0)
-			buf_put_raw(b, arg->ptr, info_len(kind));
+		if (arg->ptr != NULL && answer_info_len(kind) > 0)
+			buf_put_raw(b, arg->ptr, answer_info_len(kind));
 		break;
 	}
 }
@@ -299,7 +299,7 @@ read_all(struct buf *b, enum arg_kind kind, const struct arg *arg, struct reply 
 	case ARG_ATTRS_QUERY:
 		return attrs_answer_read(b, arg->ptr, arg->len);
 	default:
-		return info_len(kind) == 0 || read_raw(b, arg->ptr, info_len(kind));
+		return answer_info_len(kind) == 0 || read_raw(b, arg->ptr, answer_info_len(kind));
 	}
 }
 

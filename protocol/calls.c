@@ -8,6 +8,7 @@
 #define SLOW CALL_SLOW
 #define SECRET CALL_SECRET
 #define V3 CALL_V3
+#define ONCE CALL_ONCE
 #define AFTER(name) CALL_AFTER(name)
 #define KIND(i, kind) ARG_##kind
 #define CALL(number, name, where, class, gate, flags, args)                              \
@@ -91,6 +92,15 @@ call_ends(const struct call *call, const struct arg *args)
 	default:
 		return false;
 	}
+}
+
+bool
+call_makes(const struct call *call)
+{
+	for (size_t i = 0; call->args[i] != ARG_END; i++)
+		if (call->args[i] == ARG_OUT_OBJECT)
+			return call->where == WHERE_SESSION;
+	return false;
 }
 
 size_t

@@ -24,6 +24,7 @@ enum call_gate { GATE_NONE, GATE_SHARED, GATE_EXCLUSIVE };
 #define CALL_SLOW 0x1
 #define CALL_SECRET 0x2
 #define CALL_V3 0x4
+#define CALL_ONCE 0x8
 /* In the column of flags only: the number of the call that must have come before. */
 #define CALL_AFTER(name) (CALL_##name << 16)
 #define CALL_AFTER_OF(flags) ((uint32_t)(flags) >> 16)
@@ -33,12 +34,14 @@ enum call_number {
 #define SLOW CALL_SLOW
 #define SECRET CALL_SECRET
 #define V3 CALL_V3
+#define ONCE CALL_ONCE
 #define CALL(number, name, where, class, gate, flags, args) CALL_##name = number,
 #include "protocol/calls.def"
 #undef CALL
 #undef SLOW
 #undef SECRET
 #undef V3
+#undef ONCE
 	CALL_COUNT_ /* one past the last */
 };
 
@@ -67,6 +70,8 @@ const struct call *call_of_beginning(const struct call *begin);
  * that only asks for a length ends nothing. */
 bool call_begins(const struct call *call);
 bool call_ends(const struct call *call, const struct arg *args);
+/* Does the call make objects, of the token perhaps? */
+bool call_makes(const struct call *call);
 /* How many arguments the row has. */
 size_t call_nargs(const struct call *call);
 /* "SESSION", "USE", "EXCLUSIVE", "OUT_BYTES": for documents and logs. */

@@ -3,12 +3,14 @@
  *
  *	caas-calltable --markdown     the table in docs/protocol.md
  *	caas-calltable --names        one name per line
- *	caas-calltable --dictionary   for libFuzzer: call numbers, mechanisms, attributes
+ *	caas-calltable --dictionary   for libFuzzer: call and frame numbers, mechanisms,
+ *	                              attributes
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "protocol/calls.h"
+#include "protocol/frame.h"
 #include "protocol/names.h"
 
 static void
@@ -17,7 +19,8 @@ print_flags(const struct call *c)
 	static const struct {
 		unsigned flag;
 		const char *name;
-	} names[] = {{CALL_SLOW, "SLOW"}, {CALL_SECRET, "SECRET"}, {CALL_V3, "V3"}};
+	} names[] = {{CALL_SLOW, "SLOW"}, {CALL_SECRET, "SECRET"}, {CALL_V3, "V3"},
+	    {CALL_ONCE, "ONCE"}};
 	const char *sep = "";
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -66,6 +69,9 @@ dictionary(const struct call *calls, size_t n)
 
 	for (size_t i = 0; i < n; i++)
 		entry(calls[i].name, calls[i].number, 4);
+	entry("FRAME_RESUME", FRAME_RESUME, 4);
+	entry("FRAME_FETCH", FRAME_FETCH, 4);
+	entry("FRAME_INFO", FRAME_INFO, 4);
 	for (size_t i = 0; (name = ck_mech_name_at(i, &type)) != NULL; i++)
 		entry(name, type, 8);
 	entry("CKA_WRAP_TEMPLATE", CKA_WRAP_TEMPLATE, 8);

@@ -26,9 +26,9 @@ frame_begin(struct buf *b, uint32_t id, uint32_t call)
 }
 
 void
-frame_begin_fused(struct buf *b, uint32_t id, uint32_t call)
+frame_begin_flags(struct buf *b, uint32_t id, uint32_t call, uint32_t flags)
 {
-	begin(b, id, call, FRAME_FUSED);
+	begin(b, id, call, flags);
 }
 
 void
@@ -75,5 +75,6 @@ bool
 frame_parse_request(
     const uint8_t header[FRAME_HEADER], uint32_t max_frame, struct frame *ret)
 {
-	return parse(header, max_frame, FRAME_FUSED, ret);
+	return parse(header, max_frame, FRAME_FUSED | FRAME_ONCE | FRAME_REPEATED, ret) &&
+	    (ret->flags & (ret->flags - 1)) == 0;
 }

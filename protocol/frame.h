@@ -4,7 +4,8 @@
  *	u32 length   of the body that follows the header
  *	u32 id       chosen by the guest; a reply carries the request's
  *	u32 call     number from calls.def, or one of the FRAME_* below
- *	u32 flags    FRAME_FUSED in a request, or 0; anything else is a breach of protocol
+ *	u32 flags    FRAME_FUSED, FRAME_ONCE or FRAME_REPEATED in a request, or 0; anything
+ *	             else is a breach of protocol
  *
  * Replies come in any order.  An id may be used again once its reply has arrived; a
  * request with an id still outstanding is a breach.
@@ -18,10 +19,14 @@
 
 /*
  * In shared memory the low six bits of an id say in which berth (vchan-transport/berth.h)
- * the guest's thread waits for the reply; FRAME_NO_BERTH: in none.
+ * the guest's thread waits for the reply; FRAME_NO_BERTH: in none.  The eight above them are
+ * the number of the processor on which it runs, modulo 256.
  */
 #define FRAME_NO_BERTH 63u
 #define FRAME_BERTH(id) ((id) & 63u)
+#define FRAME_PROCESSOR(id) ((id) >> 6 & 255u)
+#define FRAME_ID(count, processor, berth)                                                \
+	((uint32_t)(count) << 14 | ((uint32_t)(processor) & 255u) << 6 | (berth))
 
 #define FRAME_MAX_DEFAULT (80u << 20) /* what we offer in the hello */
 #define FRAME_MAX_LEAST (1u << 20)    /* less is not a peer of ours */
@@ -46,8 +51,20 @@
  */
 #define FRAME_FUSED 0x1u
 
+/*
+ * Flags of a request that makes objects (ONCE in calls.def, with an OUT_OBJECT), for a
+ * worker that said HELLO_ONCE: the body begins with FRAME_ONCE_LEN random bytes, which name
+ * the request.  With FRAME_REPEATED it was sent before, to a worker that ended: if it was
+ * carried out there, and made objects of the token, the reply says again what it made.
+ */
+#define FRAME_ONCE 0x2u
+#define FRAME_REPEATED 0x4u
+#define FRAME_ONCE_LEN 16
+
 /* Guest to worker: a whole search (fetch.h). */
 #define FRAME_FETCH 0xffff0004u
+/* Guest to worker: all there is to say of the slot (info.h). */
+#define FRAME_INFO 0xffff0005u
 
 struct frame {
 	uint32_t length, id, call, flags;
@@ -55,11 +72,11 @@ struct frame {
 
 /* Append a header; fill in the length with frame_end() once the body is written. */
 void frame_begin(struct buf *b, uint32_t id, uint32_t call);
-void frame_begin_fused(struct buf *b, uint32_t id, uint32_t call);
+void frame_begin_flags(struct buf *b, uint32_t id, uint32_t call, uint32_t flags);
 void frame_end(struct buf *b);
 /* Read a header from FRAME_HEADER bytes.  false: length above max_frame, or flags. */
 bool frame_parse(const uint8_t header[FRAME_HEADER], uint32_t max_frame, struct frame *ret);
-/* The same of a request to a worker, which may have FRAME_FUSED. */
+/* The same of a request to a worker, which may have one of the flags. */
 bool frame_parse_request(
     const uint8_t header[FRAME_HEADER], uint32_t max_frame, struct frame *ret);
 

@@ -80,7 +80,7 @@ hello_ask_read(const uint8_t in[HELLO_LEN], struct hello_ask *ret)
 	ret->slot = get32(in + AT_SLOT);
 	ret->max_frame = get32(in + AT_MAX_FRAME);
 	ret->silence = get32(in + AT_SILENCE);
-	ret->flags = get32(in + AT_FLAGS) & HELLO_SHARED_MEMORY;
+	ret->flags = get32(in + AT_FLAGS) & HELLO_FLAGS;
 	memcpy(ret->app, in + AT_APP, HELLO_APP_LEN);
 	return ret->purpose >= HELLO_SLOTS && ret->purpose <= HELLO_ADMIN &&
 	       zero(in + AT_ASK_ZERO, AT_APP - AT_ASK_ZERO) &&
@@ -121,7 +121,7 @@ hello_answer_read(const uint8_t in[HELLO_LEN], struct hello_answer *ret)
 	memcpy(ret->instance, in + AT_INSTANCE, HELLO_APP_LEN);
 	ret->flags = get32(in + AT_ANSWER_FLAGS);
 	return ret->status <= HELLO_FAILED && ret->count <= HELLO_MAX_SLOTS &&
-	       (ret->flags & ~(uint32_t)HELLO_SHARED_MEMORY) == 0 &&
+	       (ret->flags & ~(uint32_t)HELLO_FLAGS) == 0 &&
 	       zero(in + AT_ANSWER_ZERO, HELLO_LEN - AT_ANSWER_ZERO);
 }
 

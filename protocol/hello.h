@@ -35,6 +35,8 @@
 #define HELLO_MAX_SLOTS 4096
 /* What a guest can; a bit that this vsmd does not know counts as not set. */
 #define HELLO_SHARED_MEMORY 0x2 /* an offer of it follows the answer (shm.h); 0x1: an older layout */
+#define HELLO_ONCE 0x4          /* FRAME_ONCE */
+#define HELLO_FLAGS (HELLO_SHARED_MEMORY | HELLO_ONCE)
 
 enum hello_purpose { HELLO_SLOTS = 1, HELLO_TOKEN = 2, HELLO_ADMIN = 3 };
 

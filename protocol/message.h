@@ -84,6 +84,9 @@ void answer_write(struct buf *b, const struct call *call, const struct arg *args
  * each large buffer was written, so that no more is wiped. */
 void answer_used(const struct call *call, const struct arg *args, CK_RV rv,
     struct arena *arena);
+/* Bytes of an info structure (OUT_SLOT_INFO and so on) on the wire: as it lies in memory,
+ * without the padding at its end.  0: the kind is none. */
+size_t answer_info_len(enum arg_kind kind);
 /*
  * answer.c: guest side.  Read the body into the caller's buffers through args (those of
  * the request).  Nothing is ever written beyond the room that args state.

@@ -2,7 +2,9 @@
 #
 #	CONF, LOG       its configuration, which the test writes, and its log
 #	settings [LINE...]      the usual [vsmd] section, with further lines of it, to $CONF
-#	vsmd_up         start it and wait until it listens; fails when it ends instead
+#	vsmd_up         start it ($VSMD_BINARY, if set) and wait until it listens; fails when
+#	                it ends instead
+#	vsmd_held       from now on its socket is held by another process, as by systemd
 #	vsmd_down       stop it in order;  vsmd_kill: by SIGKILL
 #	vsmd_pids NAME  its processes of that name (supervisor, store, nursery, worker, swtpm)
 #	logged NAME PATTERN     passes when it has said so since it was last started
@@ -17,6 +19,7 @@
 CONF=$DIR/vsmd.conf
 LOG=$DIR/vsmd.log
 VSMD=
+VSMD_VIA=()
 _log_from=0 _tidy=()
 mkdir -p "$DIR" && chmod 755 "$DIR"
 export CAAS_VSM_ADDRESS=unix:$DIR/run/vsmd.sock
@@ -43,10 +46,10 @@ settings() {
 
 vsmd_up() {
 	local i
-	rm -f "$DIR/run/vsmd.sock"
+	[ ${#VSMD_VIA[@]} != 0 ] || rm -f "$DIR/run/vsmd.sock"
 	touch "$LOG"
 	_log_from=$(stat -c %s "$LOG")
-	setsid "$BUILD/vsmd/vsmd" -c "$CONF" >>"$LOG" 2>&1 </dev/null &
+	setsid "${VSMD_VIA[@]}" "${VSMD_BINARY:-$BUILD/vsmd/vsmd}" -c "$CONF" >>"$LOG" 2>&1 </dev/null &
 	VSMD=$!
 	disown "$VSMD" # bash has nothing to say when it is killed
 	for i in $(seq 600); do
@@ -67,6 +70,13 @@ _gone() { # wait until no process of the session is left
 		sleep 0.05
 	done
 	return 1
+}
+vsmd_held() {
+	mkdir -p "$DIR/run"
+	python3 "$ROOT/tests/e2e/holder.py" hold "$DIR/run/vsmd.sock" "$DIR/holder" >"$WORK/holder" &
+	tidy "kill $! 2>/dev/null"
+	VSMD_VIA=(python3 "$ROOT/tests/e2e/holder.py" exec "$DIR/holder")
+	until grep -q held "$WORK/holder"; do sleep 0.05; done
 }
 vsmd_down() {
 	local p=$VSMD

@@ -8,11 +8,12 @@
  *
  * A thread lies down with ring_drowse(), looks once more whether bytes pend or somebody has
  * read for it, and sleeps with ring_sleep() (ring.h); it may wake without a reason.  The
- * peer's end wakes nobody in a berth, nor do bytes for nobody: somebody has to sleep in
- * channel_await() now and then.
+ * peer's end wakes nobody in a berth, nor do bytes for nobody: these wake who sleeps on the
+ * common word.  An end that the peer did not live to tell of wakes nobody at all: somebody
+ * has to look with channel_notice() now and then.
  *
- * Threads: any for channel_berth(), one for each berth; the writer for channel_address();
- * one at a time for channel_await(), also while another reads.
+ * Threads: any for channel_berth() and channel_notice(), also while another reads, but one
+ * for each berth at a time; the writer for channel_address().
  */
 #ifndef CAAS_TRANSPORT_BERTH_H
 #define CAAS_TRANSPORT_BERTH_H
@@ -20,14 +21,15 @@
 #include "vchan-transport/ring.h"
 #include "vchan-transport/transport.h"
 
-/* The word of berth n < RING_BERTHS of this side, good until the channel is closed; NULL
- * where the transport has none. */
+#define BERTH_COMMON RING_BERTHS /* the common word's number: the one after the berths' */
+
+/* The word of berth n of this side, good until the channel is closed; NULL where the
+ * transport has none. */
 _Atomic uint32_t *channel_berth(struct channel *c, unsigned n);
 /* What is written from now on is for those berths of the peer (bit n: berth n).  Without
  * berths, nothing. */
 void channel_address(struct channel *c, uint64_t berths);
-/* Wait until something may have come that is for no berth, or the end; take nothing.  0: look.
- * ETIMEDOUT and ECONNRESET as channel_read().  Channels with berths only. */
-int channel_await(struct channel *c, int deadline);
+/* If the end has come, channel_pending() says so from now on.  Channels with berths only. */
+void channel_notice(struct channel *c);
 
 #endif

@@ -164,10 +164,10 @@ channel_address(struct channel *c, uint64_t berths)
 		c->ops->address(c, berths);
 }
 
-int
-channel_await(struct channel *c, int deadline)
+void
+channel_notice(struct channel *c)
 {
-	return is_down(c) ? -1 : c->ops->await(c, deadline);
+	c->ops->notice(c);
 }
 
 void

@@ -39,7 +39,7 @@ struct channel_ops {
 	/* berth.h; all NULL: it has none. */
 	_Atomic uint32_t *(*berth)(struct channel *c, unsigned n);
 	void (*address)(struct channel *c, uint64_t berths);
-	int (*await)(struct channel *c, int deadline);
+	void (*notice)(struct channel *c);
 };
 
 struct listener {
@@ -51,6 +51,8 @@ struct transport_ops {
 	/* What it needs is on this machine, or *ret_why; NULL: it needs nothing. */
 	bool (*usable)(const char **ret_why);
 	struct listener *(*listen)(const struct address *a, unsigned mode);
+	/* NULL: no other process can have made one. */
+	struct listener *(*adopt)(const struct address *a, int fd);
 	struct channel *(*accept)(struct listener *l, struct peer *ret_peer);
 	void (*close)(struct listener *l); /* frees it */
 	struct channel *(*connect)(const struct address *a, int deadline);

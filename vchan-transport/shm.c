@@ -48,7 +48,7 @@ is_down(const struct shm *s)
 static bool
 socket_is(const struct shm *s, short what)
 {
-	struct pollfd p = {.fd = s->c.fd};
+	struct pollfd p = {.fd = s->c.fd, .events = what};
 
 	return poll(&p, 1, 0) > 0 && (p.revents & what) != 0;
 }
@@ -324,7 +324,9 @@ shm_taken(const struct channel *c, uint64_t position)
 static _Atomic uint32_t *
 shm_berth(struct channel *c, unsigned n)
 {
-	return &((struct shm *)c)->in.ring->berth[n].sleep;
+	struct ring *r = ((struct shm *)c)->in.ring;
+
+	return n < RING_BERTHS ? &r->berth[n].sleep : &r->produced.sleep;
 }
 
 static void
@@ -333,10 +335,14 @@ shm_address(struct channel *c, uint64_t berths)
 	((struct shm *)c)->address = berths & ((UINT64_C(1) << RING_BERTHS) - 1);
 }
 
-static int
-shm_await(struct channel *c, int deadline)
+/* Bells stay where they are: they might be another file's bytes by now. */
+static void
+shm_notice(struct channel *c)
 {
-	return wait_for_bytes((struct shm *)c, deadline_at(deadline));
+	struct shm *s = (struct shm *)c;
+
+	if (is_down(s) || socket_is(s, POLLRDHUP | POLLHUP | POLLERR | POLLNVAL))
+		note_end(s);
 }
 
 static void
@@ -379,7 +385,7 @@ static const struct channel_ops shm_ops = {
     .forget = shm_forget,
     .berth = shm_berth,
     .address = shm_address,
-    .await = shm_await,
+    .notice = shm_notice,
 };
 
 struct channel *

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -213,6 +214,24 @@ stream_connect(int fd, const struct sockaddr *sa, socklen_t len, int deadline)
 #ifndef SO_PASSRIGHTS
 #define SO_PASSRIGHTS 83
 #endif
+
+bool
+stream_listens_at(int fd, const struct sockaddr *sa, socklen_t len)
+{
+	struct sockaddr_storage own;
+	socklen_t own_len = sizeof(own), size = sizeof(int);
+	int type = 0, listens = 0, flags;
+
+	memset(&own, 0, sizeof(own));
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
+	    type == SOCK_STREAM &&
+	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens &&
+	    getsockname(fd, (struct sockaddr *)&own, &own_len) == 0 &&
+	    len <= sizeof(own) && memcmp(&own, sa, len) == 0 &&
+	    (flags = fcntl(fd, F_GETFL)) >= 0 &&
+	    fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0 &&
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
+}
 
 void
 stream_refuse_fds(int fd)

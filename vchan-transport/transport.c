@@ -48,6 +48,19 @@ transport_listen(const char *address, unsigned mode)
 	return ops == NULL ? NULL : ops->listen(&a, mode);
 }
 
+struct listener *
+transport_adopt(const char *address, int fd)
+{
+	struct address a;
+	const char *why;
+	const struct transport_ops *ops = find(&a, address, &why);
+
+	if (ops != NULL && ops->adopt != NULL)
+		return ops->adopt(&a, fd);
+	errno = EINVAL;
+	return NULL;
+}
+
 int
 listener_fd(const struct listener *l)
 {

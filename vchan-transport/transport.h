@@ -40,6 +40,9 @@ bool transport_address_ok(const char *address, const char **ret_why);
 /* unix: `mode` is that of the socket file; a stale socket is replaced, a live one is
  * EADDRINUSE. */
 struct listener *transport_listen(const char *address, unsigned mode);
+/* The same by a socket that listens there already, which it owns from then on, and leaves in
+ * the file system at the end.  NULL: EINVAL when it is another; it is still the caller's. */
+struct listener *transport_adopt(const char *address, int fd);
 int listener_fd(const struct listener *l); /* readable: accept */
 /* The next connection, or NULL with EAGAIN.  Never blocks. */
 struct channel *listener_accept(struct listener *l, struct peer *ret_peer);

@@ -133,6 +133,25 @@ unix_listen(const struct address *a, unsigned mode)
 	return &u->l;
 }
 
+static struct listener *
+unix_adopt(const struct address *a, int fd)
+{
+	struct unix_listener *u = calloc(1, sizeof(*u));
+
+	if (u == NULL)
+		return NULL;
+	fill(&u->sa, a);
+	if (!stream_listens_at(fd, (const struct sockaddr *)&u->sa, sizeof(u->sa))) {
+		free(u);
+		errno = EINVAL;
+		return NULL;
+	}
+	stream_refuse_fds(fd);
+	u->l.ops = &transport_unix;
+	u->l.fd = fd;
+	return &u->l; /* without an owner: its file stays */
+}
+
 static void
 unix_close(struct listener *l)
 {
@@ -203,6 +222,7 @@ unix_connect(const struct address *a, int deadline)
 
 const struct transport_ops transport_unix = {
     .listen = unix_listen,
+    .adopt = unix_adopt,
     .accept = unix_accept,
     .close = unix_close,
     .connect = unix_connect,

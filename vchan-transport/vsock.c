@@ -55,6 +55,23 @@ vsock_listen(const struct address *a, unsigned mode)
 	return l;
 }
 
+static struct listener *
+vsock_adopt(const struct address *a, int fd)
+{
+	struct sockaddr_vm sa = fill(a);
+	struct listener *l;
+
+	if (!stream_listens_at(fd, (const struct sockaddr *)&sa, sizeof(sa))) {
+		errno = EINVAL;
+		return NULL;
+	}
+	if ((l = calloc(1, sizeof(*l))) == NULL)
+		return NULL;
+	l->ops = &transport_vsock;
+	l->fd = fd;
+	return l;
+}
+
 static void
 vsock_close(struct listener *l)
 {
@@ -127,6 +144,7 @@ vsock_connect(const struct address *a, int deadline)
 
 const struct transport_ops transport_vsock = {
     .listen = vsock_listen,
+    .adopt = vsock_adopt,
     .accept = vsock_accept,
     .close = vsock_close,
     .connect = vsock_connect,

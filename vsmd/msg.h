@@ -61,6 +61,8 @@ enum msg {
 	                   * C_SetPIN; made durable with the COMMIT that follows */
 	M_W_LOGGED_OUT,   /* u8 user type: tickets of this application are void */
 	M_W_TOKEN_FLAGS,  /* { u64 CKF_*_PIN_* flags to OR into CK_TOKEN_INFO.flags } */
+	M_W_ONCE,         /* 16 bytes name of a request (FRAME_ONCE): { u8 n, n * 16 bytes
+	                   * identity } of what it has made, as far as that is committed */
 	M_W_ANSWER = 127,
 
 	/* admin to store: vsmd/admin/admin.def has the calls; the body is str JSON both ways */

@@ -6,7 +6,8 @@ import subprocess
 
 from . import lab as lab_
 
-FRAMES = {0xffff0001: "beat", 0xffff0002: "resume", 0xffff0003: "again", 0xffff0004: "fetch"}
+FRAMES = {0xffff0001: "beat", 0xffff0002: "resume", 0xffff0003: "again", 0xffff0004: "fetch",
+          0xffff0005: "info"}
 
 
 def names():

@@ -7,12 +7,12 @@ import subprocess
 from . import ods, tls
 from .bars import Bar, rows
 from .big import LABEL
-from .lab import PIN, say
+from .lab import PIN, TOKEN, say
 from .relay import Relay
 
 TITLE = "Round trips"
 # What any application does once before it can do anything.
-OPENING = {"C_GetSlotInfo", "C_GetTokenInfo", "C_GetMechanismList", "C_GetMechanismInfo",
+OPENING = {"C_GetSlotInfo", "C_GetTokenInfo", "C_GetMechanismList", "C_GetMechanismInfo", "info",
            "C_OpenSession", "C_CloseSession", "C_CloseAllSessions", "C_GetSessionInfo", "C_Login",
            "C_Logout"}
 
@@ -66,11 +66,21 @@ def load(lab, pairs):
             "loading": seen["trips"] - opening}
 
 
+def mechanisms(lab):
+    """Of pkcs11-tool, to list them: it asks for each."""
+    module, _ = lab.caas
+    with Relay(lab) as r:
+        return each(r.between(lambda: subprocess.run(
+            ["pkcs11-tool", "--module", module, "--token-label", TOKEN, "-M"],
+            env={**os.environ, **r.env}, check=True, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)), 1)
+
+
 def run(lab, opt):
     say("  round trips")
     n = 100 if opt.quick else 400
     return {"handshake": handshake(lab, "rsa2048", n), "signature": signature(lab, n),
-            "load": load(lab, min(1000, opt.objects // 2))}
+            "load": load(lab, min(1000, opt.objects // 2)), "mechanisms": mechanisms(lab)}
 
 
 def bars(result):
@@ -79,7 +89,8 @@ def bars(result):
             Bar("round trips of an ods-hsmspeed signature", result["signature"]["trips"], 1, False,
                 ""),
             Bar(f"round trips of libp11's key load, {keys} keys on the token",
-                result["load"]["loading"], 4, False, "")]
+                result["load"]["loading"], 4, False, ""),
+            Bar("round trips of pkcs11-tool -M", result["mechanisms"]["trips"], 2, False, "")]
 
 
 def table(result):
@@ -95,6 +106,8 @@ def table(result):
          result["signature"]["frames"], calls(result["signature"])],
         [f"libp11, to load one of {load_['keys']:,} keys", load_["loading"],
          load_["frames"] - load_["opening"], calls(load_)],
+        ["pkcs11-tool -M, which lists mechanisms", result["mechanisms"]["trips"],
+         result["mechanisms"]["frames"], calls(result["mechanisms"])],
     ]) + ["", f"Loading the key also took {load_['hellos']} hellos and {load_['opening']} calls "
           "that open and close what any application opens (slots, session, login); they are in "
           "the list of calls, not in its number."]

@@ -2,12 +2,14 @@
  * fuzz_answer.c - a worker's reply, read into buffers of exactly the size that the
  * application stated: u32 call number, u8 seed of the application's arguments, body; with
  * FUSED in the number, of a fused request.  With FRAME_FETCH for the number, of a search;
- * then the seed is an attribute to look for.
+ * then the seed is an attribute to look for.  With FRAME_INFO, all about a slot.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "protocol/fetch.h"
 #include "protocol/frame.h"
+#include "protocol/info.h"
 #include "protocol/message.h"
 #include "sample.h"
 
@@ -41,6 +43,26 @@ read_search(struct buf *b, uint8_t seed, struct arena *arena)
 		abort();
 }
 
+/* What is read is written as it was. */
+static void
+read_slot(struct buf *b, struct arena *arena)
+{
+	size_t start = b->pos;
+	struct info info;
+	struct buf again;
+
+	if (!info_read(b, &info, arena))
+		return;
+	if (info.count > INFO_MECHS || (info.rv != CKR_OK && info.count > 0))
+		abort();
+	buf_init(&again, b->len);
+	info_write(&again, &info);
+	if (!buf_ok(&again) || again.len != b->len - start ||
+	    memcmp(again.data, b->data + start, again.len) != 0)
+		abort();
+	buf_free(&again);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -57,11 +79,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	number = buf_get_u32(&b);
 	call = call_by_number(number & ~FUSED);
 	seed = buf_get_u8(&b);
-	if ((call == NULL && number != FRAME_FETCH) || !buf_ok(&b))
+	if ((call == NULL && number != FRAME_FETCH && number != FRAME_INFO) || !buf_ok(&b))
 		return 0;
 	arena_init(&arena, 1 << 20);
-	if (number == FRAME_FETCH) {
-		read_search(&b, seed, &arena);
+	if (call == NULL) {
+		if (number == FRAME_FETCH)
+			read_search(&b, seed, &arena);
+		else
+			read_slot(&b, &arena);
 		arena_free(&arena);
 		return 0;
 	}

@@ -1,7 +1,8 @@
 /*
  * fuzz_dispatch.c - a worker's whole way from bytes to a reply, on a fake token library.
  *
- * The first byte of the input chooses the grant, the rest is what the guest sends.  The
+ * The first byte of the input chooses the grant, and whether the guest shares memory, the rest
+ * is what the guest sends.  The
  * channel and the store are wrapped (see CMakeLists.txt), so one thread does it all.
  */
 #include <errno.h>
@@ -113,6 +114,11 @@ __wrap_ipc_recv(int fd, struct buf *b, int *fds, size_t *ret_nfds)
 		buf_put_u8(b, user & 1);
 		buf_put_str(b, "1234");
 		break;
+	case M_W_ONCE: /* the name's first byte, which is in `user`, says what was made */
+		buf_put_u8(b, user % 3);
+		for (int i = 0; i < user % 3 * 16; i++)
+			buf_put_u8(b, i % 16 == MSG_ID_FLAGS ? user >> 4 : success);
+		break;
 	default:
 		break;
 	}
@@ -143,7 +149,7 @@ make_grant(struct grant *g, uint8_t choice)
 
 /* As worker_main() does it, without processes. */
 static void
-serve_input(struct worker *w, struct worker_config *config)
+serve_input(struct worker *w, struct worker_config *config, bool near)
 {
 	struct seat seat = {0};
 
@@ -163,6 +169,7 @@ serve_input(struct worker *w, struct worker_config *config)
 	store_init(&w->store, -1);
 	audit_init(&w->audit);
 	inbox_init(&w->inbox, w->max_frame);
+	w->inbox.near = near;
 	pthread_mutex_init(&w->pool.lock, NULL);
 	pthread_cond_init(&w->pool.follow, NULL);
 	pthread_cond_init(&w->pool.watch, NULL);
@@ -206,7 +213,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	input = data + 1;
 	input_len = size - 1;
 	fake_backend_reset();
-	serve_input(w, &config);
+	serve_input(w, &config, data[0] & 0x80);
 	channel_drop(w->channel);
 	return 0;
 }

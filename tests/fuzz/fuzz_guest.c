@@ -2,11 +2,12 @@
  * fuzz_guest.c - a hostile vsmd: the input is what it sends.
  *
  * The first byte's lowest bit puts a valid hello before the rest; the next has beginnings
- * held and taken along (libcaas-p11/hold.h), the third searches gone on with in every way.
- * Then come pieces, a u16 length before each: one piece is what one read gets, so that a reply need not be
- * there before its request.  Each connection that the module makes gets the input from
- * where the last one left it.  The calls are those of a typical application, with buffers
- * of exact size for the sanitizer to watch.
+ * held and taken along (libcaas-p11/hold.h), the third searches gone on with in every way,
+ * the fourth questions about slot, token and mechanisms asked again and again (told.h).
+ * Then come pieces, a u16 length before each: one piece is what one read gets, so that a
+ * reply need not be there before its request.  Each connection that the module makes gets
+ * the input from where the last one left it.  The calls are those of a typical
+ * application, with buffers of exact size for the sanitizer to watch.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -218,6 +219,35 @@ sign_often(CK_SESSION_HANDLE s)
 	free(out);
 }
 
+/* What is told of slot, token, mechanisms and session, and what changes it. */
+static void
+ask_often(CK_SESSION_HANDLE s)
+{
+	CK_MECHANISM_TYPE *types = calloc(2, sizeof(*types));
+	CK_MECHANISM_INFO *mechanism = malloc(sizeof(*mechanism));
+	CK_SESSION_INFO *session = malloc(sizeof(*session));
+	CK_TOKEN_INFO *token = malloc(sizeof(*token));
+	CK_SLOT_INFO *slot = malloc(sizeof(*slot));
+	CK_ULONG n;
+
+	for (int i = 0; i < 3; i++) {
+		(void)C_GetSlotInfo(1, slot);
+		(void)C_GetTokenInfo(1, token);
+		n = 2;
+		(void)C_GetMechanismList(1, types, &n);
+		(void)C_GetMechanismInfo(1, types[0], mechanism);
+		(void)C_GetMechanismInfo(1, 0x99, mechanism);
+		(void)C_GetSessionInfo(s, session);
+		if (i == 1)
+			(void)C_Logout(s);
+	}
+	free(slot);
+	free(token);
+	free(session);
+	free(mechanism);
+	free(types);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -245,6 +275,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			sign_often(s);
 		if (data[0] & 4)
 			search_often(s);
+		if (data[0] & 8)
+			ask_often(s);
 		(void)C_GetSessionInfo(s, &session);
 		(void)C_GetTokenInfo(1, &token);
 		(void)C_GetMechanismList(1, mechanisms, &n);

@@ -179,6 +179,10 @@ take_slot(struct round *r, struct part_of *p)
 		slot_put_meta(
 		    &r->txn, slot->number, p->label, p->serial, slot->directory);
 	}
+	if (once_take(slot, &r->txn) != 0) {
+		log_error("slot %" PRIu32 ": gate file: %s", slot->number, strerror(errno));
+		return CKR_DEVICE_ERROR;
+	}
 	return collect(slot, &s->vault.map, &r->txn);
 }
 

@@ -170,6 +170,7 @@ make_gate(const struct memory *m, struct slot *slot)
 {
 	static const uint8_t
 	    nobody[sizeof(struct gate_shared) - offsetof(struct gate_shared, waiting)];
+	const uint32_t none = 0;
 	char name[16];
 
 	snprintf(name, sizeof(name), "%" PRIu32, slot->number);
@@ -178,7 +179,8 @@ make_gate(const struct memory *m, struct slot *slot)
 		    m->gates, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (slot->gate < 0 || ftruncate(slot->gate, GATE_SIZE) != 0 ||
 	    file_write_at(slot->gate, nobody, sizeof(nobody),
-		offsetof(struct gate_shared, waiting)) != 0)
+		offsetof(struct gate_shared, waiting)) != 0 ||
+	    file_write_at(slot->gate, &none, sizeof(none), GATE_MADE) != 0)
 		return -1;
 	restore_epoch(slot);
 	return 0;
@@ -255,6 +257,10 @@ restore_slot(const struct memory *m, struct slot *slot, const struct map *map)
 	parent = open_slot(m, slot, true);
 	if (parent < 0 || make_gate(m, slot) != 0)
 		goto fail;
+	if (!once_load(slot, map)) {
+		errno = ENOMEM;
+		goto fail;
+	}
 	if (slot->initialized) {
 		if (!dirwatch_name_ok(slot->directory)) {
 			errno = EINVAL;

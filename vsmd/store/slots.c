@@ -42,6 +42,7 @@ slot_free(struct slot *slot)
 	if (slot->dir >= 0)
 		close(slot->dir);
 	map_free(&slot->dirty);
+	once_free(&slot->once);
 	free(slot);
 }
 

@@ -12,6 +12,7 @@
  *	slot/N/file/NAME        a file of SoftHSM2's token directory
  *	slot/N/epoch            u64: login epoch (ticket.h)
  *	slot/N/tries, pin/...   pins.h
+ *	slot/N/once/K           once.h
  *
  * Ownership: slots belong to the table.  Threads: one.
  */
@@ -19,6 +20,7 @@
 #define CAAS_STORE_SLOTS_H
 
 #include "common/buf.h"
+#include "vsmd/store/once.h"
 #include "vsmd/store/txn.h"
 
 #define SLOTS_MAX 256 /* fewer where paths are long: slot_table_limit() */
@@ -43,6 +45,7 @@ struct slot {
 	bool rescan;	  /* names were lost: compare all */
 	uint64_t bytes;	  /* of its files and their names, at the last commit */
 	int64_t growth;	  /* and how much more by the commit that is being made */
+	struct once once;
 	uint32_t failed[2]; /* wrong PINs (enum pin_user) that the disk may not know of */
 };
 

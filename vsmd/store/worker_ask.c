@@ -391,6 +391,26 @@ ask_token_flags(struct store *s, struct attach *a)
 	return true;
 }
 
+static bool
+ask_once(struct store *s, struct attach *a)
+{
+	const struct slot *slot = slot_table_find(&s->slots, a->slot);
+	const uint8_t *name = buf_get_raw(&a->request, ONCE_LEN);
+	struct buf out;
+
+	if (name == NULL || !buf_end(&a->request))
+		return false;
+	if (slot == NULL || slot->discarding) {
+		attached_answer(a, CKR_DEVICE_ERROR, NULL);
+		return true;
+	}
+	buf_init(&out, 64);
+	once_tell(slot, name, &out);
+	attached_answer(a, CKR_OK, &out);
+	buf_free(&out);
+	return true;
+}
+
 static const struct {
 	uint8_t msg;
 	bool (*answer)(struct store *s, struct attach *a);
@@ -404,6 +424,7 @@ static const struct {
     {M_W_PIN_CHANGED, ask_pin_changed},
     {M_W_LOGGED_OUT, ask_logged_out},
     {M_W_TOKEN_FLAGS, ask_token_flags},
+    {M_W_ONCE, ask_once},
 };
 
 bool

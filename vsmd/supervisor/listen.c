@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #include "common/log.h"
 #include "vsmd/supervisor/super.h"
@@ -35,16 +37,65 @@ on_listener(struct super *s, struct watch *w, uint32_t events)
 	s->accept_again = now_ms() + PAUSE;
 }
 
+/* Sockets of the service manager (sd_listen_fds(3)), of which some are taken. */
+struct passed {
+	int fd[CONFIG_MAX_LISTEN];
+	size_t n;
+};
+
+static void
+passed_get(struct passed *p)
+{
+	int n = sd_listen_fds(1);
+
+	p->n = 0;
+	for (int i = 0; i < n; i++) {
+		if (p->n < CONFIG_MAX_LISTEN)
+			p->fd[p->n++] = SD_LISTEN_FDS_START + i;
+		else
+			(void)close(SD_LISTEN_FDS_START + i);
+	}
+}
+
+/* One that listens at the address, or NULL. */
+static struct listener *
+passed_take(struct passed *p, const char *address)
+{
+	struct listener *l;
+
+	for (size_t i = 0; i < p->n; i++)
+		if (p->fd[i] >= 0 && (l = transport_adopt(address, p->fd[i])) != NULL) {
+			p->fd[i] = -1;
+			return l;
+		}
+	return NULL;
+}
+
+static void
+passed_close(struct passed *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->fd[i] >= 0) {
+			log_warn("a socket of the service manager listens at none of the "
+				 "addresses of `listen`, and is closed");
+			(void)close(p->fd[i]);
+		}
+}
+
 int
 listen_open(struct super *s)
 {
 	const struct config_settings *c = config_settings(s->boot);
+	struct passed passed;
 
+	passed_get(&passed);
 	for (size_t i = 0; i < c->nlisten; i++) {
-		struct listener *l = transport_listen(c->listen[i], c->socket_mode);
+		struct listener *l = passed_take(&passed, c->listen[i]);
+		bool adopted = l != NULL;
 		struct watch *w = &s->listeners[s->nlisteners];
 
-		if (l == NULL) {
+		if (l == NULL &&
+		    (l = transport_listen(c->listen[i], c->socket_mode)) == NULL) {
 			log_error(
 			    "cannot listen: %s", transport_strerror(c->listen[i], errno));
 			return -1;
@@ -55,8 +106,10 @@ listen_open(struct super *s)
 			log_error("cannot listen: %s", strerror(errno));
 			return -1;
 		}
-		log_info("listening address=%s", c->listen[i]);
+		log_info("listening address=%s%s", c->listen[i],
+		    adopted ? " socket=passed" : "");
 	}
+	passed_close(&passed);
 	s->accept_again = NEVER;
 	return 0;
 }

@@ -14,9 +14,9 @@
 #include "vsmd/store/store.h"
 #include "vsmd/supervisor/super.h"
 
-#define TRIES 5	     /* restarts in a row */
-#define BACKOFF 250  /* ms before the first, doubled each time */
-#define STABLE 60000 /* ms after which earlier failures are forgotten */
+#define TRIES 5	    /* restarts in a row */
+#define BACKOFF 100 /* ms before the first, doubled each time */
+#define STABLE 1000 /* ms of service after which earlier failures are forgotten */
 
 static void
 run(struct super *s, int pipe)

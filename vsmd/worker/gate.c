@@ -15,6 +15,7 @@
 
 _Static_assert(offsetof(struct gate_shared, waiting) == 72, "layout of the gate file");
 _Static_assert(offsetof(struct gate_shared, pins) == 80, "layout of the gate file");
+_Static_assert(sizeof(struct gate_made) == 64, "layout of the gate file");
 
 /* The gate that this thread holds, or has paused. */
 static _Thread_local struct gate *current;
@@ -135,6 +136,20 @@ entered(struct gate *g, enum call_gate mode)
 		atomic_compare_exchange_strong(
 		    &g->file->shared->writing, &none, g->pid);
 	}
+}
+
+void
+gate_made(struct gate *g, const struct gate_made *made)
+{
+	uint8_t *at = (uint8_t *)g->file->shared + GATE_MADE;
+	uint32_t n;
+
+	memcpy(&n, at, sizeof(n));
+	if (n >= GATE_MADE_MAX)
+		return;
+	memcpy(at + 64 + (size_t)n * sizeof(*made), made, sizeof(*made));
+	n++;
+	memcpy(at, &n, sizeof(n));
 }
 
 void

@@ -16,6 +16,10 @@
  *	          gate: that writer died half way, the files are not to be trusted
  *	80   u32  generation of the PINs: SoftHSM2 reads them once per process
  *	1024 quota buckets (quota.h)
+ *	65536 u32 how many objects were made by requests with a name (FRAME_ONCE) that the
+ *	          store has not taken yet; at 65600 so many struct gate_made.  Written by who
+ *	          holds the gate EXCLUSIVE, together with the object's files; taken by the
+ *	          store, alone in the room, together with them
  *
  * The store takes the room alone: flock(LOCK_SH | LOCK_NB) on the file.
  *
@@ -31,10 +35,13 @@
 
 #include "protocol/calls.h"
 
-#define GATE_SIZE 65536
+#define GATE_SIZE (65536 + 64 + 1023 * 64)
 #define GATE_DOOR 64
 #define GATE_INDEX 65
 #define GATE_QUOTA 1024
+#define GATE_MADE 65536
+#define GATE_MADE_FIRST (GATE_MADE + 64)
+#define GATE_MADE_MAX 1023 /* one more is not named: it would be made again */
 
 struct gate_shared {
 	_Atomic uint64_t epoch;
@@ -42,6 +49,14 @@ struct gate_shared {
 	_Atomic uint32_t waiting;
 	_Atomic uint32_t writing;
 	_Atomic uint32_t pins;
+};
+
+/* What a request has made. */
+struct gate_made {
+	uint8_t once[16];
+	uint8_t id[2][16]; /* identities (protocol/message.h) */
+	uint32_t n;        /* of them */
+	uint8_t zero[12];
 };
 
 struct gate_file {
@@ -78,6 +93,9 @@ void gate_enter(struct gate *g, enum call_gate mode);
 void gate_leave(struct gate *g);
 /* A writer died while it wrote: ask while holding the gate. */
 bool gate_broken(const struct gate *g);
+
+/* While holding it EXCLUSIVE: what the request made, for the store. */
+void gate_made(struct gate *g, const struct gate_made *made);
 
 /* One at a time of those that hold the gate SHARED. */
 void gate_index_lock(struct gate *g);

@@ -2,14 +2,22 @@
 #include "vsmd/worker/inbox.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 
 #include "common/secmem.h"
+#include "protocol/calls.h"
+
+#define LOOK 8         /* frames to choose from */
+#define OVERTAKE 4     /* in a row */
+#define SMALL_MAX 4096 /* bytes of a frame that may overtake */
 
 void
 inbox_init(struct inbox *i, uint32_t max_frame)
 {
 	i->max_frame = max_frame;
+	i->near = false;
+	i->overtook = 0;
 	i->pos = i->len = 0;
 }
 
@@ -70,6 +78,69 @@ read_body(struct inbox *i, struct channel *c, size_t left, struct buf *body)
 	return buf_ok(body) ? INBOX_FRAME : INBOX_CUT;
 }
 
+/* A small call on a session, whole, at `at`; *ret_session is which. */
+static bool
+may_move(const struct inbox *i, size_t at, struct frame *ret, uint64_t *ret_session)
+{
+	const struct call *call;
+
+	if (i->len - at < FRAME_HEADER + sizeof(*ret_session) ||
+	    !frame_parse_request(i->data + at, i->max_frame, ret) ||
+	    ret->length < sizeof(*ret_session) || ret->length > SMALL_MAX - FRAME_HEADER ||
+	    ret->length > i->len - at - FRAME_HEADER || (ret->flags & ~FRAME_FUSED) != 0)
+		return false;
+	call = call_by_number(ret->call);
+	memcpy(ret_session, i->data + at + FRAME_HEADER, sizeof(*ret_session));
+	return call != NULL && call->where == WHERE_SESSION;
+}
+
+/* The frame of n bytes at `at` becomes the next. */
+static void
+overtake(struct inbox *i, size_t at, size_t n)
+{
+	uint8_t copy[SMALL_MAX];
+
+	memcpy(copy, i->data + at, n);
+	memmove(i->data + i->pos + n, i->data + i->pos, at - i->pos);
+	memcpy(i->data + i->pos, copy, n);
+	sec_wipe(copy, n);
+}
+
+/* Where the first frame is that was sent from this processor and may be the next. */
+static size_t
+nearest(const struct inbox *i, size_t *ret_len)
+{
+	unsigned here = (unsigned)sched_getcpu() & 255u;
+	uint64_t passed[LOOK], session;
+	size_t at = i->pos;
+	struct frame f;
+
+	for (unsigned n = 0; n < LOOK && may_move(i, at, &f, &session); n++) {
+		*ret_len = FRAME_HEADER + f.length;
+		for (unsigned k = 0; k < n; k++)
+			if (passed[k] == session)
+				return i->pos;
+		if (FRAME_PROCESSOR(f.id) == here)
+			return at;
+		passed[n] = session;
+		at += *ret_len;
+	}
+	return i->pos;
+}
+
+/* It becomes the next; but no frame waits for ever. */
+static void
+choose(struct inbox *i)
+{
+	size_t len = 0, at = i->pos;
+
+	if (i->near && i->overtook < OVERTAKE)
+		at = nearest(i, &len);
+	i->overtook = at == i->pos ? 0 : i->overtook + 1;
+	if (at != i->pos)
+		overtake(i, at, len);
+}
+
 enum inbox_result
 inbox_read(struct inbox *i, struct channel *c, struct frame *ret, struct buf *body)
 {
@@ -82,6 +153,7 @@ inbox_read(struct inbox *i, struct channel *c, struct frame *ret, struct buf *bo
 		errno = rc == 0 ? ECONNRESET : errno;
 		return INBOX_CUT;
 	}
+	choose(i);
 	if (!frame_parse_request(i->data + i->pos, i->max_frame, ret))
 		return INBOX_BREACH;
 	taken(i, FRAME_HEADER);

@@ -1,6 +1,10 @@
 /*
  * inbox.h - frames from the guest, read ahead.
  *
+ * In shared memory, of the frames that have arrived the one comes first whose sender runs on
+ * the processor of the thread that reads, if it overtakes none of the same session: its reply
+ * then wakes a thread there, and interrupts no other processor.
+ *
  * Belongs to the thread that has the reader role.  A frame's length alone never makes
  * it allocate more than INBOX_AHEAD beyond the bytes that have arrived.
  */
@@ -17,6 +21,8 @@ enum inbox_result { INBOX_FRAME, INBOX_CLOSED, INBOX_CUT, INBOX_BREACH };
 
 struct inbox {
 	uint32_t max_frame;
+	bool near;         /* look for such a frame; set it after inbox_init() */
+	unsigned overtook; /* how often, since the first frame was the next */
 	size_t pos, len;
 	uint8_t data[INBOX_AHEAD];
 };

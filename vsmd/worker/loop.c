@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "common/log.h"
+#include "protocol/info.h"
 #include "vsmd/worker/reply.h"
 #include "vsmd/worker/state.h"
 
@@ -36,7 +37,7 @@ breach(struct worker *w, const char *what, const struct frame *f)
 static atomic_uint *
 cost_at(const struct request *r)
 {
-	unsigned how = r->fetch ? 2 : r->begin != NULL ? 1 : 0;
+	unsigned how = r->fetch || r->info ? 2 : r->begin != NULL ? 1 : 0;
 
 	return &r->w->pool.cost[how][r->call->number];
 }
@@ -139,7 +140,7 @@ clean(struct request *r)
 	memset(&r->reply, 0, sizeof(r->reply));
 	memset(&r->token, 0, sizeof(r->token));
 	r->call = r->begin = NULL;
-	r->fetch = false;
+	r->fetch = r->info = r->named = r->repeated = false;
 	r->event.name = NULL;
 	r->event.detail[0] = '\0';
 	r->refused = r->commit = r->has_token = r->aside = false;
@@ -182,14 +183,36 @@ resume(struct request *r, struct seat *seat, bool first)
 		return breach(r->w, "resume after other requests", &r->frame);
 	pool_promote(r->w, seat);
 	pool_begin(r->w, seat, 0);
-	return serve_resume(r) ? finish(r, seat) : breach(r->w, "malformed", &r->frame);
+	if (!serve_resume(r))
+		return breach(r->w, "malformed", &r->frame);
+	if (r->again) /* half of it would look as if the rest were gone */
+		serve_again(r);
+	return finish(r, seat);
+}
+
+/* The name of a request that makes objects. */
+static bool
+decode_once(struct request *r)
+{
+	const uint8_t *once;
+
+	r->named = r->frame.flags != 0;
+	r->repeated = r->frame.flags == FRAME_REPEATED;
+	if (!r->named)
+		return true;
+	if (!call_makes(r->call) || (once = buf_get_raw(&r->in, FRAME_ONCE_LEN)) == NULL)
+		return false;
+	memcpy(r->once, once, FRAME_ONCE_LEN);
+	return true;
 }
 
 static bool
 decode(struct request *r)
 {
+	if (r->info)
+		return r->frame.flags == 0 && info_ask_read(&r->in, &r->args[0].len);
 	if ((r->frame.flags & FRAME_FUSED) == 0)
-		return ask_read(&r->in, r->call, r->args, &r->arena);
+		return decode_once(r) && ask_read(&r->in, r->call, r->args, &r->arena);
 	r->begin = call_beginning(r->call);
 	return r->begin != NULL && ask_read_fused(&r->in, r->begin, r->args_of[1], r->call,
 	    r->args, &r->arena);
@@ -210,7 +233,9 @@ dispatch(struct request *r, struct seat *seat)
 	if (r->frame.call == FRAME_RESUME && r->frame.flags == 0)
 		return resume(r, seat, first);
 	r->fetch = r->frame.call == FRAME_FETCH;
-	r->call = call_by_number(r->fetch ? CALL_C_FindObjectsInit : r->frame.call);
+	r->info = r->frame.call == FRAME_INFO;
+	r->call = call_by_number(r->fetch ? CALL_C_FindObjectsInit : r->info ? CALL_C_GetTokenInfo
+	                                                                  : r->frame.call);
 	if (r->frame.flags == 0 && (r->call == NULL || r->call->where == WHERE_LOCAL ||
 	    r->call->where == WHERE_UNSERVED))
 		return unknown(r, seat);

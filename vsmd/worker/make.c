@@ -124,23 +124,114 @@ note_made(struct request *r)
 		event_mech(&r->event, r->args[serve_arg(r, ARG_MECH, 0)].ptr);
 }
 
+/* The store takes this together with the objects' files. */
+static void
+note_name(struct request *r)
+{
+	struct gate_made made = {.n = (uint32_t)r->reply.nrefs};
+
+	if (!r->named)
+		return;
+	memcpy(made.once, r->once, sizeof(made.once));
+	for (size_t i = 0; i < r->reply.nrefs; i++)
+		memcpy(made.id[i], r->refs[i].id, MSG_ID_LEN);
+	gate_made(&r->gate, &made);
+}
+
+/* What a worker that has ended made for the request that is repeated. */
+struct before {
+	size_t n; /* 0: nothing */
+	CK_OBJECT_HANDLE handles[REQUEST_REFS];
+	bool whole; /* nothing of it went with that worker */
+};
+
+/* What was done is committed with this, if it was not yet; then the store knows. */
+static CK_RV
+look_before(struct request *r, struct before *b)
+{
+	struct gate_made made;
+	uint64_t epoch;
+	CK_RV rv;
+
+	memset(b, 0, sizeof(*b));
+	if ((rv = store_commit(r->w, NULL, NULL, &epoch)) != CKR_OK ||
+	    (rv = store_once(r->w, r->once, &made)) != CKR_OK || made.n == 0)
+		return rv;
+	serve_identities(r, r->args[0].len, made.id, made.n, b->handles);
+	b->n = made.n;
+	b->whole = true;
+	for (size_t i = 0; i < b->n; i++) {
+		if (made.id[i][MSG_ID_FLAGS] & MSG_ID_SESSION)
+			b->whole = false;
+		else if (b->handles[i] == 0)
+			return CKR_DEVICE_REMOVED; /* which one it is cannot be told */
+	}
+	return CKR_OK;
+}
+
+/* The handles, in the reply. */
+static CK_RV
+give_again(struct request *r, const struct before *b)
+{
+	size_t used = 0;
+	CK_RV rv;
+
+	for (size_t i = 0; r->call->args[i] != ARG_END; i++)
+		if (r->call->args[i] == ARG_OUT_OBJECT && r->args[i].ptr != NULL &&
+		    used < b->n)
+			*(CK_OBJECT_HANDLE *)r->args[i].ptr = b->handles[used++];
+	if ((rv = serve_enter(r, GATE_SHARED)) != CKR_OK)
+		return rv;
+	note_made(r);
+	r->event.name = NULL; /* it was recorded then */
+	serve_leave(r);
+	return CKR_OK;
+}
+
+/* The half of a pair that is left, before the pair is made anew: nobody was told of it.  The
+ * gate is held EXCLUSIVE.  True: something was destroyed. */
+static bool
+destroy_half(struct request *r, const struct before *b)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < b->n; i++)
+		if (b->handles[i] != 0 && r->w->fl->C_DestroyObject(r->args[0].len,
+		    b->handles[i]) == CKR_OK) {
+			objects_forget(&r->w->objects, b->handles[i]);
+			any = true;
+		}
+	return any;
+}
+
 CK_RV
 step_make(struct request *r)
 {
+	struct before before = {0};
 	enum call_gate mode;
+	bool undone;
 	CK_RV rv;
 
-	if ((rv = check_templates(r)) != CKR_OK || (rv = plan(r, &mode)) != CKR_OK ||
-	    (rv = serve_enter(r, mode)) != CKR_OK)
+	if ((rv = check_templates(r)) != CKR_OK || (rv = plan(r, &mode)) != CKR_OK)
 		return rv;
+	if (r->repeated && mode == GATE_EXCLUSIVE &&
+	    (rv = look_before(r, &before)) != CKR_OK)
+		return rv;
+	if (before.whole)
+		return give_again(r, &before);
+	if ((rv = serve_enter(r, mode)) != CKR_OK)
+		return rv;
+	undone = destroy_half(r, &before);
 	rv = call_invoke(r->call, r->w->fl, r->args);
 	if (rv == CKR_OK) {
 		if (mode == GATE_EXCLUSIVE)
 			lookup_changed(r->w); /* which then learns its identity */
 		note_made(r);
 		if (mode == GATE_EXCLUSIVE)
-			serve_changed(r);
+			note_name(r);
 	}
+	if (undone || (rv == CKR_OK && mode == GATE_EXCLUSIVE))
+		serve_changed(r);
 	serve_leave(r);
 	return rv;
 }

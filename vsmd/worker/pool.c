@@ -11,7 +11,7 @@
 #define STACK (512 * 1024)
 #define LINGER 60 /* ms that the watch stays up after the last request */
 
-#define SPINS 40  /* looks at the reader before going to sleep */
+#define SPINS 400  /* looks at the reader before going to sleep */
 
 /* What the watch must be woken for. */
 enum resting { TICKING, CALM, UNTIL_BEAT, UNTIL_REQUEST };

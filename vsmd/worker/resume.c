@@ -84,24 +84,24 @@ look_up(const struct index *x, const uint8_t id[MSG_ID_LEN])
 	return x->entries[low].handle;
 }
 
-static void
-resume_objects(struct request *r, CK_SESSION_HANDLE session, const struct resume *asked,
-    struct resumed *done)
+void
+serve_identities(struct request *r, CK_SESSION_HANDLE session,
+    const uint8_t (*ids)[MSG_ID_LEN], uint32_t n, CK_OBJECT_HANDLE *ret)
 {
 	struct index x = {0};
 
-	if (session == 0 || asked->nids == 0 ||
-	    (r->w->grant->classes & 1u << CLASS_READ) == 0 ||
+	memset(ret, 0, n * sizeof(*ret));
+	if (session == 0 || n == 0 || (r->w->grant->classes & 1u << CLASS_READ) == 0 ||
 	    serve_enter(r, GATE_SHARED) != CKR_OK)
 		return;
-	lookup_identities(r, (const uint8_t(*)[MSG_ID_LEN])asked->ids, asked->nids);
+	lookup_identities(r, ids, n);
 	if (!collect(r->w, session, &x))
 		x.n = 0;
 	serve_leave(r);
 	if (x.n > 0)
 		qsort(x.entries, x.n, sizeof(*x.entries), compare);
-	for (uint32_t i = 0; i < asked->nids; i++)
-		done->objects[i] = look_up(&x, asked->ids[i]);
+	for (uint32_t i = 0; i < n; i++)
+		ret[i] = look_up(&x, ids[i]);
 	free(x.entries);
 }
 
@@ -160,7 +160,8 @@ serve_resume(struct request *r)
 	if (asked.user > 0)
 		done.rv = resume_login(r, any, &asked);
 	pthread_mutex_unlock(&r->w->login_lock);
-	resume_objects(r, any, &asked, &done);
+	serve_identities(r, any, (const uint8_t(*)[MSG_ID_LEN])asked.ids, asked.nids,
+	    done.objects);
 	resume_answer_write(&r->out, &done);
 	return true;
 }

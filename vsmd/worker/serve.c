@@ -62,7 +62,8 @@ serve_arg(const struct request *r, enum arg_kind kind, size_t n)
 
 /*
  * A writer died while it wrote.  The store, asked to commit, sees the mark, has the token
- * discarded and rebuilt, and this worker ended with it.
+ * discarded and rebuilt, and this worker ended with it.  Whoever asked had no part in that,
+ * and asks the next worker (FRAME_AGAIN).
  */
 static CK_RV
 broken(struct request *r)
@@ -73,7 +74,7 @@ broken(struct request *r)
 	gate_leave(&r->gate);
 	pool_promote(r->w, r->seat);
 	(void)store_commit(r->w, NULL, NULL, &epoch);
-	r->last = true;
+	r->again = r->last = true;
 	return CKR_DEVICE_ERROR;
 }
 
@@ -216,9 +217,8 @@ step_fused(struct request *r)
 	return rv;
 }
 
-/* Another call of the same request. */
-static CK_RV
-step_as(struct request *r, uint32_t number)
+CK_RV
+serve_step(struct request *r, uint32_t number)
 {
 	r->call = call_by_number(number);
 	return step(r);
@@ -239,17 +239,17 @@ serve_fetch(struct request *r)
 	buf_put_u64(&r->out, r->reply.epoch);
 	if (begun) {
 		r->args[1] = (struct arg){.ptr = handles, .len = FETCH_MAX, .plen = &n};
-		rv = step_as(r, CALL_C_FindObjects);
+		rv = serve_step(r, CALL_C_FindObjects);
 		more = rv == CKR_OK && n == FETCH_MAX;
 		if (!more)
-			(void)step_as(r, CALL_C_FindObjectsFinal);
+			(void)serve_step(r, CALL_C_FindObjectsFinal);
 		if (r->turn.session != NULL)
 			r->turn.session->busy = more;
 	}
 	if (rv == CKR_OK)
 		rv = fetch_write(r, handles, n, more);
 	if ((rv != CKR_OK || !buf_ok(&r->out)) && more) {
-		(void)step_as(r, CALL_C_FindObjectsFinal);
+		(void)serve_step(r, CALL_C_FindObjectsFinal);
 		if (r->turn.session != NULL)
 			r->turn.session->busy = false;
 	}
@@ -295,7 +295,15 @@ note_operation(struct request *r, CK_RV rv)
 }
 
 void
-serve(struct request *r)
+serve_again(struct request *r)
+{
+	buf_reset(&r->out);
+	frame_begin(&r->out, r->frame.id, FRAME_AGAIN);
+	r->again = r->last = true;
+}
+
+static void
+serve_one(struct request *r)
 {
 	struct reply *reply = &r->reply;
 	CK_RV rv, committed = CKR_OK;
@@ -303,9 +311,11 @@ serve(struct request *r)
 	/* Before the data are read: an older epoch never hides a change. */
 	reply->epoch = gate_epoch(&r->w->gate);
 	if (outdated(r)) {
-		buf_reset(&r->out);
-		frame_begin(&r->out, r->frame.id, FRAME_AGAIN);
-		r->again = r->last = true;
+		r->again = true;
+		return;
+	}
+	if (r->info) {
+		serve_info(r);
 		return;
 	}
 	if (r->fetch) {
@@ -324,4 +334,12 @@ serve(struct request *r)
 	reply->rv = rv == CKR_OK ? committed : rv;
 	answer_write(&r->out, r->call, r->args, reply);
 	answer_used(r->call, r->args, reply->rv, &r->arena);
+}
+
+void
+serve(struct request *r)
+{
+	serve_one(r);
+	if (r->again)
+		serve_again(r);
 }

@@ -58,6 +58,11 @@ CK_RV step_use_init(struct request *r);
 CK_RV step_use_end(struct request *r);
 CK_RV step_wrap(struct request *r);
 
+/* serve.c: another call of the same request, with r->args. */
+CK_RV serve_step(struct request *r, uint32_t number);
+/* info.c: the reply to FRAME_INFO. */
+void serve_info(struct request *r);
+
 /* make.c: the call, inside the gate, has changed the token's files: commit them. */
 void serve_changed(struct request *r);
 

@@ -86,6 +86,9 @@ struct request {
 	const struct call *call;     /* that is being served, with these arguments: */
 	struct arg *args;
 	bool fetch;                  /* FRAME_FETCH: the call is C_FindObjectsInit */
+	bool info;                   /* FRAME_INFO: the call is C_GetTokenInfo, the dearest in it */
+	bool named, repeated;        /* FRAME_ONCE, FRAME_REPEATED: */
+	uint8_t once[FRAME_ONCE_LEN];
 	const struct call *begin;    /* of a fused request: what comes before the call, */
 	struct arg args_of[2][ARGS_MAX]; /* arguments of the call, of the beginning */
 	struct turn turn;            /* in the session of args[0] */
@@ -106,6 +109,8 @@ struct request {
 
 /* serve.c: everything between a decoded request and its reply. */
 void serve(struct request *r);
+/* The reply: not served, ask the next worker. */
+void serve_again(struct request *r);
 /* The call of the row itself, on SoftHSM2, behind the gate `mode`. */
 CK_RV serve_call(struct request *r, enum call_gate mode);
 /* Pass the gate; the reader role is handed on before waiting.  CKR_DEVICE_ERROR when a
@@ -114,6 +119,10 @@ CK_RV serve_enter(struct request *r, enum call_gate mode);
 void serve_leave(struct request *r);
 /* resume.c: FRAME_RESUME.  false: a breach of protocol. */
 bool serve_resume(struct request *r);
+/* The same: the handles of objects of the token that have these identities, 0 where there is
+ * none, or more than one.  The gate is not held. */
+void serve_identities(struct request *r, CK_SESSION_HANDLE session,
+    const uint8_t (*ids)[MSG_ID_LEN], uint32_t n, CK_OBJECT_HANDLE *ret);
 
 /* End the process as soon as no thread writes the token's files; does not return to the
  * guest.  Any thread; returns to the caller, who must stop serving. */

@@ -131,6 +131,27 @@ store_commit(struct worker *w, const struct event *event, const struct store_tok
 }
 
 CK_RV
+store_once(struct worker *w, const uint8_t once[FRAME_ONCE_LEN], struct gate_made *ret)
+{
+	struct buf q, a;
+	const uint8_t *ids;
+	CK_RV rv;
+
+	memset(ret, 0, sizeof(*ret));
+	begin(&q, M_W_ONCE);
+	buf_put_raw(&q, once, FRAME_ONCE_LEN);
+	rv = ask(w, &q, &a);
+	if (rv == CKR_OK) {
+		ret->n = buf_get_u8(&a);
+		if (ret->n > 2)
+			buf_fail(&a);
+		else if ((ids = buf_get_raw(&a, (size_t)ret->n * MSG_ID_LEN)) != NULL)
+			memcpy(ret->id, ids, (size_t)ret->n * MSG_ID_LEN);
+	}
+	return answered(w, &a, rv);
+}
+
+CK_RV
 store_audit(struct worker *w, const struct event *event)
 {
 	struct buf q;

@@ -14,7 +14,9 @@
 #include <stdint.h>
 
 #include "common/buf.h"
+#include "protocol/frame.h"
 #include "protocol/pkcs11.h"
+#include "vsmd/worker/gate.h"
 
 struct worker;
 struct event;
@@ -39,6 +41,9 @@ void store_patience(struct store *s, uint32_t silence);
 /* `event` and `token` may be NULL. *ret_epoch is set on CKR_OK. */
 CK_RV store_commit(struct worker *w, const struct event *event,
     const struct store_token *token, uint64_t *ret_epoch);
+/* What the request of that name has made, as far as it is committed; ret->n is 0: nothing
+ * known. */
+CK_RV store_once(struct worker *w, const uint8_t once[FRAME_ONCE_LEN], struct gate_made *ret);
 CK_RV store_audit(struct worker *w, const struct event *event);
 CK_RV store_login_may(struct worker *w, uint8_t user);
 /* `ticket` has room for *ret_len bytes, and may be NULL. */

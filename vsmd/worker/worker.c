@@ -10,6 +10,7 @@
 
 #include "common/log.h"
 #include "common/proctitle.h"
+#include "vchan-transport/berth.h"
 #include "vchan-transport/shm.h"
 #include "vsmd/confine/confine.h"
 #include "vsmd/worker/reply.h"
@@ -114,8 +115,9 @@ greet(struct worker *w)
 	answer.max_frame = w->max_frame;
 	answer.silence = w->silence;
 	answer.epoch = gate_epoch(&w->gate);
+	answer.flags = ask->flags & HELLO_ONCE;
 	if (answer.status == HELLO_OK && shares_memory(w->config))
-		answer.flags = HELLO_SHARED_MEMORY;
+		answer.flags |= HELLO_SHARED_MEMORY;
 	memcpy(answer.instance, w->config->nursery->instance, sizeof(answer.instance));
 	hello_answer_write(raw, &answer);
 	if (channel_writev(w->channel, &v, 1, WORKER_WRITE_DEADLINE) != 0) {
@@ -198,6 +200,7 @@ worker_main(const struct worker_config *config)
 	if (greet(w) != 0)
 		return 1;
 	inbox_init(&w->inbox, w->max_frame);
+	w->inbox.near = channel_berth(w->channel, 0) != NULL;
 	status = pool_run(w, config->nursery->threads);
 	if (reply_waits(w))
 		(void)reply_flush(w);

@@ -51,6 +51,8 @@ greet(struct fake *f, struct channel *c)
 	token = ask.purpose == HELLO_TOKEN;
 	answer.max_frame = ask.max_frame;
 	answer.silence = ask.silence;
+	if (token && f->knows_once)
+		answer.flags = ask.flags & HELLO_ONCE;
 	answer.status = f->mode == FAKE_REFUSE ? HELLO_REFUSED
 			: f->mode == FAKE_BUSY ? HELLO_BUSY
 			: token && ask.slot != FAKE_SLOT && ask.slot != FAKE_EMPTY_SLOT
@@ -65,6 +67,11 @@ greet(struct fake *f, struct channel *c)
 		memset(bytes, 'x', sizeof(bytes));
 	if (f->mode == FAKE_MUTE_HELLO) {
 		(void)channel_read_all(c, bytes, 1, -1);
+		return;
+	}
+	if (f->mode == FAKE_DIES_EARLY) {
+		if (atomic_fetch_sub(&f->dying, 1) == 1)
+			f->mode = FAKE_HONEST;
 		return;
 	}
 	if (channel_writev(c, &v, 1, 5000) != 0)
@@ -140,6 +147,7 @@ fake_start(void)
 	assert(f != MAP_FAILED);
 	f->beat_ms = 50;
 	f->epoch = 1;
+	f->late_ms = FAKE_LATE_MS;
 	snprintf(f->dir, sizeof(f->dir), "/tmp/caas-p11-test.XXXXXX");
 	assert(mkdtemp(f->dir) != NULL);
 	snprintf(f->address, sizeof(f->address), "unix:%s/s", f->dir);

@@ -24,6 +24,7 @@ enum fake_mode {
 	FAKE_OTHER,	 /* hello: another version */
 	FAKE_MUTE_HELLO, /* accepts and says nothing */
 	FAKE_GARBAGE,	 /* hello: not one */
+	FAKE_DIES_EARLY, /* hello: the end; `dying` times, then honest */
 	FAKE_MUTE,	 /* takes calls and says nothing */
 	FAKE_BEATS,	 /* beats eight times before each answer, a silence long in all */
 	FAKE_WRONG_ID,	 /* answers another id than was asked */
@@ -35,6 +36,7 @@ enum fake_mode {
 	FAKE_OVERFLOW,	 /* more output than the caller has room for */
 	FAKE_AGAIN,	 /* says once that it serves no more, and ends; then honest */
 	FAKE_HALF,	 /* half a reply, then the end */
+	FAKE_DIES,	 /* does what it is asked for, and ends; `dying` workers in turn */
 	FAKE_TRICKLE,	 /* the reply byte by byte */
 	FAKE_FUSED_LIE,	 /* of a fused request: the beginning failed, the call did not */
 	/* Of a search that is fetched: */
@@ -43,18 +45,37 @@ enum fake_mode {
 	FAKE_FETCH_LONG,  /* an attribute is longer than what there is of it */
 	FAKE_FETCH_ZERO,  /* the first object has no handle */
 	FAKE_FETCH_TWICE, /* the first object is the second, too */
-	FAKE_FETCH_LENGTH /* the attributes of an object are longer than the frame */
+	FAKE_FETCH_LENGTH, /* the attributes of an object are longer than the frame */
+	/* Of FRAME_INFO: */
+	FAKE_INFO_NONE,  /* it is not known here */
+	FAKE_INFO_COUNT, /* one mechanism too many is promised */
+	FAKE_INFO_MANY   /* more than there may be */
+};
+
+#define FAKE_MADE 64
+
+/* What a request with a name has made. */
+struct fake_made {
+	unsigned char once[16], id[2][16];
+	unsigned n;
 };
 
 struct fake {
 	atomic_int mode;
+	atomic_int knows_once; /* FRAME_ONCE is understood, */
+	atomic_int forgets_once; /* but no more by who comes after one that dies */
+	atomic_int onces, repeated; /* such requests, and those that were answered again */
+	struct fake_made made[FAKE_MADE];
+	atomic_int nmade;
 	atomic_int beat_ms;  /* FAKE_BEATS: between two */
+	atomic_int dying;    /* FAKE_DIES, FAKE_DIES_EARLY: how many still */
 	atomic_int hellos;
 	atomic_int channels; /* workers started */
 	atomic_int resumes;
-	atomic_int calls, fused, fetches;
+	atomic_int calls, fused, fetches, infos;
 	atomic_int epoch;       /* in replies */
-	atomic_int late_before; /* call that is served FAKE_LATE_MS after it was read */
+	atomic_int late_ms;     /* FAKE_LATE_MS, or something else */
+	atomic_int late_before; /* call that is served so late after it was read */
 	atomic_int late_after;  /* call that is answered so late after it was served */
 	char dir[64], address[128];
 	int pid; /* of the listener, leader of the group */

@@ -13,6 +13,7 @@
 
 #include "protocol/fetch.h"
 #include "protocol/frame.h"
+#include "protocol/info.h"
 #include "protocol/invoke.h"
 #include "protocol/message.h"
 #include "protocol/resume.h"
@@ -147,10 +148,10 @@ resume(struct worker *w, struct buf *in, struct buf *out)
 }
 
 static void
-late(int which, uint32_t call)
+late(const struct worker *w, int which, uint32_t call)
 {
-	if (which == (int)call)
-		(void)usleep(FAKE_LATE_MS * 1000);
+	if ((uint32_t)which == call)
+		(void)usleep((useconds_t)w->fake->late_ms * 1000);
 }
 
 /* As FRAME_FETCH asks for; with class, label and id of each object. */
@@ -169,7 +170,7 @@ fetch(struct worker *w, struct buf *in, struct buf *out)
 	w->fake->fetches++;
 	if (!ask_read(in, call, args, &arena))
 		return false;
-	late(w->fake->late_before, CALL_C_FindObjectsInit);
+	late(w, w->fake->late_before, CALL_C_FindObjectsInit);
 	rv = call_invoke(call, w->hsm, args);
 	if (rv == CKR_OK && w->hsm->C_FindObjects(args[0].len, found, FETCH_MAX, &n) == CKR_OK &&
 	    n < FETCH_MAX)
@@ -200,13 +201,82 @@ fetch(struct worker *w, struct buf *in, struct buf *out)
 		buf_free(&attrs);
 	}
 	arena_free(&arena);
-	late(w->fake->late_after, CALL_C_FindObjectsInit);
+	late(w, w->fake->late_after, CALL_C_FindObjectsInit);
 	return true;
+}
+
+/* As FRAME_INFO asks for. */
+static bool
+info(struct worker *w, struct buf *in, struct buf *out)
+{
+	struct info info = {.epoch = (uint64_t)w->fake->epoch};
+	struct info_mech mechs[128];
+	CK_MECHANISM_TYPE types[128];
+	CK_ULONG n = 128;
+	CK_SLOT_ID slot;
+
+	w->fake->infos++;
+	if (!info_ask_read(in, &slot))
+		return false;
+	late(w, w->fake->late_before, FRAME_INFO);
+	if (w->fake->mode == FAKE_INFO_NONE) {
+		info.rv = CKR_FUNCTION_NOT_SUPPORTED;
+		info_write(out, &info);
+		return true;
+	}
+	assert(w->hsm->C_GetSlotInfo(w->slot, &info.slot) == CKR_OK);
+	assert(w->hsm->C_GetTokenInfo(w->slot, &info.token) == CKR_OK);
+	assert(w->hsm->C_GetMechanismList(w->slot, types, &n) == CKR_OK);
+	memset(mechs, 0, sizeof(mechs));
+	for (CK_ULONG i = 0; i < n; i++) {
+		mechs[i].type = types[i];
+		assert(w->hsm->C_GetMechanismInfo(w->slot, types[i], &mechs[i].info) == CKR_OK);
+	}
+	info.count = (uint32_t)n;
+	info.mechs = mechs;
+	info_write(out, &info);
+	late(w, w->fake->late_after, FRAME_INFO);
+	return true;
+}
+
+/* What a request with that name made before, as handles where the reply has them. */
+static bool
+made_before(struct worker *w, const uint8_t *once, const struct call *call, struct arg *args)
+{
+	struct fake *f = w->fake;
+	unsigned used = 0;
+
+	for (int i = 0; i < f->nmade; i++) {
+		if (memcmp(f->made[i].once, once, 16) != 0)
+			continue;
+		for (size_t k = 0; k < call_nargs(call); k++)
+			if (call->args[k] == ARG_OUT_OBJECT)
+				*(CK_OBJECT_HANDLE *)args[k].ptr =
+				    find_by_id(w, args[0].len, f->made[i].id[used++]);
+		f->repeated++;
+		return true;
+	}
+	return false;
+}
+
+static void
+note_made(struct worker *w, const uint8_t *once, const struct object_ref *refs, size_t n)
+{
+	struct fake_made *made = &w->fake->made[w->fake->nmade];
+
+	assert(w->fake->nmade < FAKE_MADE && n <= 2);
+	memcpy(made->once, once, 16);
+	for (size_t i = 0; i < n; i++)
+		memcpy(made->id[i], refs[i].id, MSG_ID_LEN);
+	made->n = (unsigned)n;
+	w->fake->nmade++;
 }
 
 static bool
 serve_call(struct worker *w, const struct frame *f, struct buf *in, struct buf *out)
 {
+	const uint8_t *once = NULL;
+
 	const struct call *call = call_by_number(f->call), *begin = NULL;
 	uint32_t number = f->call;
 	struct arg begin_args[ARGS_MAX];
@@ -219,6 +289,11 @@ serve_call(struct worker *w, const struct frame *f, struct buf *in, struct buf *
 	if (call == NULL)
 		return false;
 	arena_init(&arena, ARENA_MAX);
+	if (f->flags & (FRAME_ONCE | FRAME_REPEATED)) {
+		w->fake->onces++;
+		if (!w->fake->knows_once || (once = buf_get_raw(in, 16)) == NULL)
+			return false;
+	}
 	if (f->flags & FRAME_FUSED) {
 		w->fake->fused++;
 		begin = call_beginning(call);
@@ -230,12 +305,14 @@ serve_call(struct worker *w, const struct frame *f, struct buf *in, struct buf *
 	}
 	if (call->where == WHERE_SLOT)
 		args[0].len = w->slot;
-	late(w->fake->late_before, number);
+	late(w, w->fake->late_before, number);
 	if (begin != NULL) {
 		reply.rv = call_invoke(begin, w->hsm, begin_args);
 		buf_put_u64(out, reply.rv);
 	}
-	if (reply.rv == CKR_OK)
+	if (f->flags & FRAME_REPEATED && made_before(w, once, call, args))
+		once = NULL;
+	else if (reply.rv == CKR_OK)
 		reply.rv = call_invoke(call, w->hsm, args);
 	for (size_t i = 0; reply.rv == CKR_OK && i < call_nargs(call); i++) {
 		CK_OBJECT_HANDLE *o = args[i].ptr;
@@ -248,6 +325,8 @@ serve_call(struct worker *w, const struct frame *f, struct buf *in, struct buf *
 			identify(w, args[0].len, o[k], refs[reply.nrefs++].id);
 		}
 	}
+	if (once != NULL && reply.rv == CKR_OK)
+		note_made(w, once, refs, reply.nrefs);
 	if (number == CALL_C_Login && args[2].ptr != NULL && args[2].len < 60) {
 		memcpy(ticket + 1, args[2].ptr, args[2].len);
 		reply.ticket = ticket;
@@ -255,7 +334,7 @@ serve_call(struct worker *w, const struct frame *f, struct buf *in, struct buf *
 	}
 	if (w->fake->mode == FAKE_OVERFLOW && number == CALL_C_GenerateRandom)
 		args[1].len++;
-	late(w->fake->late_after, number);
+	late(w, w->fake->late_after, number);
 	answer_write(out, call, args, &reply);
 	arena_free(&arena);
 	return true;
@@ -315,6 +394,41 @@ spoil_search(int mode, struct buf *out)
 		memcpy(&len, out->data + FETCH_FIRST + 8 + MSG_ID_LEN, sizeof(len));
 		memcpy(out->data + FETCH_FIRST + 8 + MSG_ID_LEN + 8 + len,
 		    out->data + FETCH_FIRST, 8);
+	}
+}
+
+/* Whoever attached, and was served nothing yet, goes on to the call. */
+static bool
+dies(struct worker *w, uint32_t call)
+{
+	if (w->fake->mode != FAKE_DIES || call == FRAME_RESUME)
+		return false;
+	if (w->fake->forgets_once)
+		w->fake->knows_once = 0;
+	if (atomic_fetch_sub(&w->fake->dying, 1) == 1)
+		atomic_store(&w->fake->mode, FAKE_HONEST);
+	return true;
+}
+
+#define INFO_COUNT (FRAME_HEADER + 16 + 108 + 204)
+
+/* And of FRAME_INFO. */
+static void
+spoil_info(int mode, struct buf *out)
+{
+	uint32_t n;
+
+	if (out->len < INFO_COUNT + sizeof(n))
+		return;
+	memcpy(&n, out->data + INFO_COUNT, sizeof(n));
+	if (mode == FAKE_INFO_COUNT)
+		buf_set_u32(out, INFO_COUNT, n + 1);
+	else if (mode == FAKE_INFO_MANY) {
+		for (; n <= INFO_MECHS; n++)
+			for (int i = 0; i < 4; i++)
+				buf_put_u64(out, 1);
+		buf_set_u32(out, INFO_COUNT, n);
+		buf_set_u32(out, 0, (uint32_t)(out->len - FRAME_HEADER));
 	}
 }
 
@@ -399,12 +513,15 @@ serve_one(struct worker *w)
 	buf_init(&out, FRAME_HEADER + (size_t)w->max_frame);
 	frame_begin(&out, f.id, f.call);
 	ok = f.call == FRAME_FETCH ? fetch(w, &in, &out) :
+	    f.call == FRAME_INFO ? info(w, &in, &out) :
 	    f.call == FRAME_RESUME ? resume(w, &in, &out)
 				    : serve_call(w, &f, &in, &out);
 	frame_end(&out);
 	if (f.call == FRAME_FETCH)
 		spoil_search(w->fake->mode, &out);
-	ok = ok && answer(w, &out, f.flags & FRAME_FUSED);
+	else if (f.call == FRAME_INFO)
+		spoil_info(w->fake->mode, &out);
+	ok = ok && !dies(w, f.call) && answer(w, &out, f.flags & FRAME_FUSED);
 	buf_free(&out);
 	free(body);
 	return ok;

@@ -4,10 +4,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "libcaas-p11/known.h"
+
 struct fake *fake;
 CK_SESSION_HANDLE s, other;
 CK_MECHANISM rsa = {CKM_RSA_PKCS, NULL, 0}, sha = {CKM_SHA256, NULL, 0};
-int calls, fused, fetches;
+int calls, fused, fetches, infos;
 
 static void (*make_objects)(void);
 
@@ -56,6 +58,7 @@ shortcuts_end(void **state)
 	(void)state;
 	fake->mode = FAKE_HONEST;
 	fake->late_before = fake->late_after = 0;
+	fake->late_ms = FAKE_LATE_MS;
 	(void)p11->C_Finalize(NULL);
 	client_unload();
 	return 0;
@@ -89,6 +92,14 @@ count(void)
 	calls = fake->calls;
 	fused = fake->fused;
 	fetches = fake->fetches;
+	infos = fake->infos;
+}
+
+void
+wait_until_unknown(void)
+{
+	(void)usleep((KNOWN_MS + 20) * 1000);
+	count();
 }
 
 pthread_t

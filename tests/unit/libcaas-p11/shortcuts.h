@@ -1,6 +1,6 @@
 /*
- * shortcuts.h - for the tests of hold.c and known.c: an application with two sessions on a
- * fake vsmd, and what its calls cost in round trips.
+ * shortcuts.h - for the tests of hold.c, known.c and told.c: an application with two
+ * sessions on a fake vsmd, and what its calls cost in round trips.
  *
  * holding.h and searching.h say what objects it has.  What fails here is a failed
  * assertion of cmocka.
@@ -22,10 +22,10 @@
 extern struct fake *fake;
 extern CK_SESSION_HANDLE s, other;
 extern CK_MECHANISM rsa, sha;
-extern int calls, fused, fetches; /* what fake->calls and so on were at the last count() */
+extern int calls, fused, fetches, infos; /* what fake->calls and so on were at the last count() */
 
-/* What it has cost since the last time: round trips, and those of them that `kind`, fused
- * or fetches, counts. */
+/* What it has cost since the last time: round trips, and those of them that `kind`, fused,
+ * fetches or infos, counts. */
 #define COST_OF(round_trips, kind, of_them)                                              \
 	do {                                                                             \
 		assert_int_equal(fake->calls - calls, round_trips);                      \
@@ -49,6 +49,8 @@ void restart(const CK_C_INITIALIZE_ARGS *args, const char *setting);
 CK_SESSION_HANDLE open_session(void);
 /* Costs are counted from here. */
 void count(void);
+/* So that what was known is so no more; then count(). */
+void wait_until_unknown(void);
 /* Run f(arg) in a thread, and return when the fake has read its first call. */
 pthread_t call_in_thread(void *(*f)(void *), void *arg);
 

@@ -19,7 +19,7 @@
 #define MAX_FRAME (1u << 20)
 #define CROWD 100    /* threads: more than there are berths */
 #define PATIENCE 20000
-#define SILENCE 300  /* ms, where it matters */
+#define SILENCE 900  /* ms, where it matters */
 
 static const struct lock_how native;
 static struct link *l;
@@ -44,7 +44,7 @@ begin_with(int silence)
 	c = shm_accept(channel_from_fd(fds[0]), PATIENCE);
 	(void)pthread_join(t, &offered);
 	peer = offered;
-	l = c != NULL ? link_new(c, MAX_FRAME, silence, &native) : NULL;
+	l = c != NULL ? link_new(c, MAX_FRAME, silence, 0, &native) : NULL;
 	return l != NULL && peer != NULL ? 0 : -1;
 }
 
@@ -83,11 +83,10 @@ receive(void)
 }
 
 /* A reply whose body is its id, over and over. */
-static void
-reply(uint32_t id, uint32_t call, size_t words, uint64_t berths)
+static struct buf
+compose(uint32_t id, uint32_t call, size_t words)
 {
 	struct buf b;
-	struct iovec v;
 
 	buf_init(&b, FRAME_HEADER + words * 4);
 	frame_begin(&b, id, call);
@@ -95,10 +94,31 @@ reply(uint32_t id, uint32_t call, size_t words, uint64_t berths)
 		buf_put_u32(&b, id);
 	frame_end(&b);
 	assert(buf_ok(&b));
-	v = (struct iovec){.iov_base = b.data, .iov_len = b.len};
+	return b;
+}
+
+static void
+reply(uint32_t id, uint32_t call, size_t words, uint64_t berths)
+{
+	struct buf b = compose(id, call, words);
+	struct iovec v = {.iov_base = b.data, .iov_len = b.len};
+
 	channel_address(peer, berths);
 	assert(channel_writev(peer, &v, 1, PATIENCE) == 0);
 	buf_free(&b);
+}
+
+/* Replies to both at once. */
+static void
+reply_both(uint32_t id, uint32_t other, uint64_t berths)
+{
+	struct buf b[2] = {compose(id, 44, 1), compose(other, 44, 1)};
+	struct iovec v[2] = {{b[0].data, b[0].len}, {b[1].data, b[1].len}};
+
+	channel_address(peer, berths);
+	assert(channel_writev(peer, v, 2, PATIENCE) == 0);
+	buf_free(&b[0]);
+	buf_free(&b[1]);
 }
 
 static uint64_t
@@ -287,6 +307,55 @@ test_beside_a_leader(void **state)
 	finish(slow, 1, CKR_OK);
 }
 
+/* The reply to the leader, which sleeps, comes along with another thread's, which reads both. */
+static void
+test_another_reads_for_the_leader(void **state)
+{
+	struct caller *leader = start(1, 1), *other;
+	uint32_t id = receive(), other_id;
+	long began;
+
+	(void)state;
+	(void)usleep(4 * SHM_NAP * 1000);
+	other = start(1, 1);
+	other_id = receive();
+	(void)usleep(SHM_NAP / 2 * 1000);
+	began = now_ms();
+	reply_both(id, other_id, berth_of(other_id));
+	finish(other, 1, CKR_OK);
+	finish(leader, 1, CKR_OK);
+	assert_true(now_ms() - began < PATIENCE / 2);
+}
+
+/* The same, when the leader is one that has no berth: it was parked, and is the heir. */
+static void
+test_another_reads_for_a_leader_without_berth(void **state)
+{
+	struct caller *first = start(1, 1), *c;
+	uint32_t first_id = receive(), ids[RING_BERTHS];
+	int heir = 0;
+	long began;
+
+	(void)state;
+	(void)usleep(4 * SHM_NAP * 1000);
+	c = start(RING_BERTHS, 1);
+	for (int i = 0; i < RING_BERTHS; i++)
+		ids[i] = receive();
+	while (FRAME_BERTH(ids[heir]) != FRAME_NO_BERTH)
+		heir++;
+	(void)usleep(SHM_NAP / 2 * 1000);
+	reply(first_id, 44, 1, berth_of(first_id));
+	finish(first, 1, CKR_OK);
+	(void)usleep(SHM_NAP * 1000);
+	began = now_ms();
+	for (int i = 0; i < RING_BERTHS; i++)
+		if (i / 2 != heir / 2)
+			reply(ids[i], 44, 1, berth_of(ids[i]));
+	reply_both(ids[heir], ids[heir ^ 1], berth_of(ids[heir]) | berth_of(ids[heir ^ 1]));
+	finish(c, RING_BERTHS, CKR_OK);
+	assert_true(now_ms() - began < PATIENCE / 2);
+}
+
 static void
 test_the_end_is_noticed(void **state)
 {
@@ -333,11 +402,11 @@ test_no_silence(void **state)
 	uint32_t ids[2] = {receive(), receive()};
 
 	(void)state;
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < 5; i++) {
 		(void)usleep(SILENCE / 3 * 1000);
 		reply(0, FRAME_BEAT, 0, 0);
 	}
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < 5; i++) {
 		(void)usleep(SILENCE / 3 * 1000);
 		c = start(1, 1);
 		serve(1, RIGHT);
@@ -359,6 +428,8 @@ main(void)
 	    T(test_a_crowd),
 	    T(test_a_worker_that_wakes_others),
 	    T(test_beside_a_leader),
+	    T(test_another_reads_for_the_leader),
+	    T(test_another_reads_for_a_leader_without_berth),
 	    T(test_the_end_is_noticed),
 	    T(test_break_wakes_all),
 	    T_IMPATIENT(test_silence),

@@ -32,14 +32,6 @@ answered_here(CK_OBJECT_HANDLE o, CK_ATTRIBUTE *t, CK_ULONG n, CK_RV *ret)
 	return false;
 }
 
-/* So that what was known is so no more. */
-static void
-wait_until_unknown(void)
-{
-	(void)usleep((KNOWN_MS + 20) * 1000);
-	count();
-}
-
 static void
 test_attributes_as_softhsm2_has_them(void **state)
 {

@@ -26,7 +26,7 @@ begin_with(int silence)
 	int fds[2];
 
 	assert(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
-	l = link_new(channel_from_fd(fds[0]), MAX_FRAME, silence, &native);
+	l = link_new(channel_from_fd(fds[0]), MAX_FRAME, silence, 0, &native);
 	peer = fds[1];
 	return l != NULL ? 0 : -1;
 }
@@ -344,7 +344,7 @@ begin_shared(void **state)
 	c = shm_accept(channel_from_fd(fds[0]), 20000);
 	(void)pthread_join(t, &offered);
 	shared_peer = offered;
-	l = c != NULL ? link_new(c, MAX_FRAME, 20000, &native) : NULL;
+	l = c != NULL ? link_new(c, MAX_FRAME, 20000, 0, &native) : NULL;
 	return l != NULL && shared_peer != NULL ? 0 : -1;
 }
 

@@ -58,6 +58,25 @@ a_pin_is_secret(void **state)
 				assert_true(calls[i].flags & CALL_SECRET);
 }
 
+/* What makes an object of the token, or changes who may log in, is not done twice. */
+static void
+what_lasts_is_asked_once(void **state)
+{
+	size_t n;
+	const struct call *calls = call_table(&n);
+
+	(void)state;
+	for (size_t i = 0; i < n; i++) {
+		bool lasts = calls[i].class == CLASS_PIN || calls[i].class == CLASS_INIT;
+
+		if (calls[i].where == WHERE_UNSERVED)
+			continue;
+		for (size_t k = 0; k < call_nargs(&calls[i]); k++)
+			lasts |= calls[i].args[k] == ARG_OUT_OBJECT;
+		assert_int_equal((calls[i].flags & CALL_ONCE) != 0, lasts);
+	}
+}
+
 /* The order is that of the function list: the offset of a member follows its number. */
 static void
 order_is_that_of_the_list(void **state)
@@ -89,7 +108,7 @@ kinds_are_as_in_the_prototype(void **state)
 	assert_int_equal(sign->args[3], ARG_END);
 	assert_int_equal(call_nargs(pair), 6);
 	assert_int_equal(pair->args[6], ARG_END);
-	assert_int_equal(pair->flags, CALL_SLOW);
+	assert_int_equal(pair->flags, CALL_SLOW | CALL_ONCE);
 }
 
 /* A beginning is the row before, on the same session, and both are a worker's. */
@@ -176,6 +195,7 @@ main(void)
 	    cmocka_unit_test(numbers_are_the_rows),
 	    cmocka_unit_test(first_argument_says_who_serves),
 	    cmocka_unit_test(a_pin_is_secret),
+	    cmocka_unit_test(what_lasts_is_asked_once),
 	    cmocka_unit_test(order_is_that_of_the_list),
 	    cmocka_unit_test(kinds_are_as_in_the_prototype),
 	    cmocka_unit_test(what_is_begun_follows_its_beginning),

@@ -50,7 +50,7 @@ every_other_byte_of_an_ask_is_refused(void **state)
 	/* A newer guest can more. */
 	bytes[24] = 0xff;
 	assert_true(hello_ask_read(bytes, &got));
-	assert_int_equal(got.flags, HELLO_SHARED_MEMORY);
+	assert_int_equal(got.flags, HELLO_FLAGS);
 	hello_ask_write(bytes, &ask);
 	bytes[8] = 0;
 	assert_false(hello_ask_read(bytes, &got));

@@ -361,7 +361,7 @@ test_a_lie_about_sleep_delays_no_longer_than_a_nap(void **state)
 static void
 lie_down(struct ends *e, _Atomic uint32_t *words[3])
 {
-	words[0] = &e->m->ring[1].produced.sleep;
+	words[0] = channel_berth(e->client, BERTH_COMMON);
 	words[1] = channel_berth(e->client, 1);
 	words[2] = channel_berth(e->client, 2);
 	for (int i = 0; i < 3; i++)
@@ -405,24 +405,29 @@ test_bytes_wake_those_they_are_for(void **state)
 }
 
 static void
-test_await_takes_nothing(void **state)
+test_the_end_is_noticed_without_a_read(void **state)
 {
 	struct ends *e = *state;
 	char got[2] = "";
 
-	assert_int_equal(channel_await(e->client, 0), -1);
-	assert_int_equal(errno, ETIMEDOUT);
+	channel_notice(e->client);
+	assert_false(channel_pending(e->client));
 	assert_int_equal(channel_write(e->server, "x", 1, PATIENCE), 1);
-	for (int i = 0; i < 3; i++)
-		assert_int_equal(channel_await(e->client, PATIENCE), 0);
+	channel_notice(e->client);
 	assert_int_equal(channel_read(e->client, got, 1, 0), 1);
 	assert_string_equal(got, "x");
+	assert_int_equal(send(channel_poll_fd(e->server), "b", 1, 0), 1);
+	channel_notice(e->client);
+	assert_int_equal(recv(channel_poll_fd(e->client), got, 1, MSG_DONTWAIT), 1);
+	assert_false(channel_pending(e->client));
 	channel_shutdown(e->server);
-	assert_int_equal(channel_await(e->client, PATIENCE), 0);
+	channel_notice(e->client);
 	assert_true(channel_pending(e->client));
-	channel_shutdown(e->client);
-	assert_int_equal(channel_await(e->client, PATIENCE), -1);
-	assert_int_equal(errno, ECONNRESET);
+	assert_int_equal(channel_read(e->client, got, 1, 0), 0);
+	/* One's own end too. */
+	channel_shutdown(e->server);
+	channel_notice(e->server);
+	assert_true(channel_pending(e->server));
 }
 
 static void *
@@ -727,7 +732,7 @@ main(void)
 	    with_ends(test_corrupt_room_ends_the_channel),
 	    with_ends(test_a_lie_about_sleep_delays_no_longer_than_a_nap),
 	    with_ends(test_bytes_wake_those_they_are_for),
-	    with_ends(test_await_takes_nothing),
+	    with_ends(test_the_end_is_noticed_without_a_read),
 	    with_ends(test_a_bell_wakes_who_slept_for_long),
 	    with_ends(test_bells_without_number),
 	    with_ends(test_a_killed_peer_is_noticed),

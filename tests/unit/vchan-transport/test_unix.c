@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -243,6 +244,75 @@ test_nobody_sends_descriptors(void **state)
 	listener_close(l);
 }
 
+static int
+socket_at(const char *where, int type, bool listens)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, type, 0);
+
+	memcpy(sa.sun_path, where, strlen(where) + 1);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	if (listens)
+		assert_int_equal(listen(fd, 1), 0);
+	return fd;
+}
+
+/* A socket that somebody else keeps for us. */
+static void
+test_listening_socket_is_adopted(void **state)
+{
+	int fd = socket_at(path, SOCK_STREAM, true), kept = dup(fd);
+	struct channel *c, *other;
+	struct listener *l;
+	struct peer peer;
+	struct stat st;
+
+	(void)state;
+	/* Who connected before is served, too. */
+	assert_non_null(c = transport_connect(address, 1000));
+	assert_non_null(l = transport_adopt(address, fd));
+	assert_int_equal(listener_fd(l), fd);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	assert_non_null(other = listener_accept(l, &peer));
+	assert_int_equal(peer.id, getuid());
+	channel_close(other);
+	channel_close(c);
+	assert_null(listener_accept(l, &peer));
+	assert_int_equal(errno, EAGAIN);
+	listener_close(l);
+	/* It is there for the next one. */
+	assert_int_equal(lstat(path, &st), 0);
+	assert_non_null(c = transport_connect(address, 1000));
+	channel_close(c);
+	(void)close(kept);
+	(void)unlink(path);
+}
+
+static void
+test_another_socket_is_not_adopted(void **state)
+{
+	char longer[80], vsock_address[] = "vsock:any:4000";
+	int fds[3];
+
+	(void)state;
+	snprintf(longer, sizeof(longer), "%s2", path);
+	fds[0] = socket_at(longer, SOCK_STREAM, true);
+	(void)unlink(longer);
+	fds[1] = socket_at(path, SOCK_STREAM, false);
+	(void)unlink(path);
+	fds[2] = socket_at(path, SOCK_SEQPACKET, true);
+	(void)unlink(path);
+	for (int i = 0; i < 3; i++) {
+		errno = 0;
+		assert_null(transport_adopt(address, fds[i]));
+		assert_int_equal(errno, EINVAL);
+		assert_null(transport_adopt(vsock_address, fds[i]));
+		assert_int_equal(fcntl(fds[i], F_GETFL) & O_NONBLOCK, 0);
+		(void)close(fds[i]);
+	}
+	assert_null(transport_adopt(address, -1));
+}
+
 int
 main(void)
 {
@@ -256,6 +326,8 @@ main(void)
 	    cmocka_unit_test(test_only_streams_become_channels),
 	    cmocka_unit_test(test_nonblocking_descriptor_waits_too),
 	    cmocka_unit_test(test_nobody_sends_descriptors),
+	    cmocka_unit_test(test_listening_socket_is_adopted),
+	    cmocka_unit_test(test_another_socket_is_not_adopted),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

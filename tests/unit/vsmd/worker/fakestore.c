@@ -80,6 +80,31 @@ commit(struct server *x, struct buf *q, struct buf *a)
 	return s->commit_rv;
 }
 
+/* What is in the gate file: this store takes nothing out of it. */
+static void
+tell_once(const char *gate, const uint8_t *name, struct buf *a)
+{
+	struct gate_made made;
+	uint32_t n = 0;
+	int fd = open(gate, O_RDONLY);
+
+	if (pread(fd, &n, sizeof(n), GATE_MADE) != sizeof(n))
+		abort();
+	for (uint32_t i = 0; i < n; i++) {
+		if (pread(fd, &made, sizeof(made),
+			GATE_MADE_FIRST + (off_t)i * 64) != sizeof(made))
+			abort();
+		if (memcmp(made.once, name, sizeof(made.once)) == 0) {
+			buf_put_u8(a, (uint8_t)made.n);
+			buf_put_raw(a, made.id, made.n * 16);
+			break;
+		}
+	}
+	if (a->len == 0)
+		buf_put_u8(a, 0);
+	close(fd);
+}
+
 static CK_RV
 answer(struct server *x, struct buf *q, struct buf *a)
 {
@@ -134,6 +159,10 @@ answer(struct server *x, struct buf *q, struct buf *a)
 	case M_W_LOGGED_OUT:
 		(void)buf_get_u8(q);
 		s->logouts++;
+		return CKR_OK;
+	case M_W_ONCE:
+		s->onces++;
+		tell_once(x->gate, buf_get_raw(q, 16), a);
 		return CKR_OK;
 	case M_W_TOKEN_FLAGS:
 		buf_put_u64(a, s->flags);

@@ -32,7 +32,7 @@
 /* What the fake store was told, and how it answers. Shared by all guests of a rig. */
 struct fake_store {
 	pthread_mutex_t lock;
-	atomic_int commits, audits, logins, failures, logouts, pins;
+	atomic_int commits, audits, logins, failures, logouts, pins, onces;
 	atomic_int may_not;      /* answer CKR_PIN_LOCKED */
 	atomic_ulong commit_rv;  /* answer this to a commit */
 	atomic_int hold_commit;  /* do not answer commits while set */

@@ -83,7 +83,7 @@ send_fetch(struct guest *g, uint32_t flags, const CK_ATTRIBUTE *t, CK_ULONG n)
 
 	buf_init(&b, 1 << 20);
 	if (flags != 0)
-		frame_begin_fused(&b, ++g->next_id, FRAME_FETCH);
+		frame_begin_flags(&b, ++g->next_id, FRAME_FETCH, FRAME_FUSED);
 	else
 		frame_begin(&b, ++g->next_id, FRAME_FETCH);
 	assert_int_equal(

@@ -67,7 +67,7 @@ send_fused(struct guest *g, uint32_t begin, const struct arg *begin_args, uint32
 	struct buf b;
 
 	buf_init(&b, 1 << 20);
-	frame_begin_fused(&b, ++g->next_id, number);
+	frame_begin_flags(&b, ++g->next_id, number, FRAME_FUSED);
 	if (begin != 0)
 		assert_int_equal(ask_write(&b, call_by_number(begin), begin_args), CKR_OK);
 	if (args != NULL)
@@ -451,6 +451,64 @@ test_digest_and_verify(void **state)
 	assert_int_equal(guest_leave(&g), 0);
 }
 
+static CK_OBJECT_HANDLE
+learn(struct guest *g)
+{
+	CK_OBJECT_HANDLE key = private_key(g, "ca");
+
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(sign_with(g, &pkcs, key), CKR_OK);
+	return key;
+}
+
+/* A login outlives the PIN that it was made with, as with SoftHSM2: here and elsewhere, and
+ * for keys that were learnt. */
+static void
+test_pin_changed(void **state)
+{
+	struct grant grant = rig_grant();
+	CK_OBJECT_HANDLE key[2];
+	struct guest a, b;
+
+	(void)state;
+	attach(&a, &grant);
+	attach(&b, &grant);
+	key[0] = learn(&a);
+	key[1] = learn(&b);
+	assert_int_equal(CALLX(&b, C_SetPIN, N(b.session), PL(USER_PIN, strlen(USER_PIN)),
+			     PL(USER_PIN, strlen(USER_PIN))), CKR_OK);
+	assert_int_equal(sign_with(&a, &pkcs, key[0]), CKR_OK);
+	assert_int_equal(sign_with(&b, &pkcs, key[1]), CKR_OK);
+	assert_int_equal(CALLX(&b, C_Logout, N(b.session)), CKR_OK);
+	assert_int_equal(sign_with(&b, &pkcs, key[1]), CKR_OBJECT_HANDLE_INVALID);
+	assert_int_equal(guest_leave(&a), 0);
+	assert_int_equal(guest_leave(&b), 0);
+}
+
+/* Another application made the token anew: the last of these tests, for nothing is left. */
+static void
+test_token_made_anew(void **state)
+{
+	struct grant grant = rig_grant();
+	CK_OBJECT_HANDLE key, all[8];
+	struct guest a, b;
+
+	(void)state;
+	attach(&a, &grant);
+	key = learn(&a);
+	guest_attach(&b, &rig, &grant, 0);
+	assert_int_equal(CALLX(&b, C_InitToken, N(RIG_SLOT), PL(SO_PIN, strlen(SO_PIN)),
+			     P("anew                            ")), CKR_OK);
+	memset(out, 7, sizeof(out));
+	assert_int_equal(sign_with(&a, &pkcs, key), CKR_OBJECT_HANDLE_INVALID);
+	assert_int_equal(begun, CKR_OBJECT_HANDLE_INVALID);
+	assert_int_equal(out[0], 7);
+	guest_open(&b);
+	assert_int_equal(guest_find(&b, all, 8), 0);
+	assert_int_equal(guest_leave(&a), 0);
+	assert_int_equal(guest_leave(&b), 0);
+}
+
 int
 main(void)
 {
@@ -465,6 +523,8 @@ main(void)
 	    cmocka_unit_test(test_breaches),
 	    cmocka_unit_test(test_flag_on_other_frames),
 	    cmocka_unit_test(test_digest_and_verify),
+	    cmocka_unit_test(test_pin_changed),
+	    cmocka_unit_test(test_token_made_anew),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,6 +1,7 @@
 /* test_worker_inbox.c - frames in any pieces */
 #include "rig.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -178,9 +179,97 @@ test_flags(void **state)
 	struct pipe_end *x = *state;
 	uint8_t header[FRAME_HEADER] = {0};
 
-	header[12] = FRAME_FUSED << 1;
+	header[12] = FRAME_REPEATED << 1;
 	assert_int_equal(send(x->fd, header, sizeof(header), 0), sizeof(header));
 	assert_int_equal(get(x), INBOX_BREACH);
+}
+
+/* Frames of these sessions, sent by threads here (1) or elsewhere; `order` has the places in
+ * which they are read. */
+static void
+check_order(struct pipe_end *x, const char *sessions, const char *from_here, const char *order)
+{
+	unsigned here = (unsigned)sched_getcpu();
+	struct buf b;
+
+	buf_init(&b, MAX_FRAME);
+	for (unsigned i = 0; sessions[i] != '\0'; i++) {
+		uint64_t session = (uint64_t)sessions[i];
+
+		put(&b, FRAME_ID(i + 1, from_here[i] == '1' ? here : here + 1, i), &session,
+		    sizeof(session));
+	}
+	assert_int_equal(send(x->fd, b.data, b.len, 0), b.len);
+	for (unsigned i = 0; order[i] != '\0'; i++) {
+		uint64_t session = (uint64_t)sessions[order[i] - '0'];
+
+		assert_int_equal(get(x), INBOX_FRAME);
+		assert_int_equal(FRAME_BERTH(x->f.id), (unsigned)(order[i] - '0'));
+		assert_int_equal(x->body.len, sizeof(session));
+		assert_memory_equal(x->body.data, &session, sizeof(session));
+	}
+	assert_int_equal(x->in->pos, x->in->len);
+	buf_free(&b);
+}
+
+static void
+test_nearest_first(void **state)
+{
+	struct pipe_end *x = *state;
+	cpu_set_t before, one;
+
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	CPU_ZERO(&one);
+	CPU_SET((size_t)sched_getcpu(), &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	check_order(x, "abcd", "0101", "0123"); /* not on a stream */
+	x->in->near = true;
+	check_order(x, "abcd", "0101", "1302");
+	check_order(x, "abcd", "1111", "0123");
+	check_order(x, "abcd", "0000", "0123");
+	/* None overtakes one of its own session. */
+	check_order(x, "abab", "0011", "0213");
+	check_order(x, "aab", "011", "012");
+	check_order(x, "aba", "011", "102");
+	/* The first one waits for four at most. */
+	check_order(x, "abcdefgh", "01111111", "12340567");
+	/* And nobody looks further than eight. */
+	check_order(x, "abcdefghi", "000000001", "081234567");
+	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+}
+
+/* Other calls than small ones on sessions are not overtaken. */
+static void
+test_barriers(void **state)
+{
+	struct pipe_end *x = *state;
+	uint32_t other = FRAME_ID(1, sched_getcpu() + 1, 0);
+	uint64_t session = 7;
+	struct buf b;
+
+	x->in->near = true;
+	for (int kind = 0; kind < 4; kind++) {
+		buf_init(&b, MAX_FRAME);
+		if (kind == 0)
+			frame_begin(&b, other, CALL_C_CloseAllSessions);
+		else if (kind == 1)
+			frame_begin(&b, other, FRAME_FETCH);
+		else if (kind == 2)
+			frame_begin_flags(&b, other, CALL_C_CreateObject, FRAME_ONCE);
+		else
+			frame_begin(&b, other, CALL_C_Sign);
+		for (int i = 0; i < (kind == 3 ? 1000 : 3); i++)
+			buf_put_u64(&b, (uint64_t)i);
+		frame_end(&b);
+		for (unsigned cpu = 0; cpu < 256; cpu++) /* one of them is here */
+			put(&b, FRAME_ID(cpu + 2, cpu, 1), &session, sizeof(session));
+		assert_int_equal(send(x->fd, b.data, b.len, 0), b.len);
+		for (unsigned i = 0; i < 257; i++) {
+			assert_int_equal(get(x), INBOX_FRAME);
+			assert_int_equal(x->f.id >> 14, i + 1);
+		}
+		buf_free(&b);
+	}
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -195,6 +284,8 @@ main(void)
 	    TEST(test_cut_in_header),
 	    TEST(test_too_long),
 	    TEST(test_flags),
+	    TEST(test_nearest_first),
+	    TEST(test_barriers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

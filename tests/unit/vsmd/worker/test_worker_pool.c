@@ -243,7 +243,7 @@ put_fused(struct buf *b, uint32_t id, const struct arg *begin, const struct arg 
 	struct buf one;
 
 	buf_init(&one, 1 << 20);
-	frame_begin_fused(&one, id, CALL_C_Sign);
+	frame_begin_flags(&one, id, CALL_C_Sign, FRAME_FUSED);
 	assert_int_equal(ask_write(&one, call_by_number(CALL_C_SignInit), begin), CKR_OK);
 	assert_int_equal(ask_write(&one, call_by_number(CALL_C_Sign), args), CKR_OK);
 	frame_end(&one);

@@ -183,6 +183,33 @@ test_limits(void **state)
 	assert_int_equal(guest_leave(&g), 0);
 }
 
+/* Where a worker died while it wrote, nothing is resumed in half. */
+static void
+test_broken_token(void **state)
+{
+	CK_FLAGS flags[] = {CKF_SERIAL_SESSION};
+	struct resume ask = {.session_flags = flags, .nsessions = 1};
+	struct grant grant = rig_grant();
+	struct guest g;
+	struct frame f;
+	struct buf b;
+
+	(void)state;
+	atomic_store(&rig.gate.shared->writing, 1);
+	guest_attach(&g, &rig, &grant, 0);
+	buf_init(&b, 4096);
+	frame_begin(&b, 1, FRAME_RESUME);
+	resume_ask_write(&b, &ask);
+	frame_end(&b);
+	guest_send_raw(&g, b.data, b.len);
+	buf_free(&b);
+	assert_true(guest_receive(&g, &f));
+	assert_int_equal(f.call, FRAME_AGAIN);
+	assert_int_equal(f.length, 0);
+	assert_int_equal(WEXITSTATUS(guest_wait_end(&g)), 0);
+	atomic_store(&rig.gate.shared->writing, 0);
+}
+
 static void
 test_malformed(void **state)
 {
@@ -208,6 +235,7 @@ main(void)
 	    cmocka_unit_test(test_ambiguous_is_not_guessed),
 	    cmocka_unit_test(test_bad_tickets),
 	    cmocka_unit_test(test_limits),
+	    cmocka_unit_test(test_broken_token),
 	    cmocka_unit_test(test_malformed),
 	};
 
