@@ -1,4 +1,4 @@
-/* token.c - caas token list, create, delete */
+/* token.c - caas token list, create, delete, accept-rollback */
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -24,8 +24,8 @@ answer_array(json_t *answer, const char *member)
 int
 cmd_token_list(const struct args *args)
 {
-	static const struct column columns[] = {
-	    {"SLOT", "slot"}, {"LABEL", "label"}, {"SERIAL", "serial"}};
+	static const struct column columns[] = {{"SLOT", "slot"}, {"LABEL", "label"},
+	    {"SERIAL", "serial"}, {"STATE", "state"}};
 	json_t *j = ask_once(args, "token-list", NULL), *tokens;
 
 	if (j == NULL)
@@ -34,7 +34,7 @@ cmd_token_list(const struct args *args)
 	if (tokens != NULL && args->value[OPT_JSON] != NULL)
 		output_json(tokens);
 	else if (tokens != NULL)
-		output_table(tokens, columns, 3);
+		output_table(tokens, columns, 4);
 	json_decref(j);
 	return tokens != NULL ? CMD_OK : CMD_FAILED;
 }
@@ -93,6 +93,30 @@ cmd_token_create(const struct args *args)
 	json_decref(j);
 	secret_free(&pin);
 	secret_free(&so_pin);
+	return rc;
+}
+
+int
+cmd_token_accept_rollback(const struct args *args)
+{
+	struct secret so_pin = {0};
+	struct client_request r = {.call = "accept-rollback", .so_pin = &so_pin};
+	struct client *c = NULL;
+	json_t *j = NULL;
+	int rc = secret_get(args, OPT_SO_PIN, OPT_SO_PIN_FILE, "SO PIN", false, &so_pin);
+
+	if (rc == CMD_OK && (c = client_of(args)) == NULL)
+		rc = CMD_FAILED;
+	if (rc == CMD_OK) {
+		r.args = json_pack("{s:s}", "label", args->value[OPT_LABEL]);
+		if ((j = client_ask(c, &r, NULL)) == NULL)
+			rc = CMD_FAILED;
+	}
+	client_close(c);
+	secret_free(&so_pin);
+	if (rc == CMD_OK)
+		show_object(args, j);
+	json_decref(j);
 	return rc;
 }
 

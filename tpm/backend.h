@@ -38,7 +38,20 @@ struct tpm_backend {
 	enum tpm_result (*pcr_digest)(struct tpm *t, const struct tpm_policy *p,
 	    uint8_t out[32], size_t *ret_len);
 	enum tpm_result (*random)(struct tpm *t, void *out, size_t len);
+	enum tpm_result (*anchor_define)(struct tpm *t, const struct tpm_anchor *a,
+	    const uint8_t origin[TPM_ANCHOR_LEN]);
+	enum tpm_result (*anchor_read)(
+	    struct tpm *t, const struct tpm_anchor *a, struct tpm_anchor_value *ret);
+	enum tpm_result (*anchor_extend)(struct tpm *t, const struct tpm_anchor *a,
+	    const uint8_t digest[TPM_ANCHOR_LEN]);
+	enum tpm_result (*anchor_count)(struct tpm *t, const struct tpm_anchor *a);
+	void (*anchor_rest)(struct tpm *t); /* NULL: nothing is held */
+	uint32_t (*anchor_index)(const struct tpm_anchor *a);
 };
+
+
+/* value = SHA-256(value | digest), as a TPM 2.0 extends. */
+void tpm_anchor_after(uint8_t value[TPM_ANCHOR_LEN], const uint8_t digest[TPM_ANCHOR_LEN]);
 
 extern const struct tpm_backend tpm2_backend;
 extern const struct tpm_backend tpm12_backend;

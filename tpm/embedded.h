@@ -13,6 +13,10 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+/* The file that swtpm keeps its state in, in its directory; it replaces it in one step, and
+ * never syncs it. */
+#define EMBEDDED_STATE "tpm2-00.permall"
+
 struct embedded_tpm {
 	pid_t pid;
 	char address[160]; /* for tpm_open() */

@@ -245,6 +245,8 @@ tpm_result_text(enum tpm_result r)
 	case TPM_UNAPPROVED:
 		return "the approval for this state was not signed by the authority: get one "
 		       "that is";
+	case TPM_UNANCHORED:
+		return "the TPM has no anchor for this store: it was removed or replaced";
 	case TPM_FAILED:
 		break;
 	}

@@ -2,7 +2,7 @@
  * tpm.h - a master key sealed to a TPM, and the state that opens it.
  *
  * One interface, two real back ends: TPM 2.0 (ESYS, tpm/tpm2/) and TPM 1.2 (TrouSerS,
- * tpm/tpm12/).  Only the store process uses it, on the start-up path, from one thread.
+ * tpm/tpm12/).  Used by the store process at its start and by vsmd-tpm, from one thread.
  *
  *   tpm2:TCTI            e.g. tpm2:device:/dev/tpmrm0, tpm2:swtpm:path=/run/x/tpm.sock
  *   tpm1.2:HOST:PORT     tcsd at that address
@@ -33,6 +33,7 @@ enum tpm_result {
 	TPM_BAD_BLOB,    /* not a blob, or altered */
 	TPM_LOCKOUT,     /* dictionary attack lock-out */
 	TPM_UNAPPROVED,  /* an approval was given that the authority did not sign for this */
+	TPM_UNANCHORED,  /* no anchor of ours: none there, or somebody else's */
 	TPM_FAILED       /* anything else */
 };
 
@@ -86,6 +87,46 @@ enum tpm_result tpm_pcr_digest(struct tpm *t, const struct tpm_policy *p, uint8_
 
 /* Random bytes from the TPM, to be mixed into our own. */
 enum tpm_result tpm_random(struct tpm *t, void *out, size_t len);
+
+/*
+ * An anchor: a value in the TPM's NV memory that can be extended (SHA-256 of the value and
+ * a digest replaces it) and not set, and a count that only grows.  So the TPM, and no
+ * disk, says which state was the last.
+ *
+ * Whoever has the secret may read and extend.  Commands and answers are authenticated by
+ * it, in a session with the TPM that tpm_unseal() or tpm_pin() made sure of: an answer of
+ * before, or of somebody else, is noticed.  TPM 1.2: the value is read, extended here and
+ * written, under a session by the secret alone.
+ */
+#define TPM_ANCHOR_LEN	  32
+#define TPM_ANCHOR_PLACES 0x200000
+
+struct tpm_anchor {
+	uint32_t place; /* below TPM_ANCHOR_PLACES: which of the TPM's */
+	uint8_t secret[TPM_ANCHOR_LEN];
+};
+
+struct tpm_anchor_value {
+	uint8_t value[TPM_ANCHOR_LEN];
+	uint64_t count;
+};
+
+/* Make it: zeros, extended by `origin`; one that is there is removed first.  Needs the
+ * owner's authorisation: empty (TPM 2.0), or the well-known secret (TPM 1.2). */
+enum tpm_result tpm_anchor_define(struct tpm *t, const struct tpm_anchor *a,
+    const uint8_t origin[TPM_ANCHOR_LEN]);
+enum tpm_result tpm_anchor_read(
+    struct tpm *t, const struct tpm_anchor *a, struct tpm_anchor_value *ret);
+/* When this fails, nobody knows whether it was done: read it. */
+enum tpm_result tpm_anchor_extend(struct tpm *t, const struct tpm_anchor *a,
+    const uint8_t digest[TPM_ANCHOR_LEN]);
+/* Count one more; the same holds. */
+enum tpm_result tpm_anchor_count(struct tpm *t, const struct tpm_anchor *a);
+/* Nothing comes for a while: give back what the TPM holds for us (a session that nobody uses
+ * gets in the way of others' on a shared TPM); the next call takes it anew. */
+void tpm_anchor_rest(struct tpm *t);
+/* Its name for an administrator: "NV index 0x01800000" and the like. */
+void tpm_anchor_name(struct tpm *t, const struct tpm_anchor *a, char *out, size_t size);
 
 /* What the last call that failed has to say: what happened and what to do; at most 255
  * bytes. */

@@ -26,6 +26,7 @@ enum msg {
 	                 * each change */
 	M_T_DISCARD,    /* u32 slot, str why: kill its nursery and workers, then DISCARDED */
 	M_T_STATUS,     /* str: a line for sd_notify STATUS= */
+	M_T_TPM_FAILED, /* the embedded TPM is in failure mode: start it anew */
 
 	/* supervisor to nursery */
 	M_N_ATTACH = 32, /* 64 bytes hello, grant; fds: guest channel, worker's store pipe */

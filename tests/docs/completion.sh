@@ -48,7 +48,7 @@ while read -r c; do
 	diff <(complete_at $c -- | sort) \
 		<("$caas" $c --help | sed -n 's/^  \(--[a-z-]*\).*/\1/p' | sort) >"$work/diff" ||
 		{ bad "caas $c: completion (<) and --help (>) differ:" && cat "$work/diff" >&2; }
-done < <("$caas" help | sed -n 's/^  \([a-z]* [a-z]*\|[a-z]*\)  .*/\1/p')
+done < <("$caas" help | sed -n 's/^  \([a-z]* [a-z-]*\|[a-z]*\)  .*/\1/p')
 
 bash -n "$root/dist/bash-completion/caas" || bad "syntax"
 [ $failed = 0 ]

@@ -34,7 +34,7 @@ done
 
 if [ -x "$build/caas/caas" ] && [ -f "$man/caas.1" ]; then
 	caas=$build/caas/caas
-	commands=$("$caas" help | sed -n 's/^  \([a-z]* [a-z]*\|[a-z]*\)  .*/\1/p')
+	commands=$("$caas" help | sed -n 's/^  \([a-z]* [a-z-]*\|[a-z]*\)  .*/\1/p')
 	{
 		while read -r c; do
 			# shellcheck disable=SC2086

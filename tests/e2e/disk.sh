@@ -136,6 +136,24 @@ else
 	skip read-only "needs root"
 fi
 
+# The embedded TPM cannot write its state: it fails for good, and is started anew.
+rm -rf "$STATE"
+if vsmd_up; then ok tpm-state-up; else bad tpm-state-up; fi
+new_token tpm-state
+if [ "$VSMD_USER" != "$(id -un)" ]; then
+	chmod 500 "$STATE/tpm"
+	expect_again tpm-state "CKR_OK|$FAILED" "create c three"
+	wait_logged 'in failure mode: starting it anew'
+	logged tpm-state-failed 'in failure mode: starting it anew'
+	expect_again tpm-state-works-again CKR_OK "set a a"
+	value tpm-state-after b two
+	app_end
+	vsmd_kill
+	vsmd_up && app && ready tpm-state-restart && value tpm-state-restart b two
+fi
+app_end
+vsmd_down
+
 # Killed at any moment: what was acknowledged is there.
 kill_fresh() { # each key is looked for among all: they are not to be too many
 	vsmd_down
@@ -144,6 +162,7 @@ kill_fresh() { # each key is looked for among all: they are not to be too many
 	new_token kill
 	app_end
 	: >"$WORK/acknowledged"
+	fresh_since=0
 }
 rounds=4
 [ -z "$long" ] || rounds=40
@@ -156,8 +175,16 @@ for r in $(seq $rounds); do
 	"$CLIENT" "$CLIENT_MODULE" <"$WORK/commands" >"$WORK/answers" 2>&1 &
 	generator=$!
 	sleep "0.$((RANDOM % 6 + 3))"
-	if [ $((r % 2)) = 0 ]; then
-		kill -9 $(vsmd_pids store)
+	# One of its processes first, between any two steps of a commit; vsmd-tpm's part of it is
+	# the anchor.
+	case $((r % 4)) in
+	1) first='' ;;
+	2) first=store ;;
+	3) first=tpm ;;
+	0) first=swtpm ;;
+	esac
+	if [ -n "$first" ]; then
+		kill -9 $(vsmd_pids $first)
 		sleep 0.3
 	fi
 	vsmd_kill
@@ -171,14 +198,19 @@ for r in $(seq $rounds); do
 	{
 		printf '%s\n' init 'token t' open 'login user 123456'
 		sed 's/^/find /' "$WORK/acknowledged"
+		echo count
 	} >"$WORK/commands"
 	timeout 300 "$CLIENT" "$CLIENT_MODULE" <"$WORK/commands" >"$WORK/answers" 2>&1
 	rc=$?
 	want=$(wc -l <"$WORK/commands") got=$(grep -c '^CKR_OK' "$WORK/answers")
-	if [ "$want" = "$got" ]; then
-		ok "kill-$r ($((want - 4)) keys acknowledged so far)"
+	keys=$((want - 5)) all=$(sed -n '$s/.* n=\([0-9]*\).*/\1/p' "$WORK/answers")
+	fresh_since=$((fresh_since + 2)) # a call under way for each kill
+	if [ "$want" != "$got" ]; then
+		bad "kill-$r" "exit $rc, $((want - got)) of $keys acknowledged keys are gone"
+	elif [ "${all:-0}" -lt $((keys + 1)) ] || [ "$all" -gt $((keys + 1 + fresh_since)) ]; then
+		bad "kill-$r" "$all keys, of which $keys were acknowledged, and one made before"
 	else
-		bad "kill-$r" "exit $rc, $((want - got)) of $((want - 4)) acknowledged keys are gone"
+		ok "kill-$r ($keys keys acknowledged so far, $((all - keys - 1)) more)"
 	fi
 done
 if [ -s "$WORK/acknowledged" ]; then ok kill-meant-something; else bad kill-meant-something; fi

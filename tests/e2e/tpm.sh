@@ -4,13 +4,8 @@
 NAME=tpm
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../vsmd.sh"
-for c in swtpm tpm2_pcrextend; do
-	command -v $c >/dev/null || {
-		echo "skip tpm: $c is not installed (scripts/deps test)"
-		echo "tpm: 0 passed, 0 failed, 1 skipped"
-		exit 77
-	}
-done
+. "$(dirname "$0")/../tpms.sh"
+tpm2_needed
 VSMD_USER=$(id -un) # who may open the TPM's socket
 
 config() { # TPM [LINE...]
@@ -42,23 +37,6 @@ make_key() {
 		--key-type EC:prime256v1 --id 01 --label k
 }
 head -c 32 /dev/zero >"$WORK/hash"
-
-# A TPM in directory $1; its process is in $tpm_pid.
-tpm_pid=
-tpm_start() {
-	mkdir -p "$1"
-	rm -f "$1/s"
-	swtpm socket --tpm2 --tpmstate "dir=$1,mode=0600" --server "type=unixio,path=$1/s,mode=0600" \
-		--ctrl "type=unixio,path=$1/s.ctrl,mode=0600" \
-		--flags not-need-init,startup-clear >>"$WORK/swtpm.log" 2>&1 &
-	tpm_pid=$!
-	local i
-	for i in $(seq 200); do [ -S "$1/s" ] && break || sleep 0.05; done
-	sleep 0.1
-}
-tpm_stop() { [ -z "$tpm_pid" ] || { kill "${1:--TERM}" "$tpm_pid" && wait "$tpm_pid"; } 2>/dev/null; tpm_pid=; }
-tidy tpm_stop
-tpm2() { "tpm2_$1" -T "swtpm:path=$tpm/s" "${@:2}" >>"$WORK/tpm2.log" 2>&1; }
 
 tpm=$WORK/tpm2
 address="tpm2:swtpm:path=$tpm/s"
@@ -211,21 +189,8 @@ refused embedded-damaged 'swtpm|embedded TPM|tpm2-00'
 
 # TPM 1.2
 tpm12() {
-	local r=$WORK/tpm12 port tcsd i
-	[ "$(id -u)" = 0 ] || { skip tpm12 "tcsd must be started by root" && return; }
-	for i in /usr/sbin/tcsd /usr/sbin/tpm_takeownership /usr/bin/swtpm_setup; do
-		[ -x "$i" ] || { skip tpm12 "$i is not installed (scripts/deps test)" && return; }
-	done
-	port=$(freeport) tcsd=$(freeport)
-	mkdir -p "$r/tpm" "$r/ps"
-	chmod 700 "$r/tpm"
-	swtpm_setup --tpm-state "dir://$r/tpm" --createek >>"$WORK/swtpm.log" 2>&1 ||
-		{ skip tpm12 "swtpm_setup makes no TPM 1.2: $(tail -n 1 "$WORK/swtpm.log")" && return; }
-	printf 'port = %s\nsystem_ps_file = %s/system.data\n' "$tcsd" "$r/ps" >"$r/tcsd.conf"
-	chown root:tss "$r/tcsd.conf" && chmod 640 "$r/tcsd.conf"
-	chown tss:tss "$r/ps" && chmod 700 "$r/ps"
-	export TCSD_TCP_DEVICE_HOSTNAME=127.0.0.1 TCSD_TCP_DEVICE_PORT=$port TSS_TCSD_PORT=$tcsd
-	config "tpm1.2:127.0.0.1:$tcsd" "pcrs = 8"
+	tpm12_new || { skip tpm12 "$TPM12_MISSING" && return; }
+	config "tpm1.2:127.0.0.1:$TSS_TCSD_PORT" "pcrs = 8"
 	rm -rf "$DIR/state"
 	refused tpm12-absent 'no TPM answers|no TPM 1.2 answers'
 	tpm12_start
@@ -255,36 +220,6 @@ tpm12() {
 	refused tpm12-former-state-is-over 'PCR 8'
 	tpm12_stop
 }
-tcsd_pid='' tpm12_pid=''
-tpm12_start() {
-	local r=$WORK/tpm12
-	swtpm socket --tpmstate "dir=$r/tpm,mode=0600" --server \
-		"type=tcp,port=$TCSD_TCP_DEVICE_PORT,bindaddr=127.0.0.1" \
-		--ctrl "type=unixio,path=$r/ctrl,mode=0600" \
-		--flags not-need-init,startup-clear >>"$WORK/swtpm.log" 2>&1 &
-	tpm12_pid=$!
-	disown $tpm12_pid
-	listens "$TCSD_TCP_DEVICE_PORT"
-	/usr/sbin/tcsd -e -f -c "$r/tcsd.conf" >>"$WORK/tcsd.log" 2>&1 &
-	tcsd_pid=$!
-	disown $tcsd_pid
-	listens "$TSS_TCSD_PORT"
-}
-listens() { # without taking swtpm's one connection
-	local i
-	for i in $(seq 200); do
-		grep -qi "0100007F:$(printf %04X "$1") 00000000:0000 0A" /proc/net/tcp && return
-		sleep 0.05
-	done
-}
-tpm12_stop() {
-	[ -z "$tcsd_pid" ] || kill -9 "$tcsd_pid" 2>/dev/null # it would wait for its clients
-	[ -z "$tpm12_pid" ] || kill "$tpm12_pid" 2>/dev/null
-	while kill -0 ${tcsd_pid:-x} 2>/dev/null || kill -0 ${tpm12_pid:-x} 2>/dev/null; do sleep 0.05; done
-	tcsd_pid='' tpm12_pid=''
-}
-tidy tpm12_stop
-tpm12_restart() { tpm12_stop && tpm12_start; }
 # What PCR 8 is after TEXT was measured into it: SHA-1 over what it was, and the text's.
 after12() {
 	python3 -c 'import hashlib, sys

@@ -135,4 +135,9 @@ const struct tpm_backend tpm12_backend = {
     .extend = tpm12_extend,
     .pcr_digest = tpm12_pcr_digest,
     .random = random_,
+    .anchor_define = tpm12_anchor_define,
+    .anchor_read = tpm12_anchor_read,
+    .anchor_extend = tpm12_anchor_extend,
+    .anchor_count = tpm12_anchor_count,
+    .anchor_index = tpm12_anchor_index,
 };

@@ -83,4 +83,14 @@ enum tpm_result tpm12_predict(struct tpm *t, const struct tpm_policy *p, const v
 enum tpm_result tpm12_unseal(struct tpm *t, const void *blob, size_t blob_len,
     const char *approvals, void *secret, size_t size, size_t *ret_len, int *ret_updated);
 
+/* anchor.c */
+enum tpm_result tpm12_anchor_define(struct tpm *t, const struct tpm_anchor *a,
+    const uint8_t origin[TPM_ANCHOR_LEN]);
+enum tpm_result tpm12_anchor_read(
+    struct tpm *t, const struct tpm_anchor *a, struct tpm_anchor_value *ret);
+enum tpm_result tpm12_anchor_extend(struct tpm *t, const struct tpm_anchor *a,
+    const uint8_t digest[TPM_ANCHOR_LEN]);
+enum tpm_result tpm12_anchor_count(struct tpm *t, const struct tpm_anchor *a);
+uint32_t tpm12_anchor_index(const struct tpm_anchor *a);
+
 #endif

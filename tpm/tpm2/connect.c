@@ -83,6 +83,7 @@ tpm2_connect(struct tpm *t)
 		    "correct the address, or install the package libtss2-tcti-* for it",
 		    s->where, Tss2_RC_Decode(rc));
 	}
+	tpm2_context_use(true);
 	rc = Esys_Initialize(&s->esys, s->tcti, NULL);
 	if (rc != TSS2_RC_SUCCESS) {
 		s->esys = NULL;
@@ -107,9 +108,11 @@ tpm2_disconnect(struct tpm2 *s)
 {
 	if (s->esys != NULL)
 		Esys_Finalize(&s->esys);
-	if (s->tcti != NULL)
+	if (s->tcti != NULL) {
 		Tss2_TctiLdr_Finalize(&s->tcti);
-	s->srk = ESYS_TR_NONE;
+		tpm2_context_use(false);
+	}
+	s->srk = s->anchor_session = s->anchor[0] = s->anchor[1] = ESYS_TR_NONE;
 	s->locality = 0;
 }
 

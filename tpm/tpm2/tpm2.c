@@ -78,7 +78,7 @@ open_(struct tpm *t, const char *where)
 		free(s);
 		return tpm_fail(t, TPM_FAILED, "no memory for the TPM");
 	}
-	s->srk = ESYS_TR_NONE;
+	s->srk = s->anchor_session = s->anchor[0] = s->anchor[1] = ESYS_TR_NONE;
 	s->local = is_local(where);
 	t->state = s;
 	/* ESYS would print every refusal that we expect and explain ourselves. */
@@ -150,4 +150,10 @@ const struct tpm_backend tpm2_backend = {
     .extend = tpm2_extend,
     .pcr_digest = tpm2_pcr_digest,
     .random = random_,
+    .anchor_define = tpm2_anchor_define,
+    .anchor_read = tpm2_anchor_read,
+    .anchor_extend = tpm2_anchor_extend,
+    .anchor_count = tpm2_anchor_count,
+    .anchor_rest = tpm2_anchor_rest,
+    .anchor_index = tpm2_anchor_index,
 };

@@ -32,6 +32,9 @@ struct tpm2 {
 	uint8_t pin[TPM2_PIN_MAX]; /* the SRK's serialized ESYS_TR */
 	size_t pin_len;		   /* 0: not pinned */
 	uint8_t locality;	   /* the one last set, 0 normally */
+	ESYS_TR anchor_session;	   /* kept from one extension to the next; NONE: none */
+	ESYS_TR anchor[2];	   /* value, count; NONE: not yet known to this context */
+	uint32_t anchor_place;	   /* which those two are */
 };
 
 /* What is in a blob; the on-disk form is in blob.c. */
@@ -81,6 +84,9 @@ void tpm2_overwrite(struct tpm2 *s);
 /* Set the locality of commands to come; false when this TPM cannot. */
 bool tpm2_set_locality(struct tpm2 *s, uint8_t locality);
 
+/* context.c: ESYS makes no context of OpenSSL's of its own while it is used. */
+void tpm2_context_use(bool on);
+
 /* srk.c */
 /* s->srk: the pinned one, or the one at TPM2_SRK_HANDLE, made when there is none. */
 enum tpm_result tpm2_srk(struct tpm *t);
@@ -116,5 +122,18 @@ enum tpm_result tpm2_seal(struct tpm *t, const struct tpm_policy *p, const void 
 enum tpm_result tpm2_unseal(struct tpm *t, const void *blob, size_t blob_len,
     const char *approvals, void *secret, size_t size, size_t *ret_len, int *ret_updated);
 enum tpm_result tpm2_pin_to(struct tpm *t, const void *blob, size_t blob_len);
+
+/* anchor.c */
+enum tpm_result tpm2_anchor_define(struct tpm *t, const struct tpm_anchor *a,
+    const uint8_t origin[TPM_ANCHOR_LEN]);
+enum tpm_result tpm2_anchor_read(
+    struct tpm *t, const struct tpm_anchor *a, struct tpm_anchor_value *ret);
+enum tpm_result tpm2_anchor_extend(struct tpm *t, const struct tpm_anchor *a,
+    const uint8_t digest[TPM_ANCHOR_LEN]);
+enum tpm_result tpm2_anchor_count(struct tpm *t, const struct tpm_anchor *a);
+uint32_t tpm2_anchor_index(const struct tpm_anchor *a);
+void tpm2_anchor_rest(struct tpm *t);
+/* Forget what this context knows of an anchor. */
+void tpm2_anchor_forget(struct tpm2 *s);
 
 #endif

@@ -31,6 +31,8 @@ struct config_settings {
 	char *tpm;                       /* "embedded", or an address for tpm_open() */
 	struct tpm_policy tpm_policy;
 	char *approvals;
+	bool anchor;                     /* the TPM says which state was the last */
+	unsigned anchor_budget;          /* writes of it a day, 0: any number */
 	unsigned pin_tries;              /* 0: no lock-out */
 	unsigned max_applications, max_sessions, threads;
 	unsigned max_per_principal;      /* applications of one principal */

@@ -72,7 +72,7 @@ struct parse {
 	bool skip;	 /* the section's header was wrong: ignore its keys */
 	const char *key; /* being set */
 	uint64_t seen;	 /* keys of this section, by row of keys.def */
-	bool pcrs_given, pin_tries_given;
+	bool pcrs_given, pin_tries_given, anchor_budget_given;
 	bool max_per_given;
 
 	/* config.c: the text, and what the reader found at this line */

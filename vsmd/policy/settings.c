@@ -10,12 +10,14 @@
 
 #define STATE "/var/lib/caas"
 #define RUNTIME "/run/caas"
+#define ANCHOR_BUDGET 200 /* a day: 500,000 writes in seven years */
 #define PCR_DEFAULT 13 /* static, and used by nothing else on a usual host */
 
 void
 settings_default(struct config_settings *s)
 {
 	s->socket_mode = 0666;
+	s->anchor = true;
 	s->pin_tries = 10;
 	s->max_applications = 1000;
 	s->max_per_principal = 250;
@@ -171,6 +173,26 @@ set_unsigned(struct parse *p, const char *value, unsigned long min, unsigned lon
 }
 
 void
+set_anchor(struct parse *p, const char *value)
+{
+	static const char *const words[] = {"on", "off"};
+	size_t i;
+
+	if (value_choice(p, value, words, 2, &i))
+		p->config->settings.anchor = i == 0;
+}
+
+void
+set_anchor_budget(struct parse *p, const char *value)
+{
+	p->anchor_budget_given = true;
+	if (strcmp(value, "none") == 0)
+		p->config->settings.anchor_budget = 0;
+	else
+		set_unsigned(p, value, 1, 1000000, &p->config->settings.anchor_budget);
+}
+
+void
 set_pin_tries(struct parse *p, const char *value)
 {
 	p->pin_tries_given = true;
@@ -287,6 +309,8 @@ settings_finish(struct parse *p)
 		s->tpm_policy.pcrs[0] = PCR_DEFAULT;
 		s->tpm_policy.npcrs = 1;
 	}
+	if (!p->anchor_budget_given && s->tpm != NULL && strcmp(s->tpm, "embedded") != 0)
+		s->anchor_budget = ANCHOR_BUDGET;
 	if (s->tpm_policy.authority != NULL && s->tpm_policy.npcrs == 0)
 		parse_error(p, "authority: it approves values of PCRs, and the key is sealed "
 			       "to none: give pcrs");

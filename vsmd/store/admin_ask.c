@@ -12,6 +12,7 @@
 #include "common/secmem.h"
 #include "vsmd/msg.h"
 #include "vsmd/store/audit_verify.h"
+#include "vsmd/store/clock.h"
 #include "vsmd/store/commit.h"
 #include "vsmd/store/sealer.h"
 #include "vsmd/store/text.h"
@@ -115,6 +116,43 @@ count_object(void *arg, const char *key, const uint8_t *value, size_t len)
 	return true;
 }
 
+static const char *
+anchor_state(const struct store *s)
+{
+	if (!s->config->anchor)
+		return "off";
+	if (s->vault.rolled_back)
+		return "rolled-back";
+	return s->anchor.doubt ? "in-doubt" : "fresh";
+}
+
+/* What the TPM says of the state. */
+static json_t *
+anchor_status(const struct store *s)
+{
+	const struct anchor *n = &s->anchor;
+	int64_t now = clock_ms();
+	json_t *o = json_pack("{s:s}", "state", anchor_state(s));
+
+	if (!s->config->anchor)
+		return o;
+	if (s->vault.rolled_back)
+		(void)json_object_set_new(o, "why", json_string(s->vault.why));
+	else
+		(void)json_object_set_new(o, "sequence",
+		    json_integer((json_int_t)s->vault.journal.at.sequence));
+	(void)json_object_set_new(o, "type", json_string(s->anchor_tpm.name));
+	(void)json_object_set_new(o, "writes", json_integer((json_int_t)n->writes));
+	(void)json_object_set_new(o, "age",
+	    n->last > 0 ? json_integer((json_int_t)((now - n->last) / 1000)) : json_null());
+	(void)json_object_set_new(o, "budget",
+	    s->wear.per_day > 0 ? json_integer((json_int_t)s->wear.per_day) : json_null());
+	(void)json_object_set_new(o, "budget_left",
+	    s->wear.per_day > 0 ? json_integer((json_int_t)wear_left(&s->wear, now))
+				: json_null());
+	return o;
+}
+
 static void
 ask_status(struct store *s, struct attach *a, const struct admin_request *r)
 {
@@ -133,16 +171,16 @@ ask_status(struct store *s, struct attach *a, const struct admin_request *r)
 	    json_pack(
 		"{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, "
 		"s:{s:s, s:s, s:s, s:o, s:i, s:b}, "
-		"s:I, s:b, s:i}",
+		"s:I, s:b, s:i, s:o}",
 		"store", id, "sequence", (json_int_t)at->sequence, "generation",
 		(json_int_t)at->generation, "log_bytes", (json_int_t)at->bytes,
 		"live_bytes", (json_int_t)s->vault.map.bytes, "tokens",
 		(json_int_t)slot_table_tokens(&s->slots), "objects", objects,
-		"commits_possible", !s->vault.journal.broken, "tpm", "address",
+		"commits_possible", !s->vault.journal.broken && !s->vault.rolled_back, "tpm", "address",
 		s->config->tpm, "is", s->master.tpm, "ref", s->master.ref, "pcrs", pcrs, "locality", policy->locality,
 		"authorized_updates", policy->authority != NULL, "audit_records",
 		(json_int_t)s->audit.seq, "memory_locked", s->locked && sec_locked(),
-		"pin_tries", (int)s->config->pin_tries),
+		"pin_tries", (int)s->config->pin_tries, "anchor", anchor_status(s)),
 	    NULL, 0);
 }
 
@@ -157,9 +195,11 @@ ask_token_list(struct store *s, struct attach *a, const struct admin_request *r)
 
 		if (slot->initialized)
 			(void)json_array_append_new(list,
-			    json_pack("{s:o, s:o, s:I}", "label", text_json(slot->label),
-				"serial", text_json(slot->serial), "slot",
-				(json_int_t)slot->number));
+			    json_pack("{s:o, s:o, s:I, s:s}", "label",
+				text_json(slot->label), "serial",
+				text_json(slot->serial), "slot",
+				(json_int_t)slot->number, "state",
+				slot->rolled_back ? "rolled-back" : "served"));
 	}
 	admin_good(a, list, NULL, 0);
 }
@@ -182,7 +222,10 @@ ask_token_delete(struct store *s, struct attach *a, const struct admin_request *
 	slot->deleting = true;
 	a->slot = slot->number;
 	a->wait = WAIT_DISCARD;
-	store_discard(s, slot, "it is being deleted");
+	if (slot->rolled_back)
+		store_discarded(s, slot); /* it has no processes */
+	else
+		store_discard(s, slot, "it is being deleted");
 }
 
 static bool
@@ -299,9 +342,22 @@ static const struct {
     {"restore-finish", admin_restore_finish},
     {"audit-read", ask_audit_read},
     {"audit-verify", ask_audit_verify},
+    {"accept-rollback", admin_accept_rollback},
     {"tpm-reseal", admin_tpm_reseal},
     {"tpm-predict", admin_tpm_predict},
 };
+
+/* What a rolled-back store answers: nothing that would write. */
+static bool
+while_rolled_back(const char *call)
+{
+	static const char *const some[] = {"status", "token-list", "accept-rollback"};
+
+	for (size_t i = 0; i < sizeof(some) / sizeof(some[0]); i++)
+		if (strcmp(some[i], call) == 0)
+			return true;
+	return false;
+}
 
 static void
 dispatch(struct store *s, struct attach *a, const struct admin_request *r)
@@ -310,6 +366,12 @@ dispatch(struct store *s, struct attach *a, const struct admin_request *r)
 		(void)store_note(
 		    s, a, "admin-refused", r->call->name, CKR_FUNCTION_REJECTED);
 		admin_bad(a, "principal %s has no role admin", a->principal);
+		return;
+	}
+	if (s->vault.rolled_back && !while_rolled_back(r->call->name)) {
+		admin_bad(a, "the store is rolled back (%s): put the right state directory "
+			     "back and restart, or caas token accept-rollback --label LABEL",
+		    s->vault.why);
 		return;
 	}
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)

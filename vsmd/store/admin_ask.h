@@ -45,6 +45,8 @@ void admin_restore_write(
     struct store *s, struct attach *a, const struct admin_request *r);
 void admin_restore_finish(
     struct store *s, struct attach *a, const struct admin_request *r);
+void admin_accept_rollback(
+    struct store *s, struct attach *a, const struct admin_request *r);
 void admin_tpm_reseal(struct store *s, struct attach *a, const struct admin_request *r);
 void admin_tpm_predict(struct store *s, struct attach *a, const struct admin_request *r);
 

@@ -48,6 +48,11 @@ admin_backup_begin(struct store *s, struct attach *a, const struct admin_request
 	struct slot *slot = admin_token(s, a, r);
 	struct transfer *t;
 
+	if (slot != NULL && slot->rolled_back) {
+		admin_bad(a, "this token is rolled back: accept it first (caas token "
+			     "accept-rollback)");
+		return;
+	}
 	if (slot == NULL || (t = begin(s, a, false)) == NULL)
 		return;
 	if (!backup_make(

@@ -9,6 +9,7 @@
 #include "vsmd/store/clock.h"
 #include "vsmd/store/collect.h"
 #include "vsmd/store/dirwatch.h"
+#include "vsmd/store/lazy.h"
 #include "vsmd/store/worker_ask.h"
 
 #define GATE_PATIENCE 60000 /* ms */
@@ -237,14 +238,14 @@ take_slots(struct round *r)
 	}
 }
 
-enum vault_result
-commit_now(struct store *s, struct txn *t)
+static enum vault_result
+commit(struct store *s, struct txn *t,
+    enum vault_result (*make_durable)(struct vault *v, struct txn *t))
 {
-	struct txn all;
+	uint64_t writes = s->anchor.writes;
 	enum vault_result v;
+	struct txn all;
 
-	if (t->n == 0 && txn_ok(t))
-		return VAULT_OK;
 	txn_init(&all);
 	revoked_take(&s->revoked, &all);
 	txn_take(&all, t);
@@ -254,13 +255,42 @@ commit_now(struct store *s, struct txn *t)
 		log_error("audit log: sync failed: %s", strerror(errno));
 		v = errno == ENOSPC || errno == EDQUOT ? VAULT_FULL : VAULT_FAILED;
 	} else {
-		v = vault_commit(&s->vault, &all);
+		v = make_durable(&s->vault, &all);
 	}
-	store_say_disk(s, v != VAULT_OK);
-	if (v == VAULT_OK)
+	store_say_commits(s, v != VAULT_OK);
+	if (v == VAULT_OK) {
 		revoked_done(&s->revoked);
+		lazy_done(s);
+	}
+	wear_spend(&s->wear, s->anchor.writes - writes, clock_ms());
 	txn_clear(&all);
 	return v;
+}
+
+enum vault_result
+commit_now(struct store *s, struct txn *t)
+{
+	if (t->n == 0 && txn_ok(t))
+		return VAULT_OK;
+	return commit(s, t, vault_commit);
+}
+
+enum vault_result
+commit_rest(struct store *s)
+{
+	struct txn none;
+	enum vault_result v;
+
+	txn_init(&none);
+	v = commit(s, &none, vault_commit);
+	txn_clear(&none);
+	return v;
+}
+
+enum vault_result
+commit_accept(struct store *s, struct txn *t)
+{
+	return commit(s, t, vault_accept);
 }
 
 static void
@@ -354,7 +384,7 @@ commit_run(struct store *s)
 			answer_slot(s, p->slot);
 		} else if (p->changed) {
 			refuse(s, p->slot, rv);
-			store_discard(s, p->slot, "its last change is not on disk");
+			store_discard(s, p->slot, "its last change is not durable");
 		} else {
 			answer_slot(s, p->slot);
 		}

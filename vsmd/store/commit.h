@@ -18,5 +18,9 @@ void commit_run(struct store *s);
 /* Make one transaction durable now, outside of a group (administration): adds the audit
  * log's end and pending revocations, syncs the audit log. */
 enum vault_result commit_now(struct store *s, struct txn *t);
+/* The audit log's end and pending revocations alone (lazy.h). */
+enum vault_result commit_rest(struct store *s);
+/* As commit_now(), of a rolled-back store: that is the last state from now on. */
+enum vault_result commit_accept(struct store *s, struct txn *t);
 
 #endif

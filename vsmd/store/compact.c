@@ -52,7 +52,7 @@ add(void *arg, const char *key, const uint8_t *value, size_t len)
 }
 
 int
-compact(struct journal *j, const struct map *m)
+compact(struct journal *j, const struct map *m, uint64_t generation, bool keep)
 {
 	struct journal fresh;
 	struct writer w = {.to = &fresh};
@@ -60,7 +60,7 @@ compact(struct journal *j, const struct map *m)
 	char name[LOG_NAME_MAX];
 	int saved, switched;
 
-	at.generation++;
+	at.generation = generation;
 	journal_name(name, at.generation);
 	if (journal_create(&fresh, j->dir, j->keys, &at) != 0) {
 		saved = errno;
@@ -80,9 +80,10 @@ compact(struct journal *j, const struct map *m)
 		return -1;
 	}
 	journal_name(name, j->at.generation);
+	fresh.lazy_head = j->lazy_head;
 	journal_close(j);
 	*j = fresh;
-	if (switched == 0 && unlinkat(j->dir, name, 0) != 0)
+	if (!keep && switched == 0 && unlinkat(j->dir, name, 0) != 0)
 		log_warn("%s: cannot remove the old log: %s", name, strerror(errno));
 	log_info("store: log.%" PRIu64 " has %" PRIu64 " bytes after compaction",
 	    j->at.generation, j->at.bytes);

@@ -16,6 +16,16 @@
 static const char magic[8] = {'C', 'A', 'A', 'S', 'H', 'E', 'A', 'D'};
 
 bool
+head_same(const struct head *a, const struct head *b)
+{
+	return memcmp(a->store, b->store, STORE_ID) == 0 &&
+	       a->generation == b->generation && a->bytes == b->bytes &&
+	       a->records == b->records && a->sequence == b->sequence &&
+	       memcmp(a->chain, b->chain, CRYPT_HASH) == 0 &&
+	       a->anchor_type == b->anchor_type;
+}
+
+bool
 head_encode(const struct store_keys *k, const struct head *h, uint8_t out[HEAD_SIZE])
 {
 	struct part all = {out, SIGNED};
@@ -72,8 +82,7 @@ head_decode(const struct store_keys *k, const uint8_t *data, size_t len, struct 
 		buf_fail(&b);
 	if ((p = buf_get_raw(&b, HEAD_ANCHOR)) != NULL)
 		memcpy(h->anchor, p, HEAD_ANCHOR);
-	/* No other type is known yet; without one the anchor is zero. */
-	return buf_end(&b) && h->anchor_type == 0 &&
+	return buf_end(&b) && h->anchor_type <= HEAD_ANCHORED &&
 	       sec_equal(h->anchor, (const uint8_t[HEAD_ANCHOR]){0}, HEAD_ANCHOR);
 }
 

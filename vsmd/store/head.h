@@ -7,8 +7,9 @@
  *	u64 records, u64 sequence, chain[32], u32 anchor type, u32 zero, anchor[48],
  *	mac[32]: HMAC-SHA256 of all before it
  *
- * The anchor is the place for a digest that a TPM keeps (freshness); type 0 is none, and
- * the 48 bytes are then zero.
+ * The anchor type says whether the TPM keeps which state was the last (anchor.h): where
+ *it does, the head names the log, and vouches for no more than that what it names was
+ * written.  The 48 bytes are zero.
  */
 #ifndef CAAS_STORE_HEAD_H
 #define CAAS_STORE_HEAD_H
@@ -19,6 +20,8 @@
 #define HEAD_ANCHOR 48
 #define HEAD_FILE "head"
 #define HEAD_NEXT "head.tmp"
+
+enum { HEAD_UNANCHORED = 0, HEAD_ANCHORED = 1 };
 
 struct head {
 	uint8_t store[STORE_ID];
@@ -38,6 +41,7 @@ enum head_result {
 	HEAD_IO	  /* errno */
 };
 
+bool head_same(const struct head *a, const struct head *b);
 bool head_encode(
     const struct store_keys *k, const struct head *h, uint8_t out[HEAD_SIZE]);
 bool head_decode(

@@ -145,6 +145,7 @@ journal_switch(struct journal *j)
 		return -1;
 	if (head_write(j->dir, j->keys, &j->at) != 0)
 		return -1;
+	j->named = j->at.records;
 	/* From here on the new log is the store; only the old one must not go before the
 	 * new head is sure to stay. */
 	if (fsync(j->dir) != 0) {
@@ -165,6 +166,12 @@ cut_back(struct journal *j, bool sync)
 	if (ftruncate(j->fd, (off_t)j->at.bytes) != 0 || (sync && fdatasync(j->fd) != 0))
 		j->broken = true;
 	errno = saved;
+}
+
+static bool
+head_may_wait(const struct journal *j, const struct head *end)
+{
+	return j->lazy_head && end->records - j->named < HEAD_EVERY;
 }
 
 enum journal_result
@@ -189,15 +196,29 @@ journal_append(struct journal *j, const void *body, size_t len)
 		r = failed();
 		cut_back(j, false);
 		j->broken = true;
+	} else if (head_may_wait(j, &end)) {
+		j->at = end;
 	} else if (head_write(j->dir, j->keys, &end) != 0) {
 		r = failed();
 		cut_back(j, true); /* a whole record would be taken at the next start */
 	} else {
 		j->at = end;
+		j->named = end.records;
 	}
 out:
 	buf_free(&record);
 	return r;
+}
+
+void
+journal_name_end(struct journal *j)
+{
+	if (j->fd < 0 || j->broken || j->named == j->at.records)
+		return;
+	if (head_write(j->dir, j->keys, &j->at) != 0)
+		log_warn(HEAD_FILE ": cannot be written: %s", strerror(errno));
+	else
+		j->named = j->at.records;
 }
 
 void

@@ -11,6 +11,9 @@
  * and takes no more records: only a new generation, written whole to a new file, helps
  * (compact.h).
  *
+ * With an anchor (anchor.h) the TPM names the end, and a commit needs no head: it follows
+ * every HEAD_EVERY records, and when the journal is closed.
+ *
  * Threads: one.
  */
 #ifndef CAAS_STORE_JOURNAL_H
@@ -21,12 +24,16 @@
 #define LOG_HEADER 32
 #define LOG_PREFIX "log."
 #define LOG_NAME_MAX 32
+#define HEAD_EVERY 64
 
 struct journal {
 	int dir; /* the state directory, the caller's */
 	int fd;	 /* the log, or -1 */
 	const struct store_keys *keys;
 	struct head at; /* where the log ends now */
+	uint64_t size;	/* of the file, when it was read */
+	uint64_t named; /* records in the log when the head was last written */
+	bool lazy_head; /* something else names the end: the head may stay behind it */
 	bool broken;
 };
 
@@ -59,15 +66,41 @@ enum journal_result journal_put(struct journal *j, const void *body, size_t len)
  * -1 with errno, and the old log is still the store's. */
 int journal_switch(struct journal *j);
 
+/* How a log is read. */
+struct journal_reader {
+	/* What the head vouches for must be there unaltered.  Otherwise it only says
+	 * which store and generation, and the log counts from its first record on. */
+	bool vouched;
+	journal_apply apply;
+	/* May be NULL.  Called at the start of the log and after each record, with the
+	 * place reached; false: that is the end. */
+	bool (*reached)(void *arg, const struct head *at);
+	void *arg;
+};
+
 /*
- * Open the log that the head names and hand out its records.  What the head vouches for
- * must be there unaltered.  Complete records behind it are taken too (their heads were
- * lost with the power), and a tail that is no record is cut off.
+ * Open the log of head->generation and hand out its records: those that the head vouches
+ * for, and the complete ones behind.  Nothing is written.  A failure is on the log, but
+ * of a log that is not vouched for: that may be anything.
  */
+enum journal_result journal_read(struct journal *j, int dir,
+    const struct store_keys *keys, const struct head *head,
+    const struct journal_reader *reader);
+/*
+ * Where reading ended is the store's end from now on: `old` is replaced unless it says
+ * so, and what lies behind is cut off.  `durable`: also the directory is synced, and
+ * before that anything is cut: the head goes back.
+ */
+enum journal_result journal_settle(
+    struct journal *j, const struct head *old, bool durable);
+/* Both, without an anchor: what is complete behind the head is taken (its head was lost
+ * with the power), and a tail that is no record is cut off. */
 enum journal_result journal_open(struct journal *j, int dir,
     const struct store_keys *keys, const struct head *head, journal_apply apply,
     void *arg);
 enum journal_result journal_append(struct journal *j, const void *body, size_t len);
+/* Write the head if it stayed behind.  A failure is on the log, and does no harm. */
+void journal_name_end(struct journal *j);
 void journal_close(struct journal *j);
 
 #endif

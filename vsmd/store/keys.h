@@ -15,6 +15,7 @@ struct store_keys {
 	uint8_t audit[CRYPT_KEY];  /* MACs of audit records */
 	uint8_t ticket[CRYPT_KEY]; /* login tickets */
 	uint8_t backup[CRYPT_KEY]; /* backups that only this store can read */
+	uint8_t anchor[CRYPT_KEY]; /* digests that the TPM's anchor is extended by */
 };
 
 /* NULL with errno when out of memory or libcrypto fails. */

@@ -15,6 +15,7 @@
 #include "vsmd/store/admin_ask.h"
 #include "vsmd/store/commit.h"
 #include "vsmd/store/dirwatch.h"
+#include "vsmd/store/lazy.h"
 #include "vsmd/store/sealer.h"
 
 #define GATE_RETRY 2	/* ms until a taken gate is tried again */
@@ -29,7 +30,9 @@ take_attach(struct store *s, struct buf *b, const int *fds, size_t nfds)
 	struct grant *g = malloc(sizeof(*g));
 	bool ok = g != NULL && grant_read(b, g) && buf_end(b) && kind <= 1 && nfds == 1;
 
-	if (ok && kind == 0 && slot_table_find(&s->slots, slot) == NULL) {
+	const struct slot *known = slot_table_find(&s->slots, slot);
+
+	if (ok && kind == 0 && (known == NULL || known->rolled_back)) {
 		log_warn("slot %" PRIu32 " is no more: a worker's pipe is closed", slot);
 		close(fds[0]);
 	} else if (ok) {
@@ -119,6 +122,7 @@ static bool
 gather(struct store *s, struct polled *p, bool busy, int *timeout)
 {
 	bool ok, sealing = s->sealer->event != NULL;
+	int lazy = lazy_timeout(s);
 
 	p->n = 0;
 	*timeout = busy ? 0 : s->gate_busy ? GATE_RETRY : -1;
@@ -126,9 +130,11 @@ gather(struct store *s, struct polled *p, bool busy, int *timeout)
 	     add(p, sealing ? s->sealer->fd : -1, POLLIN);
 	if (sealing && *timeout < 0)
 		*timeout = SEALER_LOOK;
+	if (lazy >= 0 && (*timeout < 0 || lazy < *timeout))
+		*timeout = lazy;
 	for (struct attach *a = s->attached; ok && a != NULL; a = a->next) {
 		ok = add(p, a->hung ? -1 : a->fd, a->wait == WAIT_NOTHING ? POLLIN : 0);
-		if (a->wait == WAIT_LOGIN && *timeout < 0)
+		if (a->wait == WAIT_LOGIN && (*timeout < 0 || *timeout > LOGIN_RETRY))
 			*timeout = LOGIN_RETRY;
 	}
 	return ok;
@@ -184,11 +190,13 @@ loop_run(struct store *s)
 		serve(s, &p);
 		attached_retry_logins(s);
 		commit_run(s);
+		lazy_run(s, false);
 		attached_reap(s);
 		verifying = admin_ask_verify(s);
 	}
 	/* What waited in this round is committed; a gate that is still taken now belongs
 	 * to a call that will not be answered. */
+	lazy_run(s, true);
 	free(p.fds);
 	return 0;
 }

@@ -17,6 +17,7 @@
 #include "common/secmem.h"
 #include "vsmd/confine/confine.h"
 #include "vsmd/store/backup.h"
+#include "vsmd/store/clock.h"
 #include "vsmd/store/loop.h"
 #include "vsmd/store/sealer.h"
 #include "vsmd/store/dirwatch.h"
@@ -49,21 +50,56 @@ lock_down(const struct store_config *config, bool *ret_locked)
 static int
 open_vault(struct store *s)
 {
+	struct anchor *anchor = s->config->anchor ? &s->anchor : NULL;
 	enum vault_state state;
 	int dir, r;
 
+	if (anchor == NULL)
+		log_warn(
+		    "anchor = off: an older copy of the whole state directory opens as "
+		    "the last one does");
 	if ((dir = vault_lock(s->config->state)) < 0)
 		return -1;
 	state = vault_look(dir);
 	if (state == VAULT_DAMAGED || (state == VAULT_EMPTY && vault_prepare(dir) != 0) ||
 	    master_open(s->config, dir, state == VAULT_EMPTY, &s->master) != 0)
 		return -1;
+	if (anchor != NULL && anchor_tpm_init(&s->anchor_tpm, anchor, s->sealer,
+				  &s->master, s->config->tpm_state) != 0)
+		return -1;
 	r = state == VAULT_EMPTY
-		? vault_create(&s->vault, dir, s->master.key, s->master.store)
-		: vault_open(&s->vault, dir, s->master.key);
-	if (r == 0)
+		? vault_create(&s->vault, dir, s->master.key, s->master.store, anchor)
+		: vault_open(&s->vault, dir, s->master.key, anchor);
+	/* Of a rolled-back store nothing is written, the diary neither. */
+	if (r == 0 && !s->vault.rolled_back)
 		r = audit_open(&s->audit, dir, s->vault.keys, &s->vault.map);
+	s->audit_committed = s->audit.seq;
 	return r;
+}
+
+static void
+say_rolled_back(struct store *s)
+{
+	log_error(
+	    "the store is ROLLED BACK: %s: no token is served, and nothing is written; "
+	    "put the right state directory back and restart, or, where this is all "
+	    "there is, let the SO accept it: caas token accept-rollback --label LABEL",
+	    s->vault.why);
+	store_say_rolled_back(s);
+}
+
+static int
+open_slot(struct store *s, struct slot *slot)
+{
+	slot->epoch = s->vault.journal.at.sequence;
+	if (slot->rolled_back)
+		log_error("slot %" PRIu32
+			  ": this token is rolled back, and not served until "
+			  "its SO accepts it: caas token accept-rollback --label LABEL",
+		    slot->number);
+	else if (s->vault.rolled_back)
+		slot->rolled_back = true;
+	return slot->rolled_back ? 0 : store_restore(s, slot);
 }
 
 static int
@@ -77,11 +113,9 @@ open_slots(struct store *s)
 		log_error("inotify: %s", strerror(errno));
 		return -1;
 	}
-	for (size_t i = 0; i < s->slots.n; i++) {
-		s->slots.all[i]->epoch = s->vault.journal.at.sequence;
-		if (store_restore(s, s->slots.all[i]) != 0)
+	for (size_t i = 0; i < s->slots.n; i++)
+		if (open_slot(s, s->slots.all[i]) != 0)
 			return -1;
-	}
 	return store_make_blank(s);
 }
 
@@ -136,11 +170,16 @@ run(struct store *s)
 	warm_up();
 	if (close_door(s) != 0)
 		return 1;
-	if (audit_append(&s->audit, &start) != 0 || audit_sync(&s->audit) != 0)
+	if (!s->vault.rolled_back &&
+	    (audit_append(&s->audit, &start) != 0 || audit_sync(&s->audit) != 0))
 		log_warn("audit log: %s", strerror(errno));
 	log_info("open: sequence %" PRIu64 ", %zu tokens, %s",
 	    s->vault.journal.at.sequence, slot_table_tokens(&s->slots), s->master.tpm);
 	store_say_slots(s);
+	if (s->vault.rolled_back)
+		say_rolled_back(s);
+	s->anchor_tpm.failed = store_say_tpm_failed;
+	s->anchor_tpm.failed_arg = s;
 	return loop_run(s);
 }
 
@@ -164,6 +203,8 @@ store_main(int supervisor, const struct store_config *config)
 	s->watch = s->memory.slots = s->memory.gates = -1;
 	s->audit.fd = s->audit.dir = -1;
 	s->vault.journal.fd = -1;
+	s->anchor_tpm.state = -1;
+	wear_init(&s->wear, config->anchor_budget, clock_ms());
 	revoked_init(&s->revoked);
 	txn_init(&s->group);
 	transfers_init(&s->transfers, BACKUP_MAX);
@@ -179,8 +220,9 @@ store_main(int supervisor, const struct store_config *config)
 	memory_close(&s->memory);
 	audit_close(&s->audit);
 	vault_close(&s->vault);
+	anchor_tpm_free(&s->anchor_tpm);
 	master_free(&s->master);
-	sealer_stop(&sealer);
+	sealer_end(&sealer);
 	free(s);
 	return status;
 }

@@ -17,8 +17,10 @@
 #include "common/proctitle.h"
 #include "common/secmem.h"
 #include "vsmd/confine/confine.h"
+#include "vsmd/store/anchor_tpm.h"
 #include "vsmd/store/clock.h"
 
+#define REST 5000 /* ms without a question after which the TPM is left alone */
 #define GONE "the process vsmd-tpm is gone: restart vsmd"
 
 /* ask: bytes key, bytes blob, bytes values, str ref; answer: u8 ok, bytes blob or str */
@@ -41,15 +43,16 @@ seal(const struct store_config *config, const char *ref, struct tpm *t,
 }
 
 static bool
-serve(const struct store_config *config, struct buf *in, struct buf *out)
+serve(const struct store_config *config, struct tpm **ret_tpm, struct buf *in,
+    struct buf *out)
 {
 	size_t key_len = 0, old_len = 0, values_len = 0;
 	const uint8_t *key = buf_get_bytes(in, &key_len);
 	const uint8_t *old_data = buf_get_bytes(in, &old_len);
 	const uint8_t *values = buf_get_bytes(in, &values_len);
 	char ref[MASTER_REF];
-	struct tpm *t = NULL;
-	enum tpm_result r;
+	struct tpm *t = *ret_tpm;
+	enum tpm_result r = TPM_OK;
 	struct buf blob, old;
 
 	buf_get_str(in, ref, sizeof(ref));
@@ -58,7 +61,9 @@ serve(const struct store_config *config, struct buf *in, struct buf *out)
 		return false;
 	buf_view(&old, old_data, old_len);
 	buf_init(&blob, TPM_BLOB_MAX);
-	if ((r = tpm_open(config->tpm, &t)) == TPM_OK)
+	if (t == NULL)
+		r = tpm_open(config->tpm, &t);
+	if (r == TPM_OK)
 		r = seal(config, ref, t, key, &old, values_len > 0 ? values : NULL, &blob);
 	if (r == TPM_OK && !buf_ok(&blob))
 		r = TPM_FAILED;
@@ -67,8 +72,11 @@ serve(const struct store_config *config, struct buf *in, struct buf *out)
 		buf_put_bytes(out, blob.data, blob.len);
 	else
 		buf_put_str(out, t != NULL ? tpm_error(t) : tpm_result_text(r));
-	if (t != NULL)
+	/* Whoever asks next begins afresh, but an anchor that is in use. */
+	if (t != NULL && (*ret_tpm == NULL || r != TPM_OK)) {
 		tpm_close(t);
+		*ret_tpm = NULL;
+	}
 	buf_free(&blob);
 	return true;
 }
@@ -137,55 +145,89 @@ close_door(const struct store_config *config)
 	return 0;
 }
 
-static int
-sealer_main(int fd, const struct store_config *config)
+/* Serve one message of a pipe; false when that was the last. */
+static bool
+turn(const struct store_config *config, int fd, bool anchor, struct tpm **t, struct buf *in,
+    struct buf *out)
 {
+	buf_reset(in);
+	buf_reset(out);
+	if (ipc_recv(fd, in, NULL, NULL) != 0)
+		return false;
+	return (anchor ? anchor_tpm_serve(config->tpm, t, in, out)
+		       : serve(config, t, in, out)) &&
+	       ipc_send(fd, out, NULL, 0) == 0;
+}
+
+static int
+sealer_main(const int fds[2], const struct store_config *config)
+{
+	struct pollfd p[2] = {{.fd = fds[0], .events = POLLIN},
+	    {.fd = fds[1], .events = POLLIN}};
+	struct tpm *t = NULL;
 	struct buf in, out;
-	int status = 0;
+	bool more = true, resting = false;
 
 	log_name("vsmd-tpm");
 	proctitle_set("vsmd-tpm", config->tpm);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (confine_keep_fds(&fd, 1) != 0 || close_door(config) != 0) {
+	if (confine_keep_fds(fds, 2) != 0 || close_door(config) != 0) {
 		log_error("cannot start: %s", strerror(errno));
 		return 1;
 	}
 	buf_init(&in, IPC_MAX);
 	buf_init(&out, IPC_MAX);
-	while (ipc_recv(fd, &in, NULL, NULL) == 0) {
-		buf_reset(&out);
-		if (!serve(config, &in, &out) || ipc_send(fd, &out, NULL, 0) != 0) {
-			status = 1;
+	while (more) {
+		int n = poll(p, 2, t != NULL && !resting ? REST : -1);
+
+		if (n < 0 && errno != EINTR)
 			break;
-		}
-		buf_reset(&in);
+		if (n == 0)
+			tpm_anchor_rest(t);
+		resting = n == 0;
+		for (size_t i = 0; n > 0 && i < 2 && more; i++)
+			if (p[i].revents != 0)
+				more = turn(config, p[i].fd, i == 1, &t, &in, &out);
 	}
+	if (t != NULL)
+		tpm_close(t);
 	buf_free(&in);
 	buf_free(&out);
-	return status;
+	return 0;
+}
+
+static void
+close_pair(int fds[2])
+{
+	for (int i = 0; i < 2; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
 }
 
 int
 sealer_start(struct sealer *s, const struct store_config *config)
 {
-	int fds[2] = {-1, -1};
+	int seal_fds[2] = {-1, -1}, anchor_fds[2] = {-1, -1};
 	pid_t pid;
 
-	*s = (struct sealer){.fd = -1};
-	if (ipc_pair(fds) != 0 || (pid = fork()) < 0) {
+	*s = (struct sealer){.fd = -1, .anchor = -1};
+	if (ipc_pair(seal_fds) != 0 || ipc_pair(anchor_fds) != 0 || (pid = fork()) < 0) {
 		log_error("vsmd-tpm: cannot be started: %s", strerror(errno));
-		if (fds[0] >= 0) {
-			close(fds[0]);
-			close(fds[1]);
-		}
+		close_pair(seal_fds);
+		close_pair(anchor_fds);
 		return -1;
 	}
 	if (pid == 0) {
-		close(fds[0]);
-		_exit(sealer_main(fds[1], config));
+		const int mine[2] = {seal_fds[1], anchor_fds[1]};
+
+		close(seal_fds[0]);
+		close(anchor_fds[0]);
+		_exit(sealer_main(mine, config));
 	}
-	close(fds[1]);
-	s->fd = fds[0];
+	close(seal_fds[1]);
+	close(anchor_fds[1]);
+	s->fd = seal_fds[0];
+	s->anchor = anchor_fds[0];
 	return 0;
 }
 
@@ -248,4 +290,13 @@ sealer_stop(struct sealer *s)
 	if (s->fd >= 0)
 		close(s->fd);
 	s->fd = -1;
+}
+
+void
+sealer_end(struct sealer *s)
+{
+	sealer_stop(s);
+	if (s->anchor >= 0)
+		close(s->anchor);
+	s->anchor = -1;
 }

@@ -1,11 +1,11 @@
 /*
  * sealer.h - the process `vsmd-tpm`: the TPM, once the store has closed its door.
  *
- * Sealing again needs sockets, devices and libraries that a confined store must not
- * reach.  So this child is forked before: it sleeps until it is asked, opens the TPM,
- * makes sure that it is the one that sealed before, seals the key that comes with the
- * request, wipes it, closes the TPM.  It has nothing else of the store, and ends with it.
- * How it is confined: docs/store.md.
+ * It needs sockets, devices and libraries that a confined store must not reach.  So this
+ * child is forked before.  It sleeps until it is asked, opens the TPM, and makes sure that
+ * it is the one that sealed before.  It seals the key that comes with a request, and wipes
+ * it; it reads and extends the anchor (anchor_tpm.h), and stays connected for that.  It has
+ * nothing else of the store, and ends with it.  How it is confined: docs/store.md.
  *
  * The store does not wait for it: a TPM that hangs must not hold up the tokens.  One
  * request at a time.
@@ -19,6 +19,7 @@
 
 struct sealer {
 	int fd; /* -1: there is none */
+	int anchor; /* the other pipe: what the anchor asks (anchor_tpm.h) */
 	const struct attach *asker; /* NULL: nothing is under way */
 	const char *event;	    /* what was asked for, for the audit */
 	int64_t until;		    /* ms */
@@ -35,6 +36,9 @@ const char *sealer_ask(struct sealer *s, const struct master *m, const uint8_t *
 /* The answer, once s->fd is readable: the blob is appended to b.  NULL, or what went
  * wrong, perhaps in `why`. */
 const char *sealer_answer(struct sealer *s, struct buf *b, char why[256]);
+/* Nothing more is asked to be sealed. */
 void sealer_stop(struct sealer *s);
+/* Nor of the anchor: it ends. */
+void sealer_end(struct sealer *s);
 
 #endif

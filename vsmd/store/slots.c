@@ -237,6 +237,13 @@ slot_table_load(struct slots *s, const struct map *m)
 	s->next = (uint32_t)slot_get_number(NULL, m, "slots/next");
 	if (!map_each(m, "slot/", load, s))
 		return false;
+	for (size_t i = 0; i < s->n; i++) {
+		char key[MAP_KEY_MAX];
+		size_t len;
+
+		slot_key(key, s->all[i]->number, SLOT_ROLLED_BACK);
+		s->all[i]->rolled_back = map_get(m, key, &len) != NULL;
+	}
 	for (size_t i = 0; i < s->n; i++)
 		if (s->all[i]->number >= s->next) {
 			log_error("store: slot %" PRIu32 " is beyond slots/next",

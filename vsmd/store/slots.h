@@ -8,6 +8,7 @@
  * In the map:
  *	slots/next              u32: no token had this number or a higher one
  *	slot/N/meta             str label, str serial, str directory
+ *	slot/N/rolled-back      empty: refused until its SO has accepted it
  *	slot/N/file/NAME        a file of SoftHSM2's token directory
  *	slot/N/epoch            u64: login epoch (ticket.h)
  *	slot/N/tries, pin/...   pins.h
@@ -24,11 +25,13 @@
 
 #define SLOTS_MAX 256 /* fewer where paths are long: slot_table_limit() */
 #define SLOT_LABEL 33 /* CK_TOKEN_INFO.label, trimmed, and a NUL */
+#define SLOT_ROLLED_BACK "rolled-back"
 #define SLOT_SERIAL 17
 #define SLOT_DIR 64 /* SoftHSM2's UUID name */
 
 struct slot {
 	uint32_t number;
+	bool rolled_back;  /* not to be shown until its SO has accepted it */
 	bool initialized;
 	bool discarding; /* told the supervisor, waiting for M_S_DISCARDED */
 	bool deleting;	 /* then remove it from the store */

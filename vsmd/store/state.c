@@ -26,15 +26,20 @@ void
 store_say_slots(struct store *s)
 {
 	char path[PATH_MAX];
+	uint32_t n = 0;
 	struct buf b;
 
 	buf_init(&b, IPC_MAX);
 	buf_put_u8(&b, M_T_SLOTS);
 	buf_put_u64(&b, ++s->slots.epoch);
-	buf_put_u32(&b, (uint32_t)s->slots.n);
+	for (size_t i = 0; i < s->slots.n; i++)
+		n += !s->slots.all[i]->rolled_back;
+	buf_put_u32(&b, n);
 	for (size_t i = 0; i < s->slots.n; i++) {
 		const struct slot *slot = s->slots.all[i];
 
+		if (slot->rolled_back)
+			continue;
 		if (!memory_slot_path(&s->memory, slot, path))
 			buf_fail(&b);
 		buf_put_u32(&b, slot->number);
@@ -49,20 +54,47 @@ store_say_slots(struct store *s)
 	buf_free(&b);
 }
 
-void
-store_say_disk(struct store *s, bool refused)
+static void
+say_status(struct store *s, const char *line)
 {
 	struct buf b;
 
+	buf_init(&b, IPC_MAX);
+	buf_put_u8(&b, M_T_STATUS);
+	buf_put_str(&b, line);
+	say(s, &b);
+	buf_free(&b);
+}
+
+void
+store_say_commits(struct store *s, bool refused)
+{
 	if (s->refused == refused)
 		return;
 	s->refused = refused;
+	say_status(s, refused ? "Changes to tokens are refused, by the disk or the TPM: see "
+				"the log"
+			      : "Serving; changes to tokens are taken again");
+}
+
+void
+store_say_tpm_failed(void *store)
+{
+	struct store *s = store;
+	struct buf b;
+
 	buf_init(&b, IPC_MAX);
-	buf_put_u8(&b, M_T_STATUS);
-	buf_put_str(&b, refused ? "The disk refuses changes to tokens: see the log"
-				: "Serving; the disk takes changes again");
+	buf_put_u8(&b, M_T_TPM_FAILED);
 	say(s, &b);
 	buf_free(&b);
+}
+
+void
+store_say_rolled_back(struct store *s)
+{
+	say_status(s, s->vault.rolled_back
+			  ? "The store is not the last state: no token is served; see the log"
+			  : "Serving");
 }
 
 void
@@ -106,9 +138,9 @@ store_restore(struct store *s, struct slot *slot)
 int
 store_make_blank(struct store *s)
 {
-	struct slot *slot = slot_table_add_blank(&s->slots);
+	struct slot *slot;
 
-	if (slot == NULL)
+	if (s->vault.rolled_back || (slot = slot_table_add_blank(&s->slots)) == NULL)
 		return 0;
 	slot->epoch = s->vault.journal.at.sequence;
 	return store_restore(s, slot);
@@ -121,11 +153,14 @@ store_discarded(struct store *s, struct slot *slot)
 	slot->discarding = false;
 	if (slot->deleting && admin_ask_delete(s, slot)) {
 		dirwatch_remove(s->watch, slot);
-		restore_remove(&s->memory, slot);
+		if (!slot->rolled_back)
+			restore_remove(&s->memory, slot);
 		slot_table_drop(&s->slots, slot);
 		(void)store_make_blank(s); /* when there was no room for one before */
 	} else {
 		slot->deleting = false;
+		if (slot->rolled_back)
+			return;
 		slot->epoch = s->vault.journal.at.sequence;
 		if (store_restore(s, slot) != 0)
 			log_fatal(
@@ -149,6 +184,10 @@ store_note_slot(struct store *s, const struct attach *a, const struct slot *slot
 	char quoted[4 * AUDIT_NAME];
 	int saved;
 
+	if (s->vault.rolled_back && s->audit.fd < 0) {
+		errno = EROFS;
+		return -1;
+	}
 	if (audit_append(&s->audit, &e) == 0)
 		return 0;
 	saved = errno;

@@ -7,6 +7,7 @@
 #ifndef CAAS_STORE_STATE_H
 #define CAAS_STORE_STATE_H
 
+#include "vsmd/store/anchor_tpm.h"
 #include "vsmd/store/attached.h"
 #include "vsmd/store/audit.h"
 #include "vsmd/store/master.h"
@@ -15,6 +16,7 @@
 #include "vsmd/store/revoked.h"
 #include "vsmd/store/store.h"
 #include "vsmd/store/vault.h"
+#include "vsmd/store/wear.h"
 
 struct sealer;
 
@@ -22,7 +24,12 @@ struct store {
 	const struct store_config *config;
 	int supervisor;
 	struct vault vault;
+	struct anchor anchor;	      /* with config->anchor */
+	struct anchor_tpm anchor_tpm; /* what it reaches the TPM by */
+	struct wear wear;
 	struct audit audit;
+	uint64_t audit_committed; /* its last record at the last commit */
+	int64_t lazy_since;	  /* ms: something waits for a commit (lazy.h); 0: nothing */
 	struct memory memory;
 	struct slots slots;
 	int watch; /* inotify */
@@ -36,7 +43,7 @@ struct store {
 	bool stopping;		    /* M_S_STOP came */
 	bool gone;		    /* so did the supervisor */
 	bool gate_busy;		    /* a commit waits for a gate: look again soon */
-	bool refused;		    /* the disk refused the last commit */
+	bool refused;		    /* the disk or the TPM refused the last commit */
 	unsigned restores_wrong;    /* restores in a row with a wrong SO PIN */
 	int64_t restores_after;	    /* ms: no restore before */
 };
@@ -44,7 +51,7 @@ struct store {
 /* Tell the supervisor which slots there are. */
 void store_say_slots(struct store *s);
 /* Tell it, and the service manager, when commits begin or cease to fail. */
-void store_say_disk(struct store *s, bool refused);
+void store_say_commits(struct store *s, bool refused);
 /* Ask the supervisor to end a slot's processes; its directory is rebuilt when they are
  * gone. */
 void store_discard(struct store *s, struct slot *slot, const char *why);
@@ -52,6 +59,10 @@ void store_discard(struct store *s, struct slot *slot, const char *why);
 void store_discarded(struct store *s, struct slot *slot);
 /* Make a slot's directory and watch it.  0, or -1 after a line on the log. */
 int store_restore(struct store *s, struct slot *slot);
+/* Tell them that the store is rolled back. */
+void store_say_rolled_back(struct store *s);
+/* Tell the supervisor that the embedded TPM is to be started anew. */
+void store_say_tpm_failed(void *store);
 /* Make the blank slot when there is none. */
 int store_make_blank(struct store *s);
 /* One audit record of what the process of `a` (NULL: the store itself) did.  0, or -1

@@ -24,6 +24,9 @@ struct store_config {
 	const char *tpm;    /* address for tpm_open() */
 	struct tpm_policy policy;
 	const char *approvals; /* directory of approvals */
+	bool anchor;	       /* the TPM says which state was the last (anchor.h) */
+	unsigned anchor_budget; /* writes of the anchor a day, 0: as many as come */
+	const char *tpm_state; /* directory of an embedded TPM's state, or NULL */
 	unsigned gate_patience; /* ms for which a gate may be held up; 0: a minute */
 	unsigned pin_tries;    /* 0: no lock-out (sandbox) */
 	bool sandbox; /* log less alarm about a local TPM's weakness, more elsewhere */

@@ -49,9 +49,8 @@ exists(int dir, const char *name)
 	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* Call visit for each log file; stops on false. */
-static bool
-each_log(int dir, bool (*visit)(void *, int, const char *, uint64_t), void *arg)
+bool
+vault_each_log(int dir, bool (*visit)(void *, int, const char *, uint64_t), void *arg)
 {
 	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
@@ -102,7 +101,7 @@ vault_look(int dir)
 	const char *missing;
 	unsigned logs = 0;
 
-	if (!each_log(dir, count_log, &logs)) {
+	if (!vault_each_log(dir, count_log, &logs)) {
 		log_error("state directory: cannot be read: %s", strerror(errno));
 		return VAULT_DAMAGED;
 	}
@@ -135,15 +134,16 @@ vault_prepare(int dir)
 	(void)unlinkat(dir, VAULT_MASTER, 0);
 	(void)unlinkat(dir, VAULT_MASTER_NEXT, 0);
 	(void)unlinkat(dir, HEAD_NEXT, 0);
-	(void)each_log(dir, remove_log, NULL);
+	(void)vault_each_log(dir, remove_log, NULL);
 	return 0;
 }
 
 static int
-begin(struct vault *v, int dir, const uint8_t master[CRYPT_KEY])
+begin(struct vault *v, int dir, const uint8_t master[CRYPT_KEY], struct anchor *anchor)
 {
 	memset(v, 0, sizeof(*v));
 	v->dir = dir;
+	v->anchor = anchor;
 	v->journal.fd = -1;
 	map_init(&v->map);
 	if ((v->keys = keys_derive(master)) == NULL) {
@@ -155,13 +155,22 @@ begin(struct vault *v, int dir, const uint8_t master[CRYPT_KEY])
 
 int
 vault_create(struct vault *v, int dir, const uint8_t master[CRYPT_KEY],
-    const uint8_t store[STORE_ID])
+    const uint8_t store[STORE_ID], struct anchor *anchor)
 {
 	struct head first = {.generation = 1};
 
-	if (begin(v, dir, master) != 0)
+	if (begin(v, dir, master, anchor) != 0)
 		return -1;
 	memcpy(first.store, store, STORE_ID);
+	if (anchor != NULL) {
+		first.anchor_type = HEAD_ANCHORED;
+		if (anchor_define(anchor) != 0) {
+			log_error(
+			    "the TPM takes no anchor for a new store: %s", anchor->why);
+			vault_close(v);
+			return -1;
+		}
+	}
 	if (journal_create(&v->journal, dir, v->keys, &first) != 0 ||
 	    journal_switch(&v->journal) != 0) {
 		log_error(
@@ -169,6 +178,7 @@ vault_create(struct vault *v, int dir, const uint8_t master[CRYPT_KEY],
 		vault_close(v);
 		return -1;
 	}
+	v->journal.lazy_head = anchor != NULL;
 	if (unlinkat(dir, VAULT_NEW, 0) == 0)
 		(void)fsync(dir);
 	return 0;
@@ -180,13 +190,31 @@ apply(void *arg, struct buf *body)
 	return txn_apply(body, arg);
 }
 
+void
+vault_sweep(struct vault *v)
+{
+	(void)vault_each_log(v->dir, remove_log, &v->journal.at.generation);
+	v->leftovers = false;
+}
+
+static int
+open_without(struct vault *v, const struct head *head)
+{
+	if (journal_open(&v->journal, v->dir, v->keys, head, apply, &v->map) !=
+	    JOURNAL_OK)
+		return -1;
+	v->journal.at.anchor_type = HEAD_UNANCHORED;
+	return 0;
+}
+
 int
-vault_open(struct vault *v, int dir, const uint8_t master[CRYPT_KEY])
+vault_open(
+    struct vault *v, int dir, const uint8_t master[CRYPT_KEY], struct anchor *anchor)
 {
 	struct head head;
 	enum head_result r;
 
-	if (begin(v, dir, master) != 0)
+	if (begin(v, dir, master, anchor) != 0)
 		return -1;
 	if ((r = head_read(dir, v->keys, &head)) != HEAD_OK) {
 		log_error(HEAD_FILE
@@ -199,14 +227,15 @@ vault_open(struct vault *v, int dir, const uint8_t master[CRYPT_KEY])
 		vault_close(v);
 		return -1;
 	}
-	if (journal_open(&v->journal, dir, v->keys, &head, apply, &v->map) !=
-	    JOURNAL_OK) {
+	if ((anchor != NULL ? vault_judge(v, &head) : open_without(v, &head)) != 0) {
 		vault_close(v);
 		return -1;
 	}
+	if (v->rolled_back)
+		return 0;
 	/* What a crash between two generations, or during the first start, left behind.
 	 */
-	(void)each_log(dir, remove_log, &v->journal.at.generation);
+	vault_sweep(v);
 	(void)unlinkat(dir, VAULT_NEW, 0);
 	(void)unlinkat(dir, HEAD_NEXT, 0);
 	return 0;
@@ -222,42 +251,122 @@ result(enum journal_result r)
 	return r == JOURNAL_FULL ? VAULT_FULL : VAULT_FAILED;
 }
 
-enum vault_result
-vault_commit(struct vault *v, const struct txn *t)
+static bool
+highest(void *arg, int dir, const char *name, uint64_t generation)
 {
-	enum journal_result r;
+	uint64_t *most = arg;
+
+	(void)dir, (void)name;
+	if (generation > *most)
+		*most = generation;
+	return true;
+}
+
+static int
+new_log(struct vault *v)
+{
+	uint64_t most = v->journal.at.generation;
+
+	if (!vault_each_log(v->dir, highest, &most)) {
+		log_warn("state directory: cannot be read: %s", strerror(errno));
+		return -1;
+	}
+	v->leftovers = v->anchor != NULL;
+	return compact(&v->journal, &v->map, most + 1, v->anchor != NULL);
+}
+
+/* The record is in the log: only with the anchor it is the last state. */
+static enum vault_result
+make_last(struct vault *v)
+{
+	struct anchor *a = v->anchor;
+
+	if (anchor_advance(a, v->keys, &v->journal.at) == 0)
+		return VAULT_OK;
+	log_error("store: commit failed: %s", a->why);
+	if (a->strayed)
+		log_fatal(
+		    "store: the TPM's anchor is not what this store has made of it: "
+		    "restarting");
+	/* What is on disk may be the last state or not: this log is over. */
+	v->journal.broken = true;
+	return VAULT_FAILED;
+}
+
+static enum vault_result
+append(struct vault *v, struct txn *t)
+{
+	enum vault_result r;
 	struct buf body;
 
+	if (v->anchor != NULL)
+		anchor_put(v->anchor, t);
+	buf_init(&body, RECORD_BODY_MAX);
+	txn_write(t, &body);
+	r = result(buf_ok(&body) ? journal_append(&v->journal, body.data, body.len)
+				 : JOURNAL_LARGE);
+	if (r == VAULT_OK && v->anchor != NULL)
+		r = make_last(v);
+	/* Durable: if memory cannot follow, a restart can. */
+	if (r == VAULT_OK && !txn_apply(&body, &v->map))
+		log_fatal("store: out of memory after a commit: restarting");
+	buf_free(&body);
+	if (r == VAULT_OK && v->leftovers && fsync(v->dir) == 0)
+		vault_sweep(v);
+	return r;
+}
+
+enum vault_result
+vault_commit(struct vault *v, struct txn *t)
+{
 	if (!txn_ok(t)) {
 		log_error("store: commit failed: out of memory");
 		return VAULT_FAILED;
 	}
 	if (t->n == 0)
 		return VAULT_OK;
+	if (v->rolled_back) {
+		log_error("store: commit failed: it is rolled back");
+		return VAULT_FAILED;
+	}
+	if (v->anchor != NULL && anchor_settle(v->anchor) != 0) {
+		log_error("store: commit failed: %s", v->anchor->why);
+		return VAULT_FAILED;
+	}
+	/* An embedded TPM that cannot write its state fails for good: it is not tried. */
+	if (v->anchor != NULL && v->anchor->ops->room != NULL &&
+	    !v->anchor->ops->room(v->anchor->arg)) {
+		errno = ENOSPC;
+		return result(JOURNAL_FULL);
+	}
 	if (v->journal.broken) {
-		if (compact(&v->journal, &v->map) != 0)
+		if (new_log(v) != 0)
 			return result(errno == ENOSPC || errno == EDQUOT ? JOURNAL_FULL
 									 : JOURNAL_IO);
-		log_info("store: wrote a new log after a failed sync; commits go on");
+		log_info("store: wrote a new log; commits go on");
 	} else if (compact_worth(&v->journal, &v->map)) {
-		(void)compact(&v->journal, &v->map); /* or the old log grows on */
+		(void)new_log(v); /* or the old log grows on */
 	}
-	buf_init(&body, RECORD_BODY_MAX);
-	txn_write(t, &body);
-	r = buf_ok(&body) ? journal_append(&v->journal, body.data, body.len)
-			  : JOURNAL_LARGE;
-	if (r == JOURNAL_OK) {
-		/* Durable: if memory cannot follow, a restart can. */
-		if (!txn_apply(&body, &v->map))
-			log_fatal("store: out of memory after a commit: restarting");
-	}
-	buf_free(&body);
-	return result(r);
+	return append(v, t);
+}
+
+enum vault_result
+vault_accept(struct vault *v, struct txn *t)
+{
+	enum vault_result r;
+
+	v->rolled_back = false;
+	v->journal.broken = true;
+	r = vault_commit(v, t);
+	v->rolled_back = r != VAULT_OK;
+	return r;
 }
 
 void
 vault_close(struct vault *v)
 {
+	if (!v->rolled_back && v->keys != NULL)
+		journal_name_end(&v->journal);
 	journal_close(&v->journal);
 	map_free(&v->map);
 	keys_free(v->keys);

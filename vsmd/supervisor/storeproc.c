@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/wait.h>
@@ -21,14 +22,20 @@ static void
 run(struct super *s, int pipe)
 {
 	const struct config_settings *c = config_settings(s->boot);
+	char *tpm_state = NULL;
 	struct store_config config = {.state = c->state,
 	    .memory = s->memory.path,
 	    .tpm = s->tpm.wanted ? s->tpm.tpm.address : c->tpm,
 	    .policy = c->tpm_policy,
 	    .approvals = c->approvals,
 	    .pin_tries = c->pin_tries,
+	    .anchor = c->anchor,
+	    .anchor_budget = c->anchor_budget,
 	    .sandbox = c->sandbox};
 
+	if (s->tpm.wanted && asprintf(&tpm_state, "%s/tpm", c->state) < 0)
+		_exit(1);
+	config.tpm_state = tpm_state;
 	_exit(store_main(pipe, &config));
 }
 
@@ -88,6 +95,12 @@ on_message(struct super *s, struct buf *b)
 			breach(s, "status");
 		else
 			notify_status(line);
+		return;
+	case M_T_TPM_FAILED:
+		if (!buf_end(b))
+			breach(s, "TPM");
+		else
+			tpm_kill(s);
 		return;
 	default:
 		breach(s, "unknown message");

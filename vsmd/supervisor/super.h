@@ -279,6 +279,8 @@ void store_wait_room(struct super *s);
 int tpm_start(struct super *s);
 bool tpm_exited(struct super *s, pid_t pid, int status);
 int64_t tpm_tick(struct super *s, int64_t now);
+/* It is in failure mode: end it, so that it is started anew. */
+void tpm_kill(struct super *s);
 void tpm_end(struct super *s);
 
 /* limits.c */

@@ -1,4 +1,5 @@
 /* tpmproc.c - the embedded TPM: started before the store, watched, stopped after it. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +63,15 @@ tpm_exited(struct super *s, pid_t pid, int status)
 	s->tpm.failures++;
 	s->tpm.retry_at = now_ms() + ((int64_t)BACKOFF << doublings);
 	return true;
+}
+
+void
+tpm_kill(struct super *s)
+{
+	if (s->tpm.tpm.pid <= 0)
+		return;
+	log_error("the embedded TPM is in failure mode: starting it anew");
+	(void)kill(s->tpm.tpm.pid, SIGKILL);
 }
 
 int64_t

@@ -164,6 +164,14 @@ contains(const char *a, const char *b, const char *const *except)
 			same = false;
 			break;
 		}
+		if (e->d_type == DT_DIR) {
+			char in_a[PATH_MAX], in_b[PATH_MAX];
+
+			join(in_a, a, e->d_name);
+			join(in_b, b, e->d_name);
+			same = contains(in_a, in_b, except);
+			continue;
+		}
 		x = dirs_load(a, e->d_name, &n);
 		y = dirs_load(b, e->d_name, &m);
 		same = n == m && memcmp(x, y, n) == 0;

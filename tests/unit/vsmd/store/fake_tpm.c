@@ -1,16 +1,19 @@
 /* fake_tpm.c - see fake_tpm.h */
 #include "fake_tpm.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "vsmd/store/crypt.h"
 
 struct tpm {
 	char path[256];
 	const char *error;
 };
 
-enum { AT_STATE, AT_IDENTITY };
+enum { AT_STATE, AT_IDENTITY, AT_BROKEN };
 
 static int
 read_byte(const struct tpm *t, long at)
@@ -146,6 +149,118 @@ tpm_random(struct tpm *t, void *out, size_t len)
 	(void)t;
 	memset(out, 4, len); /* chosen by a fair dice roll */
 	return TPM_OK;
+}
+
+/* The anchor: PATH.nv holds the secret, the value and the count. */
+struct nv {
+	uint8_t secret[TPM_ANCHOR_LEN];
+	struct tpm_anchor_value v;
+};
+
+static FILE *
+nv_file(const struct tpm *t, const char *mode)
+{
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s.nv", t->path);
+	return fopen(path, mode);
+}
+
+static enum tpm_result
+nv_load(struct tpm *t, const struct tpm_anchor *a, struct nv *nv)
+{
+	FILE *f = nv_file(t, "re");
+	bool ok = f != NULL && fread(nv, sizeof(*nv), 1, f) == 1 &&
+	    memcmp(nv->secret, a->secret, sizeof(nv->secret)) == 0;
+
+	if (f != NULL)
+		fclose(f);
+	t->error = "there is no anchor";
+	if (ok && read_byte(t, AT_BROKEN) == 'x') {
+		t->error = "the fake TPM is broken";
+		return TPM_FAILED;
+	}
+	return ok ? TPM_OK : TPM_UNANCHORED;
+}
+
+static enum tpm_result
+nv_save(struct tpm *t, const struct nv *nv)
+{
+	FILE *f = nv_file(t, "we");
+	bool ok = f != NULL && fwrite(nv, sizeof(*nv), 1, f) == 1;
+
+	return f != NULL && fclose(f) == 0 && ok ? TPM_OK : TPM_FAILED;
+}
+
+static void
+nv_after(struct nv *nv, const uint8_t digest[TPM_ANCHOR_LEN])
+{
+	struct part both[2] = {{nv->v.value, TPM_ANCHOR_LEN}, {digest, TPM_ANCHOR_LEN}};
+	uint8_t out[CRYPT_HASH];
+
+	if (!crypt_hash(both, 2, out))
+		abort();
+	memcpy(nv->v.value, out, sizeof(out));
+}
+
+enum tpm_result
+tpm_anchor_define(struct tpm *t, const struct tpm_anchor *a,
+    const uint8_t origin[TPM_ANCHOR_LEN])
+{
+	struct nv nv = {.v.count = 7};
+
+	memcpy(nv.secret, a->secret, sizeof(nv.secret));
+	nv_after(&nv, origin);
+	return nv_save(t, &nv);
+}
+
+enum tpm_result
+tpm_anchor_read(struct tpm *t, const struct tpm_anchor *a, struct tpm_anchor_value *ret)
+{
+	struct nv nv;
+	enum tpm_result r = nv_load(t, a, &nv);
+
+	if (r == TPM_OK)
+		*ret = nv.v;
+	return r;
+}
+
+enum tpm_result
+tpm_anchor_extend(struct tpm *t, const struct tpm_anchor *a,
+    const uint8_t digest[TPM_ANCHOR_LEN])
+{
+	struct nv nv;
+	enum tpm_result r = nv_load(t, a, &nv);
+
+	if (r != TPM_OK)
+		return r;
+	nv_after(&nv, digest);
+	return nv_save(t, &nv);
+}
+
+enum tpm_result
+tpm_anchor_count(struct tpm *t, const struct tpm_anchor *a)
+{
+	struct nv nv;
+	enum tpm_result r = nv_load(t, a, &nv);
+
+	if (r != TPM_OK)
+		return r;
+	nv.v.count++;
+	return nv_save(t, &nv);
+}
+
+void
+tpm_anchor_rest(struct tpm *t)
+{
+	(void)t;
+}
+
+void
+tpm_anchor_name(struct tpm *t, const struct tpm_anchor *a, char *out, size_t size)
+{
+	(void)t;
+	snprintf(out, size, "fake place %u", a->place);
 }
 
 const char *

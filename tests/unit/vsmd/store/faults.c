@@ -25,11 +25,17 @@ faults_clear(void)
 	memset(&faults, 0, sizeof(faults));
 }
 
-static bool
-fails(enum fault_call c)
+void
+faults_point(void)
 {
 	if (faults.kill_at > 0 && --faults.kill_at == 0)
 		_exit(9);
+}
+
+static bool
+fails(enum fault_call c)
+{
+	faults_point();
 	if (faults.in[c] == 0 || --faults.in[c] > 0)
 		return false;
 	if (faults.each[c])

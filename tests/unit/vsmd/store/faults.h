@@ -24,5 +24,7 @@ struct faults {
 extern struct faults faults;
 
 void faults_clear(void);
+/* Count as such a call: the process may end here. */
+void faults_point(void);
 
 #endif

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 const uint8_t fill_master[CRYPT_KEY] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+struct anchor *fill_anchor;
 const uint8_t fill_store[STORE_ID] = {5, 5, 5};
 
 enum vault_result
@@ -35,7 +36,7 @@ fill_vault(const char *path, const uint8_t *master, unsigned commits)
 	assert_true(dir >= 0);
 	assert_int_equal(vault_look(dir), VAULT_EMPTY);
 	assert_int_equal(vault_prepare(dir), 0);
-	assert_int_equal(vault_create(&v, dir, master, fill_store), 0);
+	assert_int_equal(vault_create(&v, dir, master, fill_store, fill_anchor), 0);
 	/* The real one is made by master.c before vault_create(). */
 	dirs_save(path, VAULT_MASTER, "sealed", 6);
 	for (unsigned i = 0; i < commits; i++) {
@@ -55,7 +56,8 @@ fill_open(struct vault *v, const char *path, const uint8_t *master)
 
 	if (dir < 0)
 		return -1;
-	if (vault_look(dir) != VAULT_PRESENT || vault_open(v, dir, master) != 0) {
+	if (vault_look(dir) != VAULT_PRESENT ||
+	    vault_open(v, dir, master, fill_anchor) != 0) {
 		close(dir);
 		return -1;
 	}

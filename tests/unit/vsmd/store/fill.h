@@ -6,6 +6,8 @@
 
 extern const uint8_t fill_master[CRYPT_KEY];
 extern const uint8_t fill_store[STORE_ID];
+/* What these vaults are anchored by; NULL: nothing. */
+extern struct anchor *fill_anchor;
 
 /* Make a new vault in `path` with `commits` transactions in it, and close it. */
 void fill_vault(const char *path, const uint8_t *master, unsigned commits);

@@ -309,9 +309,9 @@ a_crash_in_the_first_start(void **state)
 		assert_int_not_equal(vault_look(dir), VAULT_DAMAGED);
 		if (vault_look(dir) == VAULT_EMPTY) {
 			assert_int_equal(vault_prepare(dir), 0);
-			assert_int_equal(vault_create(&v, dir, fill_master, fill_store), 0);
+			assert_int_equal(vault_create(&v, dir, fill_master, fill_store, NULL), 0);
 		} else {
-			assert_int_equal(vault_open(&v, dir, fill_master), 0);
+			assert_int_equal(vault_open(&v, dir, fill_master, NULL), 0);
 		}
 		assert_int_equal(fill_put(&v, "a", "b"), VAULT_OK);
 		fill_close(&v);
