@@ -9,6 +9,7 @@
 #include "libcaas-p11/told.h"
 #include "protocol/frame.h"
 #include "protocol/hello.h"
+#include "vchan-transport/deadline.h"
 
 #include <sys/random.h>
 #include <time.h>
@@ -300,12 +301,14 @@ destroyed(struct module *m, const struct errand *e, CK_RV rv)
 /*
  * A worker ended that had read the call: may the next one be asked?  What was in its memory,
  * sessions, operations and session objects, went with it; what is done to the token, most
- * calls do to the same effect twice; what has a name is not done twice.
+ * calls do to the same effect twice; what has a name is not done twice.  Not after a while:
+ * perhaps it ended for something that would take as long again.
  */
 static bool
-may_repeat(struct errand *e)
+may_repeat(struct errand *e, int64_t until)
 {
-	if ((e->call->flags & CALL_ONCE) && !e->named && !e->fleeting)
+	if (((e->call->flags & CALL_ONCE) && !e->named && !e->fleeting) ||
+	    deadline_left(until) == 0)
 		return false;
 	e->repeated = true;
 	return true;
@@ -316,6 +319,7 @@ deliver(struct module *m, struct errand *e)
 {
 	enum outcome outcome = UNSENT;
 	CK_RV rv = CKR_OK;
+	int64_t until = deadline_at(m->config.silence);
 	int tries = 0, workers = 0;
 
 	while (tries < TRIES) {
@@ -323,7 +327,7 @@ deliver(struct module *m, struct errand *e)
 		if (outcome == UNSENT)
 			tries++;
 		else if (outcome == LOST && rv == CKR_DEVICE_REMOVED &&
-		    ++workers < WORKERS && may_repeat(e))
+		    ++workers < WORKERS && may_repeat(e, until))
 			tries = 0;
 		else
 			break;
