@@ -8,9 +8,8 @@
 #include "common/secmem.h"
 #include "protocol/calls.h"
 
-#define LOOK 8         /* frames to choose from */
-#define OVERTAKE 4     /* in a row */
-#define SMALL_MAX 4096 /* bytes of a frame that may overtake */
+#define LOOK 8     /* frames to choose from */
+#define OVERTAKE 4 /* in a row */
 
 void
 inbox_init(struct inbox *i, uint32_t max_frame)
@@ -86,7 +85,7 @@ may_move(const struct inbox *i, size_t at, struct frame *ret, uint64_t *ret_sess
 
 	if (i->len - at < FRAME_HEADER + sizeof(*ret_session) ||
 	    !frame_parse_request(i->data + at, i->max_frame, ret) ||
-	    ret->length < sizeof(*ret_session) || ret->length > SMALL_MAX - FRAME_HEADER ||
+	    ret->length < sizeof(*ret_session) || ret->length > INBOX_SMALL - FRAME_HEADER ||
 	    ret->length > i->len - at - FRAME_HEADER || (ret->flags & ~FRAME_FUSED) != 0)
 		return false;
 	call = call_by_number(ret->call);
@@ -98,12 +97,10 @@ may_move(const struct inbox *i, size_t at, struct frame *ret, uint64_t *ret_sess
 static void
 overtake(struct inbox *i, size_t at, size_t n)
 {
-	uint8_t copy[SMALL_MAX];
-
-	memcpy(copy, i->data + at, n);
+	memcpy(i->aside, i->data + at, n);
 	memmove(i->data + i->pos + n, i->data + i->pos, at - i->pos);
-	memcpy(i->data + i->pos, copy, n);
-	sec_wipe(copy, n);
+	memcpy(i->data + i->pos, i->aside, n);
+	sec_wipe(i->aside, n);
 }
 
 /* Where the first frame is that was sent from this processor and may be the next. */

@@ -16,6 +16,7 @@
 #include "vchan-transport/transport.h"
 
 #define INBOX_AHEAD 65536
+#define INBOX_SMALL 4096 /* bytes of a frame that may overtake */
 
 enum inbox_result { INBOX_FRAME, INBOX_CLOSED, INBOX_CUT, INBOX_BREACH };
 
@@ -25,6 +26,7 @@ struct inbox {
 	unsigned overtook; /* how often, since the first frame was the next */
 	size_t pos, len;
 	uint8_t data[INBOX_AHEAD];
+	uint8_t aside[INBOX_SMALL]; /* a frame that overtakes, on its way */
 };
 
 void inbox_init(struct inbox *i, uint32_t max_frame);

@@ -159,6 +159,8 @@ finish(struct request *r, struct seat *seat)
 	if (r->aside)
 		atomic_fetch_sub(&w->pool.aside, 1);
 	pool_forget(&w->pool, seat);
+	if (!reads)
+		pool_finishing(&w->pool, seat);
 	ok = reply_send(r, reads && seat->waiting >= w->pool.processors);
 	seat->waiting = 0;
 	clean(r);

@@ -76,17 +76,29 @@ add_thread(struct worker *w)
 	return true;
 }
 
-/* With the lock held: the role is free, let somebody take it. */
+/* With the lock held: the role is free, let somebody take it; of those that are just done, if
+ * the caller is patient, and the watch is not. */
 static void
-vacate(struct worker *w)
+vacate(struct worker *w, bool patient)
 {
 	struct pool *p = &w->pool;
 
 	p->vacant = true;
 	if (p->idle > 0)
 		pthread_cond_signal(&p->follow);
-	else
+	else if (!patient || atomic_load(&p->finishing) == 0)
 		(void)add_thread(w); /* none more: whoever is done first takes it */
+	else if (atomic_load(&p->resting) != TICKING)
+		pthread_cond_signal(&p->watch);
+}
+
+/* With the lock held, or the role. */
+static void
+is_done(struct pool *p, struct seat *seat)
+{
+	if (seat->finishing)
+		atomic_fetch_sub(&p->finishing, 1);
+	seat->finishing = false;
 }
 
 unsigned
@@ -135,9 +147,12 @@ pool_lead(struct worker *w, struct seat *seat)
 	struct pool *p = &w->pool;
 	bool ended;
 
-	if (take_over(p, seat))
+	if (take_over(p, seat)) {
+		is_done(p, seat);
 		return true;
+	}
 	pthread_mutex_lock(&p->lock);
+	is_done(p, seat);
 	while (!p->vacant && !atomic_load(&p->ended)) {
 		p->idle++;
 		pthread_cond_wait(&p->follow, &p->lock);
@@ -166,7 +181,7 @@ pool_promote(struct worker *w, struct seat *seat)
 	if (!atomic_compare_exchange_strong(&p->role, &mine, 0))
 		return;
 	pthread_mutex_lock(&p->lock);
-	vacate(w);
+	vacate(w, true);
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -267,6 +282,13 @@ pool_forget(struct pool *p, struct seat *seat)
 }
 
 void
+pool_finishing(struct pool *p, struct seat *seat)
+{
+	seat->finishing = true;
+	atomic_fetch_add(&p->finishing, 1);
+}
+
+void
 pool_end(struct pool *p, int status)
 {
 	pthread_mutex_lock(&p->lock);
@@ -354,7 +376,7 @@ watch(struct worker *w, struct watch *x)
 
 	if ((role & 1) && role == x->role &&
 	    atomic_compare_exchange_strong(&p->role, &role, 0)) {
-		vacate(w);
+		vacate(w, false);
 		role = 0;
 	}
 	/* Who deferred a reply is still busy with the next request. */
@@ -366,7 +388,7 @@ watch(struct worker *w, struct watch *x)
 	}
 	/* Given up, and everybody still busy a tick later: one more has to read. */
 	if (p->vacant && x->vacant)
-		vacate(w);
+		vacate(w, false);
 	x->vacant = p->vacant && !x->vacant;
 	if (x->vacant || role != x->role || (role & 1))
 		x->linger = LINGER;

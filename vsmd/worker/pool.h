@@ -38,6 +38,7 @@ struct pool {
 	pthread_cond_t follow; /* followers wait for the role here */
 	pthread_cond_t watch;  /* the main thread */
 	atomic_uint idle, total; /* written with the lock held */
+	atomic_uint finishing; /* threads that send a reply, and then look for the role */
 	unsigned max;
 	bool vacant;           /* nobody has the role */
 	_Atomic uint64_t role; /* count << 1 | serving; 0 when nobody has it */
@@ -62,6 +63,7 @@ struct pool {
 /* What a thread knows of itself. */
 struct seat {
 	unsigned number;
+	bool finishing; /* counted in pool.finishing */
 	uint64_t role; /* value of pool.role when it is ours, 0 otherwise */
 	unsigned waiting; /* pool.waiting, as it was set by this thread */
 };
@@ -96,5 +98,7 @@ unsigned pool_active(struct pool *p);
 bool pool_note(struct pool *p, struct seat *seat, uint32_t id);
 /* Before the reply is sent. */
 void pool_forget(struct pool *p, struct seat *seat);
+/* The same, by who has not the role: no thread is made meanwhile for what this one can do. */
+void pool_finishing(struct pool *p, struct seat *seat);
 
 #endif
