@@ -6,7 +6,6 @@
  * With LABEL's P-256 key.  Prints signed=N refused=N wrong=N longest_ms=N, and fails unless
  * some were signed, none refused and none wrong.
  */
-#include <dlfcn.h>
 #include <err.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
@@ -17,15 +16,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "plain.h"
 #include "protocol/names.h"
-#include "protocol/pkcs11.h"
 
 #define MOST_THREADS 64
 
-static CK_FUNCTION_LIST *p11;
-static CK_SLOT_ID slot;
 static CK_OBJECT_HANDLE key;
 static EVP_PKEY *public;
 static double until;
@@ -35,54 +31,6 @@ struct thread {
 	pthread_t id;
 	double longest;
 };
-
-static double
-now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
-
-static void
-must(CK_RV rv, const char *what)
-{
-	if (rv != CKR_OK)
-		errx(2, "%s: %s", what, ck_rv_name(rv));
-}
-
-static void
-load(const char *file)
-{
-	CK_C_GetFunctionList get;
-	void *lib = dlopen(file, RTLD_NOW | RTLD_LOCAL);
-
-	if (lib == NULL)
-		errx(2, "%s", dlerror());
-	*(void **)&get = dlsym(lib, "C_GetFunctionList");
-	if (get == NULL)
-		errx(2, "%s: no PKCS#11 module", file);
-	must(get(&p11), "C_GetFunctionList");
-}
-
-static void
-find_slot(const char *label)
-{
-	CK_SLOT_ID slots[64];
-	CK_ULONG n = 64;
-	CK_TOKEN_INFO info;
-
-	must(p11->C_GetSlotList(CK_TRUE, slots, &n), "C_GetSlotList");
-	for (CK_ULONG i = 0; i < n; i++)
-		if (p11->C_GetTokenInfo(slots[i], &info) == CKR_OK &&
-		    memcmp(info.label, label, strlen(label)) == 0 &&
-		    info.label[strlen(label)] == ' ') {
-			slot = slots[i];
-			return;
-		}
-	errx(2, "no token %s", label);
-}
 
 static CK_OBJECT_HANDLE
 find(CK_SESSION_HANDLE s, CK_OBJECT_CLASS class, char *label)
