@@ -18,10 +18,12 @@
 #include "plain.h"
 #include "protocol/names.h"
 
+#define MOST_SECONDS 86400
 #define MOST_THREADS 16
 #define LABEL 32
 
 static CK_BBOOL yes = CK_TRUE;
+static const char usage[] = "usage: caas-e2e-maker MODULE TOKEN PIN SECONDS THREADS";
 static double until;
 static atomic_ulong made, destroyed, refused;
 
@@ -138,14 +140,16 @@ main(int argc, char *argv[])
 	CK_SESSION_HANDLE s;
 	int n;
 
-	if (argc != 6 || (n = atoi(argv[5])) < 1 || n > MOST_THREADS)
-		errx(2, "usage: caas-e2e-maker MODULE TOKEN PIN SECONDS THREADS");
+	if (argc != 6)
+		errx(2, "%s", usage);
+	n = number_of(argv[5], MOST_THREADS, usage);
+	until = number_of(argv[4], MOST_SECONDS, usage);
 	load(argv[1]);
 	must(p11->C_Initialize(&args), "C_Initialize");
 	find_slot(argv[2]);
 	must(p11->C_Finalize(NULL), "C_Finalize");
 	begin(argv[3]);
-	until = now() + atof(argv[4]);
+	until += now();
 	for (int i = 0; i < n; i++) {
 		threads[i].number = i;
 		if (pthread_create(&threads[i].id, NULL, run, &threads[i]) != 0)

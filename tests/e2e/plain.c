@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <err.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -57,4 +58,15 @@ find_slot(const char *label)
 			return;
 		}
 	errx(2, "no token %s", label);
+}
+
+int
+number_of(const char *text, int most, const char *usage)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	if (end == text || *end != '\0' || n < 1 || n > most)
+		errx(2, "%s", usage);
+	return (int)n;
 }

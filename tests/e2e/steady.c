@@ -20,10 +20,12 @@
 #include "plain.h"
 #include "protocol/names.h"
 
+#define MOST_SECONDS 86400
 #define MOST_THREADS 64
 
 static CK_OBJECT_HANDLE key;
 static EVP_PKEY *public;
+static const char usage[] = "usage: caas-e2e-steady MODULE TOKEN PIN LABEL SECONDS THREADS";
 static double until;
 static atomic_ulong signed_, refused, wrong;
 
@@ -140,8 +142,10 @@ main(int argc, char *argv[])
 	double longest = 0;
 	int n;
 
-	if (argc != 7 || (n = atoi(argv[6])) < 1 || n > MOST_THREADS)
-		errx(2, "usage: caas-e2e-steady MODULE TOKEN PIN LABEL SECONDS THREADS");
+	if (argc != 7)
+		errx(2, "%s", usage);
+	n = number_of(argv[6], MOST_THREADS, usage);
+	until = number_of(argv[5], MOST_SECONDS, usage);
 	load(argv[1]);
 	must(p11->C_Initialize(&args), "C_Initialize");
 	find_slot(argv[2]);
@@ -149,7 +153,7 @@ main(int argc, char *argv[])
 	must(p11->C_Login(s, CKU_USER, (CK_UTF8CHAR_PTR)argv[3], strlen(argv[3])), "C_Login");
 	key = find(s, CKO_PRIVATE_KEY, argv[4]);
 	read_public(s, find(s, CKO_PUBLIC_KEY, argv[4]));
-	until = now() + atof(argv[5]);
+	until += now();
 	for (int i = 0; i < n; i++)
 		if (pthread_create(&threads[i].id, NULL, run, &threads[i]) != 0)
 			errx(2, "no thread");

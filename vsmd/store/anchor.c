@@ -159,7 +159,6 @@ anchor_is_at(const struct anchor *a, const struct store_keys *keys, const struct
 {
 	uint8_t value[TPM_ANCHOR_LEN], digest[TPM_ANCHOR_LEN];
 	uint64_t base;
-
 	size_t len;
 
 	if (map_get(m, ANCHOR_KEY, &len) != NULL) {
