@@ -317,7 +317,8 @@ wait_ms(struct pool *p, int64_t ms)
 struct watch {
 	uint64_t role;       /* seen at the last tick */
 	int linger;          /* ms */
-	bool vacant;         /* seen at the last tick: nobody reads */
+	bool vacant;         /* seen at the last tick: nobody reads, */
+	uint64_t count;      /* after so many changes of the role */
 	unsigned long sent;  /* seen last */
 	int64_t quiet_since; /* nothing was sent since then */
 };
@@ -386,10 +387,15 @@ watch(struct worker *w, struct watch *x)
 			worker_end(w, 1);
 		pthread_mutex_lock(&p->lock);
 	}
-	/* Given up, and everybody still busy a tick later: one more has to read. */
-	if (p->vacant && x->vacant)
+	/* Given up, and everybody still busy a tick later: one more has to read.  Not when it
+	 * was taken and given up again meanwhile, as calls of a part of a tick do. */
+	if (p->vacant && x->vacant && p->count == x->count) {
 		vacate(w, false);
-	x->vacant = p->vacant && !x->vacant;
+		x->vacant = false;
+	} else {
+		x->vacant = p->vacant;
+	}
+	x->count = p->count;
 	if (x->vacant || role != x->role || (role & 1))
 		x->linger = LINGER;
 	x->role = role;
