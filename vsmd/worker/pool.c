@@ -11,7 +11,7 @@
 #define STACK (512 * 1024)
 #define LINGER 60 /* ms that the watch stays up after the last request */
 
-#define SPINS 400  /* looks at the reader before going to sleep */
+#define LOOKS 64   /* at the reader and the channel, before going to sleep */
 
 /* What the watch must be woken for. */
 enum resting { TICKING, CALM, UNTIL_BEAT, UNTIL_REQUEST };
@@ -20,14 +20,6 @@ struct start {
 	struct worker *w;
 	unsigned number;
 };
-
-static void
-pause_a_little(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-	__builtin_ia32_pause();
-#endif
-}
 
 static int64_t
 now_ms(void)
@@ -112,11 +104,13 @@ pool_active(struct pool *p)
 
 /* The reader serves, and frames wait: be the reader. */
 static bool
-take_over_now(struct pool *p, struct seat *seat)
+take_over_now(struct worker *w, struct seat *seat)
 {
+	struct pool *p = &w->pool;
 	uint64_t role = atomic_load(&p->role), next = ((role >> 1) + 1) << 1;
 
-	if ((role & 1) == 0 || atomic_load(&p->waiting) == 0 || atomic_load(&p->ended) ||
+	if ((role & 1) == 0 || atomic_load(&p->ended) ||
+	    (atomic_load(&p->waiting) == 0 && !channel_arrived(w->channel)) ||
 	    !atomic_compare_exchange_strong(&p->role, &role, next))
 		return false;
 	p->count = next >> 1;
@@ -125,18 +119,18 @@ take_over_now(struct pool *p, struct seat *seat)
 }
 
 /*
- * The same; and when the reader is just reading one of many frames, wait for a moment: to
- * sleep and to be woken takes longer.
+ * The same; in a crowd, look for it for a while, and let others run meanwhile: to sleep and to
+ * be woken takes longer, and a processor that has halted longer still.
  */
 static bool
-take_over(struct pool *p, struct seat *seat)
+take_over(struct worker *w, struct seat *seat)
 {
-	for (int i = 0; i < SPINS; i++) {
-		if (take_over_now(p, seat))
+	for (int i = 0; i < LOOKS; i++) {
+		if (take_over_now(w, seat))
 			return true;
-		if (atomic_load(&p->waiting) < 2 || atomic_load(&p->role) == 0)
+		if (atomic_load(&w->pool.crowd) == 0 || atomic_load(&w->pool.role) == 0)
 			return false;
-		pause_a_little();
+		sched_yield();
 	}
 	return false;
 }
@@ -147,7 +141,7 @@ pool_lead(struct worker *w, struct seat *seat)
 	struct pool *p = &w->pool;
 	bool ended;
 
-	if (take_over(p, seat)) {
+	if (take_over(w, seat)) {
 		is_done(p, seat);
 		return true;
 	}
