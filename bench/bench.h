@@ -49,6 +49,9 @@ void bench_run(
 
 /* raw.c: OpenSSL itself; the key is made here. */
 bool raw_open(enum bench_key key, struct contender *ret);
+/* handoff.c: c becomes one whose threads sleep while `servers` others do what c did.  Once in
+ * a process; it ends with it. */
+bool handoff_open(unsigned servers, struct contender *c);
 /* echo.c: no cryptography, no protocol: `ask` bytes over a unix socket to another
  * process, or through memory that it shares, `answer` bytes back. */
 bool echo_open(size_t ask, size_t answer, bool shared, struct contender *ret);

@@ -2,7 +2,7 @@
  * main.c - caas-bench: one measurement, one line of JSON.
  *
  *	caas-bench --key rsa2048 --threads 8 --seconds 1 [--processes N]
- *	           (--raw | --module FILE --token LABEL [--label LABEL] [--pin-env NAME])
+ *	           (--raw [--signers N] | --module FILE --token LABEL [--label LABEL] [--pin-env NAME])
  *	caas-bench --echo ASK,ANSWER [--shared-memory] --seconds 1
  */
 #include <getopt.h>
@@ -17,11 +17,13 @@
 #include "bench/bench.h"
 
 #define MAX_PROCESSES 64
+#define MAX_SIGNERS 64
 
 struct options {
 	const char *module, *token, *pin, *label;
 	int key;
 	unsigned threads, processes;
+	unsigned signers; /* that the threads hand their work to; 0: they do it */
 	unsigned long ask, answer; /* of --echo */
 	double seconds;
 	bool raw, shared_memory;
@@ -29,8 +31,8 @@ struct options {
 
 static const char usage[] =
     "usage: caas-bench --key KEY --threads N --seconds S [--processes N]\n"
-    "                  (--raw | --module FILE --token LABEL [--label LABEL] [--pin-env "
-    "NAME])\n"
+    "                  (--raw [--signers N] |\n"
+    "                  --module FILE --token LABEL [--label LABEL] [--pin-env NAME])\n"
     "       caas-bench --echo ASK,ANSWER [--shared-memory] --seconds S [--threads N]\n"
     "KEY: rsa1024 rsa2048 rsa3072 p256 p384 ed25519 aes (16 KiB of AES-256-GCM)\n"
     "     find (C_FindObjects by --label) none (C_GetSessionInfo)\n"
@@ -42,7 +44,8 @@ contend(const struct options *o, struct contender *c)
 	if (o->ask > 0)
 		return echo_open(o->ask, o->answer, o->shared_memory, c);
 	if (o->raw)
-		return raw_open((enum bench_key)o->key, c);
+		return raw_open((enum bench_key)o->key, c) &&
+		    (o->signers == 0 || handoff_open(o->signers, c));
 	return op_open(o->module, o->token, o->pin, (enum bench_key)o->key, o->label, c);
 }
 
@@ -106,6 +109,7 @@ main(int argc, char **argv)
 	    {"label", required_argument, NULL, 'o'},
 	    {"echo", required_argument, NULL, 'E'},
 	    {"pin-env", required_argument, NULL, 'e'},
+	    {"signers", required_argument, NULL, 'g'},
 	    {"raw", no_argument, NULL, 'r'},
 	    {"shared-memory", no_argument, NULL, 'S'},
 	    {"help", no_argument, NULL, 'h'},
@@ -150,6 +154,9 @@ main(int argc, char **argv)
 		case 'e':
 			o.pin = getenv(optarg);
 			break;
+		case 'g':
+			o.signers = (unsigned)strtoul(optarg, NULL, 10);
+			break;
 		case 'r':
 			o.raw = true;
 			break;
@@ -166,7 +173,7 @@ main(int argc, char **argv)
 	}
 	if ((o.key < 0) == (o.ask == 0) || o.pin == NULL || o.threads < 1 ||
 	    o.threads > 4096 || o.processes < 1 || o.processes > MAX_PROCESSES ||
-	    o.ask > 1 << 20 || o.answer > 1 << 20 ||
+	    o.signers > MAX_SIGNERS || (o.signers > 0 && !o.raw) || o.ask > 1 << 20 || o.answer > 1 << 20 ||
 	    (o.raw ? 1 : 0) + (o.module != NULL) + (o.ask > 0) != 1) {
 		fputs(usage, stderr);
 		return 2;

@@ -4,7 +4,7 @@ from html import escape
 from .lab import NAMES
 
 COLORS = {
-    "raw": "#999999", "softhsm": "#4477aa", "p11kit": "#ccbb44", "socket": "#ffbbaa",
+    "raw": "#999999", "handoff": "#bbbbbb", "softhsm": "#4477aa", "p11kit": "#ccbb44", "socket": "#ffbbaa",
     "caas": "#ee6677",
     "crypto": "#999999", "token": "#4477aa", "worker": "#ee6677", "transport": "#66ccee",
     "module": "#228833", "client": "#999999", "nginx": "#228833", "vsmd": "#ee6677",

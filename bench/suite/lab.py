@@ -21,6 +21,7 @@ PIN, SO_PIN, TOKEN = "123456", "12345678", "bench"
 WEB = "web"  # of its own: libp11 lists no key of a token on which there is an Ed25519 one
 NAMES = {
     "raw": "raw OpenSSL",
+    "handoff": "OpenSSL, sleeping threads",
     "softhsm": "SoftHSM2 in-process",
     "p11kit": "p11-kit server + client",
     "caas": "CaaS",
@@ -173,12 +174,12 @@ class Lab:
         return json.loads(r.stdout) if r.returncode == 0 else None
 
     def bench(self, side, key, threads=1, seconds=1.0, processes=1, token=TOKEN, label=None,
-              env=None):
+              env=None, signers=0):
         """One measurement of a contender."""
         cmd = [tool("caas-bench"), "--key", key, "--threads", threads, "--seconds", seconds,
                "--processes", processes]
         if side == "raw":
-            return self.run(cmd + ["--raw"])
+            return self.run(cmd + ["--raw"] + (["--signers", signers] if signers else []))
         where = self.side(side)
         if where is None:
             return None
