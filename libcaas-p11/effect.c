@@ -100,11 +100,6 @@ effect_apply(struct errand *e, const struct reply *reply)
 		slot_logged_out(e->slot);
 		handles_logged_out(h, e->slot, e->mark);
 		break;
-	case CALL_C_SetAttributeValue:
-		if (reply->nrefs == 1)
-			handles_changed(h, e->slot, e->generation, e->args[1].len,
-			    reply->refs, e->repeated);
-		break;
 	case CALL_C_DestroyObject:
 		handles_drop_object(h, e->args[1].len);
 		break;

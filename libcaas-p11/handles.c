@@ -177,43 +177,6 @@ handles_add_objects(struct handles *h, struct slot *slot, uint64_t generation,
 	return rv;
 }
 
-/* The object has this number again, which was lost when what was asked for was the old
- * identity.  Caller holds the lock. */
-static void
-revive(struct handles *h, struct slot *slot, CK_OBJECT_HANDLE object,
-    const struct object_ref *ref)
-{
-	struct entry e = {.remote = ref->handle, .slot = slot, .kind = KIND_OBJECT};
-
-	if (!table_reserve(h, 1))
-		return;
-	memcpy(e.id, ref->id, sizeof(e.id));
-	entry_revive(h->table, &e, object);
-}
-
-void
-handles_changed(struct handles *h, struct slot *slot, uint64_t generation,
-    CK_OBJECT_HANDLE object, const struct object_ref *ref, bool again)
-{
-	struct entry *e;
-	bool known;
-
-	lock_take(&h->lock);
-	e = entry_find(h->table, object, KIND_OBJECT);
-	known = slot->generation == generation && ref->handle != CK_INVALID_HANDLE;
-	if (e != NULL && known && e->remote == ref->handle) {
-		memcpy(e->id, ref->id, sizeof(e->id));
-	} else {
-		/* What it stands for now was found by the old identity. */
-		if (e != NULL)
-			entry_kill(h->table, e);
-		if (known && again)
-			revive(h, slot, object, ref);
-		(void)index_make(h, 0);
-	}
-	lock_give(&h->lock);
-}
-
 bool
 handles_fleeting(struct handles *h, CK_OBJECT_HANDLE object)
 {

@@ -57,11 +57,6 @@ CK_RV handles_add_objects(struct handles *h, struct slot *slot, uint64_t generat
     const struct object_ref *refs, size_t n, CK_SESSION_HANDLE session, bool found,
     CK_OBJECT_HANDLE *ret);
 
-/* The object, changed by a call on the channel `generation`, is this one now: it has another
- * identity.  Forgotten, when the worker does not say which it is; known again, when the call
- * was sent `again` and the handle was lost with the first worker. */
-void handles_changed(struct handles *h, struct slot *slot, uint64_t generation,
-    CK_OBJECT_HANDLE object, const struct object_ref *ref, bool again);
 /* It is one that dies with its session. */
 bool handles_fleeting(struct handles *h, CK_OBJECT_HANDLE object);
 /* Forget an object. */

@@ -75,27 +75,6 @@ entry_kill(struct handle_table *t, struct entry *e)
 	t->live--;
 }
 
-void
-entry_revive(struct handle_table *t, const struct entry *from, uint64_t virt)
-{
-	size_t i = virt & t->mask;
-	struct entry *e;
-
-	while (t->entries[i].virt != 0 && t->entries[i].virt != virt)
-		i = (i + 1) & t->mask;
-	e = &t->entries[i];
-	if (e->virt == 0) { /* the table was made anew since */
-		entry_put(t, from, virt);
-		return;
-	}
-	e->remote = from->remote;
-	e->slot = from->slot;
-	e->owner = from->owner;
-	memcpy(e->id, from->id, sizeof(e->id));
-	e->kind = from->kind;
-	t->live++;
-}
-
 /* The index. */
 
 static size_t

@@ -53,8 +53,6 @@ struct entry *entry_find(const struct handle_table *t, uint64_t virt, enum kind 
 /* Write an entry that is not in the table; there is room. */
 void entry_put(struct handle_table *t, const struct entry *from, uint64_t virt);
 void entry_kill(struct handle_table *t, struct entry *e);
-/* An object that was killed under this number lives again as `from`; there is room. */
-void entry_revive(struct handle_table *t, const struct entry *from, uint64_t virt);
 
 /* The entry of the worker's handle of an object, or NULL. */
 struct entry *index_find(

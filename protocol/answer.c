@@ -189,9 +189,6 @@ answer_write(struct buf *b, const struct call *call, const struct arg *args,
 	if (reply->rv == CKR_OK && call->number == CALL_C_Login)
 		buf_put_bytes(
 		    b, reply->ticket, reply->ticket != NULL ? reply->ticket_len : 0);
-	if (reply->rv == CKR_OK && call->number == CALL_C_SetAttributeValue &&
-	    reply->nrefs > 0)
-		write_object(b, reply->refs[0].handle, &refs);
 	if (!buf_ok(b))
 		write_failure(b, start, CKR_DEVICE_MEMORY, reply->epoch);
 }
@@ -330,7 +327,6 @@ bool
 answer_read(struct buf *b, const struct call *call, const struct arg *args,
     struct reply *reply, struct arena *arena)
 {
-	CK_OBJECT_HANDLE changed;
 
 	memset(reply, 0, sizeof(*reply));
 	reply->rv = buf_get_u64(b);
@@ -345,9 +341,6 @@ answer_read(struct buf *b, const struct call *call, const struct arg *args,
 		if (reply->ticket_len == 0)
 			reply->ticket = NULL;
 	}
-	if (reply->rv == CKR_OK && call->number == CALL_C_SetAttributeValue &&
-	    b->pos < b->len && !read_objects(b, &changed, 1, reply, arena))
-		return false;
 	return buf_end(b);
 }
 

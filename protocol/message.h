@@ -35,8 +35,8 @@
 
 /*
  * What a reply says of an object beside its handle: an identity that stays the same
- * across reconnects and worker restarts, computed by the worker from attributes that
- * do not change; all zero, but for the flags, when there is none to tell.
+ * across reconnects and worker restarts, whatever attributes are changed; all zero, but for
+ * the flags, when there is none to tell.
  */
 struct object_ref {
 	CK_OBJECT_HANDLE handle;
@@ -47,8 +47,7 @@ struct object_ref {
 struct reply {
 	CK_RV rv;
 	uint64_t epoch;          /* of the token's store, when the call was served */
-	struct object_ref *refs; /* one for each handle that the reply carries, in order;
-				  * of C_SetAttributeValue with a name: the object as it is now */
+	struct object_ref *refs; /* one for each handle that the reply carries, in order */
 	size_t nrefs;
 	const uint8_t *ticket;   /* after C_Login: opaque resumption ticket, or NULL */
 	size_t ticket_len;

@@ -6,7 +6,7 @@
  * sessions it holds on this token, its login (a ticket from C_Login, so that no PIN is
  * kept in the guest), and the identities of the objects it holds handles of.  The worker
  * answers with its handles for them.  A session that could not be opened, or an object
- * that is gone or ambiguous, has handle 0: never a guess.
+ * that is gone, has handle 0: never a guess.
  *
  * Request body:  u8 user (0 none, 1 + CK_USER_TYPE otherwise), bytes ticket,
  *                u32 n, n * u64 session flags, u32 m, m * 16 bytes identity

@@ -250,20 +250,6 @@ index_get(const struct index *x, const uint8_t name[VIEW_NAME], struct index_obj
 	return true;
 }
 
-void
-index_set_identity(struct index *x, const uint8_t name[VIEW_NAME], uint64_t hash)
-{
-	uint32_t place = find(x, name);
-	struct entry *e = at(x, place);
-	uint64_t none = 0;
-
-	/* It stays until the object changes; several may learn it at once. */
-	if (e != NULL && hash != 0 &&
-	    __atomic_compare_exchange_n(&e->o.hash[INDEX_IDENTITY], &none, hash, false,
-		__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-		link_in(x, INDEX_IDENTITY, hash, place);
-}
-
 size_t
 index_by_hash(const struct index *x, enum index_by by, uint64_t hash,
     uint8_t (*ret)[VIEW_NAME], size_t room)

@@ -65,8 +65,6 @@ void index_remove(struct index *x, const uint8_t name[VIEW_NAME]);
 /* What is known of an object; false: nothing. */
 bool index_get(
     const struct index *x, const uint8_t name[VIEW_NAME], struct index_object *ret);
-/* Its identity was learnt. */
-void index_set_identity(struct index *x, const uint8_t name[VIEW_NAME], uint64_t hash);
 
 /*
  * Names of those that may match, up to `room`; returns how many there are, at most room

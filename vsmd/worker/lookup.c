@@ -189,6 +189,25 @@ hash_value(const struct secret *s, const struct objfile *o, enum index_by by,
 	return true;
 }
 
+/* An identity is a hash already. */
+static uint64_t
+hash_in(const uint8_t id[MSG_ID_LEN])
+{
+	uint64_t h;
+
+	memcpy(&h, id, sizeof(h));
+	return h != 0 ? h : 1;
+}
+
+static uint64_t
+identity_hash(const uint8_t name[VIEW_NAME])
+{
+	uint8_t id[MSG_ID_LEN];
+
+	object_identity(name, id);
+	return hash_in(id);
+}
+
 /* What there is in an object's file; with the lock of the secret, which may be NULL. */
 static void
 describe(const struct secret *s, const struct bytes *file, struct index_object *ret)
@@ -217,6 +236,7 @@ enter(struct index *x, const struct secret *s, const char *directory,
 
 	view_path(path, directory, name);
 	memcpy(o.name, name, VIEW_NAME);
+	o.hash[INDEX_IDENTITY] = identity_hash(name);
 	if (read_file(path, file)) {
 		describe(s, file, &o);
 	} else if (access(path, F_OK) != 0) {
@@ -456,48 +476,18 @@ lookup_prepare(struct request *r, const CK_ATTRIBUTE *t, CK_ULONG n)
 	free(c.p);
 }
 
-/* The key that the identity's hash is made with. false: nobody has it now. */
 static bool
-key_for(const struct lookup *l, const uint8_t id[MSG_ID_LEN], const struct secret **ret)
+add_identity(struct names *c, const struct index *x, const uint8_t id[MSG_ID_LEN])
 {
-	*ret = id[MSG_ID_FLAGS] & MSG_ID_PRIVATE ? l->secret : NULL;
-	return *ret != NULL || (id[MSG_ID_FLAGS] & MSG_ID_PRIVATE) == 0;
-}
-
-/*
- * Objects that look like this one.  Identities are learnt as they are asked for, so
- * another with the same may not be known yet; but it has the same label and id.
- */
-static bool
-add_twins(struct names *c, const struct index *x, const uint8_t name[VIEW_NAME])
-{
-	struct index_object o;
-	enum index_by by;
 	size_t n;
 
-	if (!index_get(x, name, &o))
+	if (id[MSG_ID_FLAGS] & MSG_ID_SESSION)
+		return true;
+	if (!room_for(c, SOME))
 		return false;
-	by = o.hash[INDEX_ID] != 0 ? INDEX_ID : INDEX_LABEL;
-	if (o.hash[by] == 0 || !room_for(c, SOME))
-		return false;
-	n = index_by_hash(x, by, o.hash[by], c->p + c->n, SOME);
+	n = index_by_hash(x, INDEX_IDENTITY, hash_in(id), c->p + c->n, SOME);
 	c->n += n;
 	return n <= SOME;
-}
-
-static bool
-add_identity(struct names *c, const struct index *x, const struct lookup *l,
-    const uint8_t id[MSG_ID_LEN])
-{
-	const struct secret *s;
-	uint8_t name[1][VIEW_NAME];
-
-	/* Of a session, or of who is not logged in any more: not to be found anyway. */
-	if ((id[MSG_ID_FLAGS] & MSG_ID_SESSION) || !key_for(l, id, &s))
-		return true;
-	return index_by_hash(x, INDEX_IDENTITY, hash(s, INDEX_IDENTITY, id, MSG_ID_LEN),
-		   name, 1) > 0 &&
-	       add_twins(c, x, name[0]);
 }
 
 void
@@ -513,29 +503,9 @@ lookup_identities(struct request *r, const uint8_t (*ids)[MSG_ID_LEN], size_t n)
 	pthread_mutex_lock(&l->lock);
 	ok = x != NULL && !l->blind && fill(r, x, l->secret);
 	for (size_t i = 0; ok && i < n; i++)
-		ok = add_identity(&c, x, l, ids[i]);
-	ok = ok && add_unknown(&c, x);
+		ok = add_identity(&c, x, ids[i]);
 	pthread_mutex_unlock(&l->lock);
 	if (!ok || !view_add((const uint8_t(*)[VIEW_NAME])c.p, c.n))
 		view_whole();
 	free(c.p);
-}
-
-void
-lookup_learn(struct worker *w, const struct object *o)
-{
-	struct lookup *l = &w->lookup;
-	struct index *x = index_of(w);
-	uint8_t name[VIEW_NAME];
-	const struct secret *s;
-	struct index_object known;
-
-	if (!o->token || x == NULL || !index_complete(x) || !view_opened(name) ||
-	    !index_get(x, name, &known) || known.hash[INDEX_IDENTITY] != 0)
-		return;
-	pthread_mutex_lock(&l->lock);
-	if (key_for(l, o->identity, &s))
-		index_set_identity(
-		    x, name, hash(s, INDEX_IDENTITY, o->identity, MSG_ID_LEN));
-	pthread_mutex_unlock(&l->lock);
 }

@@ -42,9 +42,6 @@ void lookup_logout(struct worker *w);
 void lookup_prepare(struct request *r, const CK_ATTRIBUTE *t, CK_ULONG n);
 /* The same for objects of which the identity is known. */
 void lookup_identities(struct request *r, const uint8_t (*ids)[MSG_ID_LEN], size_t n);
-/* The identity of the object of the token whose file SoftHSM2 read last in this thread.
- */
-void lookup_learn(struct worker *w, const struct object *o);
 /* Before the gate, held EXCLUSIVE, is left: enter what this thread changed. */
 void lookup_changed(struct worker *w);
 

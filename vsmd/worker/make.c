@@ -243,7 +243,7 @@ step_make(struct request *r)
 	rv = call_invoke(r->call, r->w->fl, r->args);
 	if (rv == CKR_OK) {
 		if (mode == GATE_EXCLUSIVE)
-			lookup_changed(r->w); /* which then learns its identity */
+			lookup_changed(r->w);
 		note_made(r);
 		if (mode == GATE_EXCLUSIVE)
 			note_name(r, r->reply.nrefs);
@@ -258,40 +258,6 @@ step_make(struct request *r)
 	return rv;
 }
 
-/* The object as it is now, for the name, and for the reply to a change: a guest that kept the
- * old identity might take another object for this one later.  The gate is held EXCLUSIVE. */
-static void
-note_changed(struct request *r, const struct object *before)
-{
-	struct object now = *before;
-
-	if (r->call->number == CALL_C_SetAttributeValue) {
-		memset(&now, 0, sizeof(now));
-		lookup_changed(r->w);
-		(void)objects_get(r->w, r->args[0].len, r->args[1].len, &now);
-		r->reply.nrefs = r->named;
-	}
-	r->reply.refs = r->refs;
-	r->refs[0].handle = r->args[1].len;
-	memcpy(r->refs[0].id, now.identity, MSG_ID_LEN);
-	note_name(r, 1);
-}
-
-/* It was done by a worker that has ended.  The handle that the guest sends may be another
- * object's: one that was like it, and is alone now. */
-static CK_RV
-changed_before(struct request *r, const struct gate_made *made)
-{
-	r->reply.refs = r->refs;
-	memcpy(r->refs[0].id, made->id[0], MSG_ID_LEN);
-	if (r->call->number == CALL_C_SetAttributeValue) {
-		serve_identities(r, r->args[0].len, made->id, 1, &r->refs[0].handle);
-		r->reply.nrefs = 1;
-	}
-	record_again(r);
-	return CKR_OK;
-}
-
 /* C_SetAttributeValue and C_DestroyObject: judge, then do behind the right gate. */
 static CK_RV
 change(struct request *r, CK_RV (*judge)(struct request *, const struct object *))
@@ -304,8 +270,11 @@ change(struct request *r, CK_RV (*judge)(struct request *, const struct object *
 
 	if (r->repeated && (rv = ask_before(r, &made)) != CKR_OK)
 		return rv;
-	if (r->repeated && made.n > 0)
-		return changed_before(r, &made);
+	if (r->repeated && made.n > 0) {
+		/* By a worker that has ended. */
+		record_again(r);
+		return CKR_OK;
+	}
 	if ((rv = serve_enter(r, GATE_SHARED)) != CKR_OK)
 		return rv;
 	known = objects_get(w, r->args[0].len, r->args[1].len, &o);
@@ -320,7 +289,9 @@ change(struct request *r, CK_RV (*judge)(struct request *, const struct object *
 	rv = call_invoke(r->call, w->fl, r->args);
 	objects_forget(&w->objects, r->args[1].len);
 	if (rv == CKR_OK && token) {
-		note_changed(r, &o);
+		r->refs[0].handle = r->args[1].len;
+		memcpy(r->refs[0].id, o.identity, MSG_ID_LEN);
+		note_name(r, 1);
 		serve_changed(r);
 	}
 	serve_leave(r);

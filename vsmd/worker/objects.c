@@ -1,15 +1,13 @@
 /* objects.c - see objects.h */
 #include "vsmd/worker/objects.h"
 
-#include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "vsmd/worker/state.h"
-#include "vsmd/worker/view.h"
 
 #define FIRST_SIZE 256
-#define VALUE_MAX 65536 /* a longer content does not count for the identity */
 
 void
 objects_init(struct objects *t)
@@ -102,30 +100,11 @@ objects_forget_all(struct objects *t)
 	pthread_mutex_unlock(&t->lock);
 }
 
-static void
-hash_part(EVP_MD_CTX *md, const CK_ATTRIBUTE *a, size_t room)
-{
-	/* What an object lacks, or what is too long, counts as such. */
-	CK_ULONG len = a->ulValueLen <= room ? a->ulValueLen : CK_UNAVAILABLE_INFORMATION;
-	CK_ULONG head[2] = {a->type, len};
+/* All of it in one call: SoftHSM2 takes its time for each. */
+enum part { PART_CLASS, PART_TOKEN, PART_PRIVATE, PART_TYPE, PART_LABEL, PART_ID, PART_COUNT };
 
-	EVP_DigestUpdate(md, head, sizeof(head));
-	if (len != CK_UNAVAILABLE_INFORMATION)
-		EVP_DigestUpdate(md, a->pValue, len);
-}
-
-/* Everything that is asked of an object, in one call: SoftHSM2 takes its time for each.
- * All of it is public whatever CKA_SENSITIVE says. */
 struct parts {
 	uint8_t label[1024], id[1024];
-	uint8_t modulus[2048], exponent[512], ec_params[512], ec_point[512];
-	uint8_t prime[2048], base[2048], check[32];
-};
-
-enum part {
-	PART_CLASS, PART_TOKEN, PART_PRIVATE, PART_TYPE, PART_LABEL, PART_ID,
-	PART_MODULUS, PART_EXPONENT, PART_EC_PARAMS, PART_EC_POINT, PART_PRIME, PART_BASE,
-	PART_CHECK, PART_COUNT
 };
 
 static void
@@ -137,51 +116,19 @@ ask_for(CK_ATTRIBUTE t[PART_COUNT], struct object *o, struct parts *p)
 	t[PART_TYPE] = (CK_ATTRIBUTE){CKA_KEY_TYPE, &o->type, sizeof(o->type)};
 	t[PART_LABEL] = (CK_ATTRIBUTE){CKA_LABEL, p->label, sizeof(p->label)};
 	t[PART_ID] = (CK_ATTRIBUTE){CKA_ID, p->id, sizeof(p->id)};
-	t[PART_MODULUS] = (CK_ATTRIBUTE){CKA_MODULUS, p->modulus, sizeof(p->modulus)};
-	t[PART_EXPONENT] =
-	    (CK_ATTRIBUTE){CKA_PUBLIC_EXPONENT, p->exponent, sizeof(p->exponent)};
-	t[PART_EC_PARAMS] = (CK_ATTRIBUTE){CKA_EC_PARAMS, p->ec_params, sizeof(p->ec_params)};
-	t[PART_EC_POINT] = (CK_ATTRIBUTE){CKA_EC_POINT, p->ec_point, sizeof(p->ec_point)};
-	t[PART_PRIME] = (CK_ATTRIBUTE){CKA_PRIME, p->prime, sizeof(p->prime)};
-	t[PART_BASE] = (CK_ATTRIBUTE){CKA_BASE, p->base, sizeof(p->base)};
-	t[PART_CHECK] = (CK_ATTRIBUTE){CKA_CHECK_VALUE, p->check, sizeof(p->check)};
 }
 
-/* The content of a certificate or a data object; that of a key is none of ours. */
-static void
-hash_value(struct worker *w, CK_SESSION_HANDLE session, const struct object *o,
-    EVP_MD_CTX *md)
+void
+object_identity(const uint8_t name[VIEW_NAME], uint8_t ret[MSG_ID_LEN])
 {
-	CK_ATTRIBUTE value = {CKA_VALUE, NULL, VALUE_MAX};
+	static const char label[16] = "caas object";
+	uint8_t text[sizeof(label) + VIEW_NAME], digest[SHA256_DIGEST_LENGTH];
 
-	if (o->class != CKO_CERTIFICATE && o->class != CKO_DATA)
-		return;
-	if ((value.pValue = malloc(VALUE_MAX)) == NULL)
-		return;
-	(void)w->fl->C_GetAttributeValue(session, o->handle, &value, 1);
-	hash_part(md, &value, VALUE_MAX);
-	free(value.pValue);
-}
-
-static bool
-identify(struct worker *w, CK_SESSION_HANDLE session, struct object *o,
-    const CK_ATTRIBUTE t[PART_COUNT], const CK_ATTRIBUTE room[PART_COUNT])
-{
-	EVP_MD_CTX *md = EVP_MD_CTX_new();
-	uint8_t digest[EVP_MAX_MD_SIZE];
-	bool ok;
-
-	ok = md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1;
-	for (size_t i = 0; ok && i < PART_COUNT; i++)
-		hash_part(md, &t[i], room[i].ulValueLen);
-	if (ok) {
-		hash_value(w, session, o, md);
-		ok = EVP_DigestFinal_ex(md, digest, NULL) == 1;
-	}
-	if (ok)
-		memcpy(o->identity, digest, MSG_ID_LEN);
-	EVP_MD_CTX_free(md);
-	return ok;
+	memcpy(text, label, sizeof(label));
+	memcpy(text + sizeof(label), name, VIEW_NAME);
+	SHA256(text, sizeof(text), digest);
+	memcpy(ret, digest, MSG_ID_LEN);
+	ret[MSG_ID_FLAGS] = 0;
 }
 
 static void
@@ -197,10 +144,12 @@ static bool
 ask_object(struct worker *w, CK_SESSION_HANDLE session, struct object *o)
 {
 	CK_ATTRIBUTE t[PART_COUNT], room[PART_COUNT];
+	uint8_t name[VIEW_NAME];
 	struct parts parts;
 
 	ask_for(t, o, &parts);
 	memcpy(room, t, sizeof(room));
+	/* SoftHSM2 looks at the file of the object that it is asked about. */
 	(void)view_opened(NULL);
 	(void)w->fl->C_GetAttributeValue(session, o->handle, t, PART_COUNT);
 	for (size_t i = PART_CLASS; i <= PART_PRIVATE; i++)
@@ -210,11 +159,10 @@ ask_object(struct worker *w, CK_SESSION_HANDLE session, struct object *o)
 		o->type = CK_UNAVAILABLE_INFORMATION;
 	keep_start(o->label, &o->label_len, &t[PART_LABEL]);
 	keep_start(o->id, &o->id_len, &t[PART_ID]);
-	if (o->token && !identify(w, session, o, t, room))
-		return false;
+	if (o->token && view_opened(name))
+		object_identity(name, o->identity);
 	o->identity[MSG_ID_FLAGS] = (uint8_t)((o->private ? MSG_ID_PRIVATE : 0) |
 	    (o->token ? 0 : MSG_ID_SESSION));
-	lookup_learn(w, o);
 	return true;
 }
 

@@ -6,10 +6,11 @@
  * anything has changed in the token's store (its epoch) or, through this worker, in the
  * object.
  *
- * The identity is SHA-256 over class, key type, CKA_TOKEN, CKA_PRIVATE, CKA_LABEL, CKA_ID
- * and the public parts, cut to MSG_ID_LEN: the same in every worker, for as long as
- * these stay.  A session object has none (zeroes): it dies with its application.  The last
- * byte is MSG_ID_PRIVATE and MSG_ID_SESSION, as they apply.
+ * The identity is made of the name of the object's file, a random UUID that SoftHSM2 gives
+ * each object of a token for good: the same in every worker, whatever attributes are
+ * changed, and never another object's, be it like this one in all of them.  A session
+ * object has none (zeroes): it dies with its application.  The last byte is MSG_ID_PRIVATE
+ * and MSG_ID_SESSION, as they apply.
  *
  * Threads: any; the caller holds the gate (SHARED at least).
  */
@@ -20,6 +21,7 @@
 #include <stdbool.h>
 
 #include "protocol/message.h"
+#include "vsmd/worker/view.h"
 
 struct worker;
 
@@ -44,6 +46,8 @@ void objects_init(struct objects *t);
 /* false: no such object for this session, or it cannot be read. */
 bool objects_get(struct worker *w, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE handle,
     struct object *ret);
+/* The identity, but for its last byte, of the object with this file. */
+void object_identity(const uint8_t name[VIEW_NAME], uint8_t ret[MSG_ID_LEN]);
 /* The object was changed or destroyed by this worker. */
 void objects_forget(struct objects *t, CK_OBJECT_HANDLE handle);
 /* After logout: every handle of a private object is void. */

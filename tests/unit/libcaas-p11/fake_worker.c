@@ -3,11 +3,14 @@
 
 #include <assert.h>
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <pthread.h>
-#include <stdio.h>
+#include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -69,32 +72,41 @@ worker_make_token(void)
 	       fl->C_Finalize(NULL) == CKR_OK;
 }
 
-/* What an object is known by: good enough to tell test objects apart. */
+/* The file that SoftHSM2, or who else means libc, opened last in this thread. */
+static _Thread_local char opened[64];
+
+__attribute__((visibility("default"))) int
+open(const char *path, int flags, ...)
+{
+	const char *name = strrchr(path, '/');
+	mode_t mode = 0;
+	va_list ap;
+
+	va_start(ap, flags);
+	if (flags & (O_CREAT | __O_TMPFILE))
+		mode = va_arg(ap, mode_t);
+	va_end(ap);
+	snprintf(opened, sizeof(opened), "%s", name != NULL ? name + 1 : path);
+	return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+}
+
+/* As vsmd/worker/objects.h does: an object of a token is its file. */
 static void
 identify(
     struct worker *w, CK_SESSION_HANDLE s, CK_OBJECT_HANDLE o, uint8_t id[MSG_ID_LEN])
 {
-	static const CK_ATTRIBUTE_TYPE types[] = {
-	    CKA_CLASS, CKA_ID, CKA_LABEL, CKA_TOKEN};
 	CK_BBOOL private = CK_FALSE, token = CK_TRUE;
 	CK_ATTRIBUTE flags[] = {{CKA_PRIVATE, &private, 1}, {CKA_TOKEN, &token, 1}};
 	uint64_t h[2] = {0xcbf29ce484222325u, 0x84222325cbf29ce4u};
 
-	for (size_t i = 0; i < 4; i++) {
-		uint8_t value[256];
-		CK_ATTRIBUTE a = {types[i], value, sizeof(value)};
-
-		if (w->hsm->C_GetAttributeValue(s, o, &a, 1) != CKR_OK)
-			a.ulValueLen = 0;
-		for (CK_ULONG k = 0; k < a.ulValueLen; k++) {
-			h[0] = (h[0] ^ value[k]) * 0x100000001b3u;
-			h[1] = (h[1] + value[k]) * 0x100000001b3u;
-		}
-		h[0] = (h[0] ^ i) * 0x100000001b3u;
-	}
+	opened[0] = '\0';
 	(void)w->hsm->C_GetAttributeValue(s, o, flags, 2);
+	for (const char *c = opened; *c != '\0'; c++) {
+		h[0] = (h[0] ^ (uint8_t)*c) * 0x100000001b3u;
+		h[1] = (h[1] + (uint8_t)*c) * 0x100000001b3u;
+	}
 	memset(id, 0, MSG_ID_LEN);
-	if (token)
+	if (token && opened[0] != '\0')
 		memcpy(id, h, MSG_ID_FLAGS);
 	id[MSG_ID_FLAGS] = (uint8_t)((private ? MSG_ID_PRIVATE : 0) |
 	    (token ? 0 : MSG_ID_SESSION));
@@ -242,11 +254,10 @@ info(struct worker *w, struct buf *in, struct buf *out)
 	return true;
 }
 
-/* What a request with that name made before, as handles where the reply has them; what it
- * changed or destroyed, as *o. */
+/* A request with that name was served before: what it made, as handles where the reply has
+ * them. */
 static bool
-made_before(struct worker *w, const uint8_t *once, const struct call *call, struct arg *args,
-    CK_OBJECT_HANDLE *o)
+made_before(struct worker *w, const uint8_t *once, const struct call *call, struct arg *args)
 {
 	struct fake *f = w->fake;
 	unsigned used = 0;
@@ -258,7 +269,6 @@ made_before(struct worker *w, const uint8_t *once, const struct call *call, stru
 			if (call->args[k] == ARG_OUT_OBJECT)
 				*(CK_OBJECT_HANDLE *)args[k].ptr =
 				    find_by_id(w, args[0].len, f->made[i].id[used++]);
-		*o = find_by_id(w, args[0].len, f->made[i].id[0]);
 		f->repeated++;
 		return true;
 	}
@@ -286,9 +296,8 @@ serve_call(struct worker *w, const struct frame *f, struct buf *in, struct buf *
 	const struct call *call = call_by_number(f->call), *begin = NULL;
 	uint32_t number = f->call;
 	struct arg begin_args[ARGS_MAX];
-	struct object_ref refs[1024];
+	struct object_ref refs[1024] = {{0}};
 	struct reply reply = {.epoch = (uint64_t)w->fake->epoch, .refs = refs};
-	CK_OBJECT_HANDLE changed;
 	struct arg args[ARGS_MAX];
 	struct arena arena;
 	uint8_t ticket[64] = "T";
@@ -317,16 +326,10 @@ serve_call(struct worker *w, const struct frame *f, struct buf *in, struct buf *
 		reply.rv = call_invoke(begin, w->hsm, begin_args);
 		buf_put_u64(out, reply.rv);
 	}
-	changed = args[1].len;
-	if (f->flags & FRAME_REPEATED && made_before(w, once, call, args, &changed))
+	if (f->flags & FRAME_REPEATED && made_before(w, once, call, args))
 		once = NULL;
 	else if (reply.rv == CKR_OK)
 		reply.rv = call_invoke(call, w->hsm, args);
-	if (f->flags & (FRAME_ONCE | FRAME_REPEATED) && !call_makes(call) &&
-	    reply.rv == CKR_OK) {
-		refs[reply.nrefs].handle = changed;
-		identify(w, args[0].len, changed, refs[reply.nrefs++].id);
-	}
 	for (size_t i = 0; reply.rv == CKR_OK && i < call_nargs(call); i++) {
 		CK_OBJECT_HANDLE *o = args[i].ptr;
 		CK_ULONG n = call->args[i] == ARG_OUT_OBJECT && o ? 1 :
@@ -339,7 +342,7 @@ serve_call(struct worker *w, const struct frame *f, struct buf *in, struct buf *
 		}
 	}
 	if (once != NULL && reply.rv == CKR_OK)
-		note_made(w, once, refs, reply.nrefs);
+		note_made(w, once, refs, reply.nrefs > 0 ? reply.nrefs : 1);
 	if (number == CALL_C_Login && args[2].ptr != NULL && args[2].len < 60) {
 		memcpy(ticket + 1, args[2].ptr, args[2].len);
 		reply.ticket = ticket;

@@ -302,7 +302,7 @@ test_resume(void **state)
 	}
 }
 
-/* Two of one identity, of which one was never asked for its own: no guess. */
+/* Two that are alike in all attributes, each known as itself, also when it is alone. */
 static void
 test_twins(void **state)
 {
@@ -311,23 +311,31 @@ test_twins(void **state)
 	CK_BBOOL yes = CK_TRUE;
 	CK_ATTRIBUTE t[] = {{CKA_CLASS, &class, sizeof(class)}, {CKA_TOKEN, &yes, 1},
 	    {CKA_LABEL, (void *)(uintptr_t)"twin", 4}, {CKA_VALUE, (void *)(uintptr_t)"v", 1}};
-	uint8_t id[1][MSG_ID_LEN];
+	CK_OBJECT_HANDLE h[2];
+	uint8_t ids[2][MSG_ID_LEN];
 	struct resumed done;
-	CK_OBJECT_HANDLE h;
 	struct guest b;
 
 	(void)state;
 	guest_login(&a);
 	assert_int_equal(find(&a, "twin", NULL), 0);
-	for (int i = 1; i <= 2; i++) {
+	for (int i = 0; i < 2; i++) {
 		assert_int_equal(
-		    CALLX(&a, C_CreateObject, N(a.session), PL(t, 4), P(&h)), CKR_OK);
-		memcpy(id[0], a.reply.refs[0].id, MSG_ID_LEN);
-		guest_attach(&b, &rig, &grant, 0);
-		resume(&b, (const uint8_t(*)[MSG_ID_LEN])id, 1, &done);
-		assert_int_equal(done.objects[0] != 0, i == 1);
-		assert_int_equal(guest_leave(&b), 0);
+		    CALLX(&a, C_CreateObject, N(a.session), PL(t, 4), P(&h[i])), CKR_OK);
+		memcpy(ids[i], a.reply.refs[0].id, MSG_ID_LEN);
 	}
+	guest_attach(&b, &rig, &grant, 0);
+	resume(&b, (const uint8_t(*)[MSG_ID_LEN])ids, 2, &done);
+	assert_int_not_equal(done.objects[0], 0);
+	assert_int_not_equal(done.objects[1], 0);
+	assert_int_not_equal(done.objects[0], done.objects[1]);
+	assert_int_equal(guest_leave(&b), 0);
+	assert_int_equal(CALLX(&a, C_DestroyObject, N(a.session), N(h[0])), CKR_OK);
+	guest_attach(&b, &rig, &grant, 0);
+	resume(&b, (const uint8_t(*)[MSG_ID_LEN])ids, 2, &done);
+	assert_int_equal(done.objects[0], 0);
+	assert_int_not_equal(done.objects[1], 0);
+	assert_int_equal(guest_leave(&b), 0);
 }
 
 /* C_InitToken removes also what was never seen. */
