@@ -42,7 +42,7 @@ make(const struct call *call, const struct arg *args, uint64_t generation)
 	return made;
 }
 
-/* Caller holds the lock.  In this order: a child of fork() must not see what was freed. */
+/* Caller holds the session's lock.  In this order: a child of fork() must not see what was freed. */
 static void
 keep(struct entry *session, struct begun *b)
 {
@@ -72,14 +72,14 @@ begun_again(struct module *m, struct errand *e)
 
 	if (e->begin != NULL || beginning == NULL)
 		return;
-	lock_take(&h->lock);
+	handles_lock(h, e->args[0].len);
 	session = entry_find(h->table, e->args[0].len, KIND_SESSION);
 	if (session != NULL && (b = session->begun) != NULL && b->call == beginning &&
 	    b->generation != session->slot->generation && copy(b, e)) {
 		e->begin = beginning;
 		e->renewed = true;
 	}
-	lock_give(&h->lock);
+	handles_unlock(h, e->args[0].len);
 }
 
 /* The operation of e->call, if it is in one part, goes on. */
@@ -113,13 +113,13 @@ begun_after(const struct errand *e, CK_RV began, CK_RV rv)
 		return;
 	}
 	/* Also when that channel is no more: then it is begun again in the next worker, or over. */
-	lock_take(&h->lock);
+	handles_lock(h, e->args[0].len);
 	session = entry_find(h->table, e->args[0].len, KIND_SESSION);
 	if (session != NULL) {
 		keep(session, b);
 		b = NULL;
 	}
-	lock_give(&h->lock);
+	handles_unlock(h, e->args[0].len);
 	begun_free(b);
 }
 
@@ -130,9 +130,9 @@ begun_lost(struct module *m, const struct errand *e)
 
 	if (e->call->class != CLASS_USE || call_of_beginning(e->call) != NULL)
 		return;
-	lock_take(&m->handles.lock);
+	handles_lock(&m->handles, e->args[0].len);
 	session = entry_find(m->handles.table, e->args[0].len, KIND_SESSION);
 	if (session != NULL)
 		keep(session, NULL);
-	lock_give(&m->handles.lock);
+	handles_unlock(&m->handles, e->args[0].len);
 }

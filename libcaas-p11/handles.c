@@ -16,16 +16,53 @@ static _Atomic uint64_t last_handle;
 CK_RV
 handles_init(struct handles *h, const struct lock_how *how)
 {
+	CK_RV rv = CKR_OK;
+
 	memset(h, 0, sizeof(*h));
-	return lock_init(&h->lock, how);
+	for (size_t i = 0; i < HANDLES_LOCKS; i++) {
+		if ((rv = lock_init(&h->locks[i].lock, how)) == CKR_OK)
+			continue;
+		while (i-- > 0)
+			lock_free(&h->locks[i].lock);
+		break;
+	}
+	return rv;
+}
+
+void
+handles_lock(struct handles *h, uint64_t session)
+{
+	lock_take(&h->locks[session % HANDLES_LOCKS].lock);
+}
+
+void
+handles_unlock(struct handles *h, uint64_t session)
+{
+	lock_give(&h->locks[session % HANDLES_LOCKS].lock);
+}
+
+void
+handles_lock_all(struct handles *h)
+{
+	for (size_t i = 0; i < HANDLES_LOCKS; i++)
+		lock_take(&h->locks[i].lock);
+}
+
+void
+handles_unlock_all(struct handles *h)
+{
+	for (size_t i = HANDLES_LOCKS; i-- > 0;)
+		lock_give(&h->locks[i].lock);
 }
 
 CK_RV
 handles_renew(struct handles *h)
 {
 	struct handle_table *t = h->table;
-	CK_RV rv = lock_renew(&h->lock);
+	CK_RV rv = CKR_OK;
 
+	for (size_t i = 0; i < HANDLES_LOCKS && rv == CKR_OK; i++)
+		rv = lock_renew(&h->locks[i].lock);
 	if (rv != CKR_OK || t == NULL)
 		return rv;
 	/* The counts may lag behind the entries by one change. */
@@ -51,10 +88,11 @@ handles_free(struct handles *h)
 	free(h->index);
 	h->table = NULL;
 	h->index = NULL;
-	lock_free(&h->lock);
+	for (size_t i = 0; i < HANDLES_LOCKS; i++)
+		lock_free(&h->locks[i].lock);
 }
 
-/* The worker's handle of an object, for a session of `slot`.  Caller holds the lock. */
+/* The worker's handle of an object, for a session of `slot`.  Caller holds a lock. */
 struct view {
 	const struct handles *h;
 	const struct slot *slot;
@@ -89,10 +127,10 @@ handles_translate(struct handles *h, const struct call *call, const struct arg *
 	struct entry *session;
 	CK_RV rv = CKR_OK;
 
-	lock_take(&h->lock);
+	handles_lock(h, args[0].len);
 	session = entry_find(h->table, args[0].len, KIND_SESSION);
 	if (session == NULL) {
-		lock_give(&h->lock);
+		handles_unlock(h, args[0].len);
 		return CKR_SESSION_HANDLE_INVALID;
 	}
 	view.slot = *ret_slot = session->slot;
@@ -103,7 +141,7 @@ handles_translate(struct handles *h, const struct call *call, const struct arg *
 			rv = CKR_HOST_MEMORY;
 	}
 	remote[0].len = session->remote;
-	lock_give(&h->lock);
+	handles_unlock(h, args[0].len);
 	return rv;
 }
 
@@ -116,7 +154,7 @@ handles_add_session(struct handles *h, struct slot *slot, uint64_t generation,
 	CK_RV rv = CKR_OK;
 	uint64_t virt;
 
-	lock_take(&h->lock);
+	handles_lock_all(h);
 	if (slot->generation != generation) {
 		rv = CKR_DEVICE_REMOVED;
 	} else if (!table_reserve(h, 1)) {
@@ -127,7 +165,7 @@ handles_add_session(struct handles *h, struct slot *slot, uint64_t generation,
 		slot->nsessions++;
 		*ret = virt;
 	}
-	lock_give(&h->lock);
+	handles_unlock_all(h);
 	return rv;
 }
 
@@ -155,7 +193,7 @@ handles_add_objects(struct handles *h, struct slot *slot, uint64_t generation,
 	struct entry *maker, *e;
 	CK_RV rv = CKR_OK;
 
-	lock_take(&h->lock);
+	handles_lock_all(h);
 	if (slot->generation != generation)
 		rv = CKR_DEVICE_REMOVED;
 	else if (!table_reserve(h, n))
@@ -173,7 +211,7 @@ handles_add_objects(struct handles *h, struct slot *slot, uint64_t generation,
 			maker->owner = session;
 		ret[i] = e->virt;
 	}
-	lock_give(&h->lock);
+	handles_unlock_all(h);
 	return rv;
 }
 
@@ -183,10 +221,10 @@ handles_fleeting(struct handles *h, CK_OBJECT_HANDLE object)
 	const struct entry *e;
 	bool is;
 
-	lock_take(&h->lock);
+	handles_lock(h, object);
 	e = entry_find(h->table, object, KIND_OBJECT);
 	is = e != NULL && (e->id[MSG_ID_FLAGS] & MSG_ID_SESSION);
-	lock_give(&h->lock);
+	handles_unlock(h, object);
 	return is;
 }
 
@@ -195,10 +233,10 @@ handles_drop_object(struct handles *h, CK_OBJECT_HANDLE object)
 {
 	struct entry *e;
 
-	lock_take(&h->lock);
+	handles_lock_all(h);
 	if ((e = entry_find(h->table, object, KIND_OBJECT)) != NULL)
 		entry_kill(h->table, e);
-	lock_give(&h->lock);
+	handles_unlock_all(h);
 }
 
 static void
@@ -215,7 +253,7 @@ handles_drop_session(struct handles *h, CK_SESSION_HANDLE session)
 	bool last = false;
 	struct entry *s;
 
-	lock_take(&h->lock);
+	handles_lock_all(h);
 	if ((s = entry_find(h->table, session, KIND_SESSION)) != NULL) {
 		last = s->slot->nsessions == 1;
 		entry_kill(h->table, s);
@@ -227,16 +265,16 @@ handles_drop_session(struct handles *h, CK_SESSION_HANDLE session)
 					entry_kill(h->table, e);
 		}
 	}
-	lock_give(&h->lock);
+	handles_unlock_all(h);
 	return last;
 }
 
 void
 handles_drop_slot(struct handles *h, struct slot *slot)
 {
-	lock_take(&h->lock);
+	handles_lock_all(h);
 	drop_slot(h, slot);
-	lock_give(&h->lock);
+	handles_unlock_all(h);
 }
 
 uint64_t
@@ -248,12 +286,12 @@ handles_mark(void)
 void
 handles_logged_out(struct handles *h, struct slot *slot, uint64_t mark)
 {
-	lock_take(&h->lock);
+	handles_lock_all(h);
 	for_each_entry(e, h->table)
 		if (e->slot == slot && e->kind == KIND_OBJECT && e->virt <= mark &&
 		    (e->id[MSG_ID_FLAGS] & MSG_ID_PRIVATE))
 			entry_kill(h->table, e);
-	lock_give(&h->lock);
+	handles_unlock_all(h);
 }
 
 void
@@ -272,14 +310,14 @@ handles_held(struct handles *h, struct slot *slot, struct handles_held *ret)
 	size_t live;
 
 	memset(ret, 0, sizeof(*ret));
-	lock_take(&h->lock);
+	handles_lock_all(h);
 	live = (h->table ? h->table->live : 0) + 1;
 	ret->sessions = calloc(live, sizeof(*ret->sessions));
 	ret->flags = calloc(live, sizeof(*ret->flags));
 	ret->objects = calloc(live, sizeof(*ret->objects));
 	ret->ids = calloc(live, sizeof(*ret->ids));
 	if (!ret->sessions || !ret->flags || !ret->objects || !ret->ids) {
-		lock_give(&h->lock);
+		handles_unlock_all(h);
 		handles_held_free(ret);
 		return CKR_HOST_MEMORY;
 	}
@@ -296,7 +334,7 @@ handles_held(struct handles *h, struct slot *slot, struct handles_held *ret)
 			memcpy(ret->ids[ret->nobjects++], e->id, sizeof(e->id));
 		}
 	}
-	lock_give(&h->lock);
+	handles_unlock_all(h);
 	return CKR_OK;
 }
 
@@ -308,7 +346,7 @@ handles_moved(struct handles *h, struct slot *slot, uint64_t generation,
 	struct entry *e;
 	CK_RV rv;
 
-	lock_take(&h->lock);
+	handles_lock_all(h);
 	for_each_entry(old, h->table)
 		if (old->slot == slot)
 			old->remote = CK_INVALID_HANDLE;
@@ -327,6 +365,6 @@ handles_moved(struct handles *h, struct slot *slot, uint64_t generation,
 		drop_slot(h, slot);
 	slot->generation = generation;
 	rv = index_make(h, 0) ? CKR_OK : CKR_HOST_MEMORY;
-	lock_give(&h->lock);
+	handles_unlock_all(h);
 	return rv;
 }

@@ -9,9 +9,11 @@
  *
  * An object that is found twice has one virtual handle, as in SoftHSM2.
  *
- * Threads: every function takes the lock.  Fork: another thread may have been inside at
- * that moment, so each change is ordered such that any prefix of its stores is a valid
- * table; the child calls handles_renew() first.
+ * Threads: every function takes what locks it needs.  There are several, so that threads
+ * that sign, each in its session, do not meet: who holds one looks at everything, and
+ * changes what belongs to the sessions of that one; who changes anything else holds all.
+ * Fork: another thread may have been inside at that moment, so each change is ordered such
+ * that any prefix of its stores is a valid table; the child calls handles_renew() first.
  */
 #ifndef CAAS_P11_HANDLES_H
 #define CAAS_P11_HANDLES_H
@@ -23,13 +25,22 @@ struct slot;
 struct handle_table;
 struct handle_index;
 
+#define HANDLES_LOCKS 16
+
 struct handles {
-	struct lock lock;
+	struct {
+		_Alignas(64) struct lock lock;
+	} locks[HANDLES_LOCKS];
 	struct handle_table *table;
 	struct handle_index *index; /* slot and worker's handle to virtual */
 };
 
 CK_RV handles_init(struct handles *h, const struct lock_how *how);
+/* The lock of this session, or of any number; all of them. */
+void handles_lock(struct handles *h, uint64_t session);
+void handles_unlock(struct handles *h, uint64_t session);
+void handles_lock_all(struct handles *h);
+void handles_unlock_all(struct handles *h);
 /* In the child of a fork. */
 CK_RV handles_renew(struct handles *h);
 void handles_free(struct handles *h);

@@ -85,41 +85,38 @@ key_of(const struct call *call, const struct arg *args)
 	return h != 0 ? h : 1;
 }
 
-/* What was accepted on the slot's present channel. Caller holds the lock. */
+/* What was accepted on the slot's present channel, or NULL.  Caller holds a lock. */
 static struct accepted *
-accepted_of(struct slot *slot)
+accepted_of(const struct slot *slot)
 {
 	struct accepted *a = slot->accepted;
 
-	if (a != NULL && a->generation != slot->generation) {
-		memset(a, 0, sizeof(*a));
-		a->generation = slot->generation;
-	}
-	return a;
+	return a != NULL && a->generation == slot->generation ? a : NULL;
 }
 
 static bool
-was_accepted(struct slot *slot, uint64_t key)
+was_accepted(const struct slot *slot, uint64_t key)
 {
 	const struct accepted *a = accepted_of(slot);
 
 	return a != NULL && a->place[key % ACCEPTED].key == key;
 }
 
+/* Caller holds all locks. */
 static void
 accept(struct slot *slot, uint64_t key, uint64_t epoch)
 {
-	struct accepted *a;
+	struct accepted *a = slot->accepted;
 
-	if (slot->accepted == NULL) {
-		slot->accepted = calloc(1, sizeof(*slot->accepted));
-		if (slot->accepted != NULL) {
-			slot->accepted->generation = slot->generation;
-			slot->accepted->epoch = epoch;
-		}
+	if (a == NULL && (a = slot->accepted = calloc(1, sizeof(*a))) == NULL)
+		return;
+	if (a->generation != slot->generation) {
+		memset(a, 0, sizeof(*a));
+		a->generation = slot->generation;
+		a->epoch = epoch;
 	}
 	/* Served before a change that is known already: worth nothing. */
-	if ((a = accepted_of(slot)) == NULL || epoch < a->epoch)
+	if (epoch < a->epoch)
 		return;
 	if (a->place[key % ACCEPTED].key != key)
 		a->place[key % ACCEPTED].length = 0;
@@ -232,7 +229,7 @@ send_first(struct pending *p, struct errand *e)
 	return HOLD_FIRST;
 }
 
-/* Caller holds the lock. */
+/* Caller holds the session's lock. */
 static bool
 may_hold(const struct handles *h, const struct errand *e, struct entry *session)
 {
@@ -355,7 +352,7 @@ unchanged(const struct errand *e)
 	return e->changes == e->slot->changes + 1 && e->slot->changing == 0;
 }
 
-/* The session has a search.  Caller holds the lock. */
+/* The session has a search.  Caller holds all locks. */
 static CK_RV
 begin_search(struct errand *e, const struct fetched *f, CK_OBJECT_HANDLE *handles)
 {
@@ -387,7 +384,7 @@ hold_found(struct errand *e, const struct fetched *f, CK_OBJECT_HANDLE *handles)
 	struct batch *b = known_batch(f, handles);
 	CK_RV rv;
 
-	lock_take(&h->lock);
+	handles_lock_all(h);
 	rv = begin_search(e, f, handles);
 	if (e->generation == e->slot->generation) {
 		note_epoch(e->slot, f->epoch, e->asked);
@@ -396,14 +393,14 @@ hold_found(struct errand *e, const struct fetched *f, CK_OBJECT_HANDLE *handles)
 			b = NULL;
 		}
 	}
-	lock_give(&h->lock);
+	handles_unlock_all(h);
 	known_batch_free(b);
 	if (rv != CKR_OK)
 		free(handles);
 	return rv;
 }
 
-/* What any session of the slot holds goes before e. */
+/* What any session of the slot holds goes before e.  Caller holds all locks. */
 static enum hold
 send_any_first(struct handles *h, struct errand *e, const struct slot *slot)
 {
@@ -420,7 +417,7 @@ send_any_first(struct handles *h, struct errand *e, const struct slot *slot)
 	return result;
 }
 
-/* Until hold_over(), no answer on this slot is remembered. */
+/* Until hold_over(), no answer on this slot is remembered.  Caller holds all locks. */
 static void
 begin_change(struct errand *e, struct slot *slot)
 {
@@ -457,7 +454,14 @@ may_answer(const struct handles *h, const struct errand *e, struct slot *slot, C
 	    e->asked, o->virt, e->args[2].ptr, e->args[2].len, ret);
 }
 
-/* Caller holds the lock. */
+/* Calls that concern other sessions, too. */
+static bool
+concerns_others(const struct call *call)
+{
+	return changes_answers(call) || call->number == CALL_C_CloseSession;
+}
+
+/* Caller holds the session's lock, or all for what concerns others. */
 static enum hold
 before(struct handles *h, struct errand *e, struct entry *session, CK_RV *ret)
 {
@@ -501,20 +505,39 @@ before(struct handles *h, struct errand *e, struct entry *session, CK_RV *ret)
 	return HOLD_SEND;
 }
 
+static void
+lock_for(struct handles *h, uint64_t number, bool all)
+{
+	if (all)
+		handles_lock_all(h);
+	else
+		handles_lock(h, number);
+}
+
+static void
+unlock_for(struct handles *h, uint64_t number, bool all)
+{
+	if (all)
+		handles_unlock_all(h);
+	else
+		handles_unlock(h, number);
+}
+
 enum hold
 hold_before(struct module *m, struct errand *e, CK_RV *ret)
 {
 	struct handles *h = &m->handles;
+	bool all = concerns_others(e->call);
 	enum hold result = HOLD_SEND;
 	struct entry *session;
 
 	e->asked = known_now();
-	lock_take(&h->lock);
+	lock_for(h, e->args[0].len, all);
 	session = entry_find(h->table, e->args[0].len, KIND_SESSION);
 	*ret = CKR_OK;
 	if (session != NULL)
 		result = before(h, e, session, ret);
-	lock_give(&h->lock);
+	unlock_for(h, e->args[0].len, all);
 	return result;
 }
 
@@ -523,18 +546,19 @@ hold_before_slot(struct errand *e, CK_RV *ret)
 {
 	struct slot *slot = e->slot;
 	struct handles *h = &slot->module->handles;
+	bool all = changes_answers(e->call);
 	enum hold result = HOLD_SEND;
 
 	e->asked = known_now();
-	lock_take(&h->lock);
+	lock_for(h, slot->id, all);
 	note_changes(e, slot);
-	if (changes_answers(e->call))
+	if (all)
 		begin_change(e, slot);
 	else if (told_answer(slot->told, slot->generation, e->asked, e->call, e->args, ret))
 		result = HOLD_DONE;
 	else
 		e->info = told_may_fetch(slot->told, slot->generation, e->call, e->args);
-	lock_give(&h->lock);
+	unlock_for(h, slot->id, all);
 	return result;
 }
 
@@ -544,28 +568,29 @@ hold_told(struct errand *e, const struct info *info)
 	struct slot *slot = e->slot;
 	struct handles *h = &slot->module->handles;
 
-	lock_take(&h->lock);
+	handles_lock_all(h);
 	if (e->generation == slot->generation) {
 		note_epoch(slot, info->epoch, e->asked);
 		told_all(&slot->told, slot->generation, e->asked, info, unchanged(e));
 	}
-	lock_give(&h->lock);
+	handles_unlock_all(h);
 }
 
 void
 hold_sent(struct module *m, struct errand *e)
 {
+	uint64_t s = e->begin_args[0].len;
 	struct handles *h = &m->handles;
 	struct entry *session;
 
-	lock_take(&h->lock);
-	session = entry_find(h->table, e->begin_args[0].len, KIND_SESSION);
+	handles_lock(h, s);
+	session = entry_find(h->table, s, KIND_SESSION);
 	if (session != NULL && session->pending != NULL) {
 		atomic_store(&session->pending->busy, true);
 		atomic_store(&session->pending->call, NULL);
 		atomic_store(&session->pending->moving, false);
 	}
-	lock_give(&h->lock);
+	handles_unlock(h, s);
 	e->begin = NULL;
 }
 
@@ -576,24 +601,25 @@ hold_over(struct module *m, const struct errand *e)
 
 	if (e->changing == NULL)
 		return;
-	lock_take(&h->lock);
+	handles_lock_all(h);
 	e->changing->changing--;
-	lock_give(&h->lock);
+	handles_unlock_all(h);
 }
 
 void
 hold_again(struct module *m, struct errand *e)
 {
+	uint64_t s = e->begin_args[0].len;
 	struct handles *h = &m->handles;
 	struct entry *session;
 
-	lock_take(&h->lock);
-	session = entry_find(h->table, e->begin_args[0].len, KIND_SESSION);
+	handles_lock(h, s);
+	session = entry_find(h->table, s, KIND_SESSION);
 	if (session != NULL && session->pending != NULL && session->pending->call == NULL) {
 		(void)put_ask(session->pending, e->begin, e->begin_args);
 		atomic_store(&session->pending->busy, false);
 	}
-	lock_give(&h->lock);
+	handles_unlock(h, s);
 }
 
 void
@@ -601,42 +627,9 @@ hold_lost(struct errand *e)
 {
 	struct handles *h = &e->slot->module->handles;
 
-	lock_take(&h->lock);
+	handles_lock_all(h);
 	told_renew(e->slot->told);
-	lock_give(&h->lock);
-}
-
-/* Caller holds the lock. */
-static void
-after(const struct errand *e, struct entry *session, CK_RV begun, CK_RV rv, uint64_t epoch)
-{
-	bool beginning = call_of_beginning(e->call) != NULL;
-	uint64_t key = rv == CKR_OK ? key_of(e->call, e->args) : 0;
-	struct pending *p = pending_of(session);
-	struct accepted *a;
-
-	if (p == NULL)
-		return;
-	if (rv == CKR_OK && call_begins(e->call))
-		atomic_store(&p->busy, true);
-	/* One that was not fetched, after one that was and whose channel was lost. */
-	if (rv == CKR_OK && e->call->number == CALL_C_FindObjectsInit && p->call == NULL)
-		forget_search(p);
-	if (rv == CKR_OK && beginning)
-		p->key = key;
-	/* What went along was accepted once more, perhaps for the first time by this worker. */
-	if (e->begin != NULL && begun == CKR_OK)
-		key = key_of(e->begin, e->begin_args);
-	if (key != 0 && e->changes == session->slot->changes + 1)
-		accept(session->slot, key, epoch);
-	if (rv == CKR_OK && call_ends(e->call, e->args)) {
-		atomic_store(&p->busy, false);
-	} else if (rv == CKR_OK && e->call->number == CALL_C_Sign && p->key != 0 &&
-	    e->args[2].plen != NULL) {
-		a = accepted_of(session->slot);
-		if (a != NULL && a->place[p->key % ACCEPTED].key == p->key)
-			a->place[p->key % ACCEPTED].length = *e->args[2].plen;
-	}
+	handles_unlock_all(h);
 }
 
 /* A beginning that was, for what it says of key and mechanism. */
@@ -646,28 +639,118 @@ was_refused(const struct call *call, CK_RV rv)
 	return call_of_beginning(call) != NULL && rv != CKR_OK && rv != CKR_OPERATION_ACTIVE;
 }
 
-void
-hold_after(struct errand *e, CK_RV begun, CK_RV rv, uint64_t epoch)
+/* The beginning that this reply says is accepted; 0: none, or not to be relied upon. */
+static uint64_t
+accepted_by(const struct errand *e, CK_RV begun, CK_RV rv)
 {
-	struct handles *h = &e->slot->module->handles;
-	struct entry *session = NULL;
+	uint64_t key = rv == CKR_OK ? key_of(e->call, e->args) : 0;
 
-	lock_take(&h->lock);
-	/* Of a channel that is no more: its worker's word on nothing that there is. */
-	if (e->generation != e->slot->generation) {
-		lock_give(&h->lock);
-		return;
-	}
+	/* What went along was accepted once more, perhaps for the first time by this worker. */
+	if (e->begin != NULL && begun == CKR_OK)
+		key = key_of(e->begin, e->begin_args);
+	return e->changes == e->slot->changes + 1 ? key : 0;
+}
+
+/* The length of a signature that the session may ask for again; 0: it is none. */
+static CK_ULONG
+length_by(const struct errand *e, CK_RV rv)
+{
+	return rv == CKR_OK && e->call->number == CALL_C_Sign && !call_ends(e->call, e->args) &&
+	    e->args[2].plen != NULL ? *e->args[2].plen : 0;
+}
+
+/* Caller holds all locks. */
+static void
+learn(struct errand *e, const struct entry *session, CK_RV begun, CK_RV rv, uint64_t epoch)
+{
+	uint64_t key = accepted_by(e, begun, rv);
+	CK_ULONG length = length_by(e, rv);
+	const struct pending *p;
+	struct accepted *a;
+
 	note_epoch(e->slot, epoch, e->asked);
 	if (rv == CKR_OK && unchanged(e))
 		told_one(&e->slot->told, e->generation, epoch, e->asked, e->call, e->args);
 	if (begun != CKR_OK || was_refused(e->call, rv))
 		forget_accepted(e->slot);
-	if (call_begins(e->call) || e->call->number == CALL_C_FindObjectsFinal)
-		session = entry_find(h->table, e->args[0].len, KIND_SESSION);
-	if (session != NULL && session->slot == e->slot)
-		after(e, session, begun, rv, epoch);
-	lock_give(&h->lock);
+	if (session == NULL)
+		return;
+	if (key != 0)
+		accept(e->slot, key, epoch);
+	p = session->pending;
+	if (length != 0 && p != NULL && p->key != 0 && was_accepted(e->slot, p->key) &&
+	    (a = accepted_of(e->slot)) != NULL)
+		a->place[p->key % ACCEPTED].length = length;
+}
+
+/* Would that change anything that is not the session's?  Caller holds its lock. */
+static bool
+is_news(const struct errand *e, const struct entry *session, CK_RV begun, CK_RV rv,
+    uint64_t epoch)
+{
+	const struct slot *slot = e->slot;
+	const struct accepted *a = accepted_of(slot);
+	uint64_t key;
+
+	if (begun != CKR_OK || was_refused(e->call, rv) || told_keeps(e->call) ||
+	    length_by(e, rv) != 0 || (a != NULL && epoch > a->epoch) ||
+	    known_older(slot->known, epoch) ||
+	    told_older(slot->told, slot->generation, epoch))
+		return true;
+	return session != NULL && (key = accepted_by(e, begun, rv)) != 0 &&
+	    !was_accepted(slot, key);
+}
+
+/* What changes for the session alone.  Caller holds its lock. */
+static void
+after(const struct errand *e, struct entry *session, CK_RV rv)
+{
+	struct pending *p = pending_of(session);
+
+	if (p == NULL || rv != CKR_OK)
+		return;
+	if (call_begins(e->call))
+		atomic_store(&p->busy, true);
+	/* One that was not fetched, after one that was and whose channel was lost. */
+	if (e->call->number == CALL_C_FindObjectsInit && p->call == NULL)
+		forget_search(p);
+	if (call_of_beginning(e->call) != NULL)
+		p->key = key_of(e->call, e->args);
+	if (call_ends(e->call, e->args))
+		atomic_store(&p->busy, false);
+}
+
+void
+hold_after(struct errand *e, CK_RV begun, CK_RV rv, uint64_t epoch)
+{
+	bool concerns = call_begins(e->call) || e->call->number == CALL_C_FindObjectsFinal;
+	struct handles *h = &e->slot->module->handles;
+	uint64_t s = e->args[0].len;
+	struct entry *session = NULL;
+	bool all = false;
+
+	handles_lock(h, s);
+	if (concerns)
+		session = entry_find(h->table, s, KIND_SESSION);
+	if (session != NULL && session->slot != e->slot)
+		session = NULL;
+	/* Of a channel that is no more: its worker's word on nothing that there is. */
+	if (e->generation == e->slot->generation) {
+		if (session != NULL)
+			after(e, session, rv);
+		all = is_news(e, session, begun, rv, epoch);
+		if (!all)
+			note_epoch(e->slot, epoch, e->asked);
+	}
+	handles_unlock(h, s);
+	if (!all)
+		return;
+	handles_lock_all(h);
+	session = concerns ? entry_find(h->table, s, KIND_SESSION) : NULL;
+	if (e->generation == e->slot->generation)
+		learn(e, session != NULL && session->slot == e->slot ? session : NULL, begun, rv,
+		    epoch);
+	handles_unlock_all(h);
 }
 
 CK_RV

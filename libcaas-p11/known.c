@@ -12,14 +12,15 @@ struct known_object {
 };
 
 struct batch {
-	size_t n, next; /* next: where the one asked for next is likely to be */
+	size_t n;
+	atomic_size_t next; /* where the one asked for next is likely to be */
 	uint8_t *bytes;
 	struct known_object objects[];
 };
 
 struct known {
 	uint64_t generation, epoch;
-	int64_t until;
+	_Atomic int64_t until;
 	unsigned last;
 	struct batch *_Atomic batch[KNOWN_BATCHES];
 };
@@ -55,14 +56,21 @@ known_free(struct known *known)
 	free(known);
 }
 
+bool
+known_older(const struct known *known, uint64_t epoch)
+{
+	return known != NULL && epoch > known->epoch;
+}
+
 void
 known_epoch(struct known *known, uint64_t epoch, int64_t asked)
 {
 	if (known == NULL || epoch < known->epoch)
 		return;
-	if (epoch > known->epoch)
+	if (epoch > known->epoch) {
 		known_forget(known);
-	known->epoch = epoch;
+		known->epoch = epoch;
+	}
 	if (known->until < asked + KNOWN_MS)
 		known->until = asked + KNOWN_MS;
 }
@@ -124,12 +132,14 @@ known_add(struct known **known, uint64_t generation, uint64_t epoch, int64_t ask
 static const struct known_object *
 find_in(struct batch *b, CK_OBJECT_HANDLE object)
 {
+	size_t next = atomic_load_explicit(&b->next, memory_order_relaxed);
+
 	for (size_t i = 0; i < b->n; i++) {
-		size_t at = (b->next + i) % b->n;
+		size_t at = (next + i) % b->n;
 
 		if (b->objects[at].handle != object)
 			continue;
-		b->next = at;
+		atomic_store_explicit(&b->next, at, memory_order_relaxed);
 		return &b->objects[at];
 	}
 	return NULL;

@@ -11,7 +11,8 @@
  * Only what the session may read is known, and a question that holds anything else goes to
  * the worker as a whole.
  *
- * Threads: under the lock of the handles, but for known_now() and known_batch().  Fork: a
+ * Threads: known_answer(), known_older(), and known_epoch() with an epoch that is not newer,
+ * under any lock of the handles; known_now() and known_batch() without; else under all.  Fork: a
  * batch is whole before it is known, and unknown before it is freed.
  */
 #ifndef CAAS_P11_KNOWN_H
@@ -40,6 +41,8 @@ bool known_answer(struct known *known, uint64_t generation, int64_t now,
     CK_OBJECT_HANDLE object, CK_ATTRIBUTE *t, CK_ULONG n, CK_RV *ret);
 /* A reply that was `asked` for then says so; and: nothing is known any more. */
 void known_epoch(struct known *known, uint64_t epoch, int64_t asked);
+/* An epoch that would end what is known. */
+bool known_older(const struct known *known, uint64_t epoch);
 void known_forget(struct known *known);
 void known_free(struct known *known);
 

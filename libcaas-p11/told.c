@@ -12,7 +12,8 @@
 struct told {
 	uint64_t generation, epoch;
 	bool fetched; /* with an answer or without */
-	int64_t until, token_until;
+	_Atomic int64_t until;
+	int64_t token_until;
 	struct info_mech *_Atomic mechs; /* of malloc(); NULL: slot and mechs are not told */
 	uint32_t nmechs;
 	CK_SLOT_INFO slot;
@@ -190,7 +191,7 @@ told_one(struct told **told, uint64_t generation, uint64_t epoch, int64_t asked,
 	CK_SESSION_HANDLE s = args[0].len;
 	struct told *t;
 
-	if ((!session && call->number != CALL_C_GetTokenInfo) || args[1].ptr == NULL ||
+	if (!told_keeps(call) || args[1].ptr == NULL ||
 	    (t = told_of(told, generation)) == NULL)
 		return;
 	told_reply(t, generation, epoch, asked);
@@ -200,6 +201,18 @@ told_one(struct told **told, uint64_t generation, uint64_t epoch, int64_t asked,
 	} else {
 		keep_token(t, args[1].ptr, epoch, asked);
 	}
+}
+
+bool
+told_older(const struct told *t, uint64_t generation, uint64_t epoch)
+{
+	return t != NULL && t->generation == generation && epoch > t->epoch;
+}
+
+bool
+told_keeps(const struct call *call)
+{
+	return call->number == CALL_C_GetSessionInfo || call->number == CALL_C_GetTokenInfo;
 }
 
 void

@@ -26,7 +26,8 @@
  * forgotten: who then asks whether there still is a token, or a session, is not told so
  * from memory.
  *
- * Threads: under the lock of the handles.  Fork: the child forgets, since it gets a channel
+ * Threads: told_answer(), told_may_fetch(), told_older(), and told_reply() with an epoch that
+ * is not newer, under any lock of the handles; what changes more under all.  Fork: the child forgets, since it gets a channel
  * of its own, and with it perhaps another grant.
  */
 #ifndef CAAS_P11_TOLD_H
@@ -58,6 +59,9 @@ void told_one(struct told **told, uint64_t generation, uint64_t epoch, int64_t a
     const struct call *call, const struct arg *args);
 /* Any reply on this channel; and: this application may change token or sessions. */
 void told_reply(struct told *t, uint64_t generation, uint64_t epoch, int64_t asked);
+/* An epoch that would end something of it; a call whose answer told_one() remembers. */
+bool told_older(const struct told *t, uint64_t generation, uint64_t epoch);
+bool told_keeps(const struct call *call);
 void told_change(struct told *t);
 /* In the child of a fork, and when the channel was lost. */
 void told_renew(struct told *t);

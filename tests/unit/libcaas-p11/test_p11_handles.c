@@ -274,7 +274,7 @@ test_renew(void **state)
 	CK_OBJECT_HANDLE o = object(&a, 10, 0);
 
 	(void)state;
-	lock_take(&h.lock); /* another thread had it when we were forked */
+	handles_lock_all(&h); /* another thread had them when we were forked */
 	a.nsessions = b.nsessions = 0;
 	assert_int_equal(handles_renew(&h), CKR_OK);
 	assert_int_equal(a.nsessions, 1);

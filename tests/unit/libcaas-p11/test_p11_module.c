@@ -157,10 +157,12 @@ test_mutexes_of_the_application(void **state)
 	assert_int_equal(made, 0);
 }
 
+static int most; /* mutexes that can be had */
+
 static CK_RV
 no_mutex(CK_VOID_PTR_PTR ret)
 {
-	if (made == 2)
+	if (made == most)
 		return CKR_HOST_MEMORY;
 	return create_mutex(ret);
 }
@@ -173,14 +175,17 @@ test_no_mutex_to_be_had(void **state)
 	    .LockMutex = lock_mutex,
 	    .UnlockMutex = unlock_mutex};
 	CK_SESSION_HANDLE s;
+	CK_RV rv = CKR_HOST_MEMORY;
 
 	(void)state;
-	made = 1;
-	destroyed = 0;
-	assert_int_equal(p11->C_Initialize(&args), CKR_HOST_MEMORY);
-	assert_int_equal(destroyed, 1);
-	made = destroyed = 0;
-	assert_int_equal(p11->C_Initialize(&args), CKR_OK);
+	/* However many there are, none is left behind. */
+	for (most = 0; most < 100 && rv == CKR_HOST_MEMORY; most++) {
+		made = destroyed = 0;
+		rv = p11->C_Initialize(&args);
+		assert_int_equal(destroyed, rv == CKR_OK ? 0 : made);
+	}
+	assert_int_equal(rv, CKR_OK);
+	most = made;
 	assert_int_equal(
 	    p11->C_OpenSession(FAKE_SLOT, RW, NULL, NULL, &s), CKR_HOST_MEMORY);
 	assert_int_equal(p11->C_Finalize(NULL), CKR_OK);
