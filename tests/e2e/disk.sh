@@ -299,7 +299,7 @@ crashed && bad torn crashed
 vsmd_down
 # The diary damaged: said, but keys do not depend on it.
 back
-flip "$STATE/audit/audit.log" 40
+flip "$STATE/audit/audit.log.1" 40
 if vsmd_up; then
 	ok audit-flipped-opens
 	refuses audit-flipped-verify 1 "$CAAS" audit verify
