@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -303,6 +305,108 @@ killed_anywhere(void **state)
 	assert_true(f->audit.at.epoch > 10);
 }
 
+/* What the disk is sure to have: by the last sync of each file, and of the directory. */
+#define FILES 64
+static struct disk {
+	uint64_t size[FILES]; /* of audit.log.N */
+	unsigned files;	      /* names in the directory */
+	uint8_t keys[8192];
+} *disk;
+static const struct auditlog *watched;
+
+static void
+on_sync(int fd)
+{
+	const struct audit *a = &watched->audit;
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		_exit(2);
+	if (S_ISDIR(st.st_mode)) {
+		while (dirs_has(watched->path, auditlog_name(disk->files + 1)))
+			disk->files++;
+	} else if (fd == a->keys.fd) {
+		if (pread(fd, disk->keys, sizeof(disk->keys), 0) < 0)
+			_exit(2);
+	} else if (fd == a->fd) {
+		disk->size[a->file] = (uint64_t)st.st_size;
+	}
+}
+
+/* Only that is left: `all`: nor what else may have reached it, of the files' names and of
+ * the secrets, which are written in their place. */
+static void
+lose_power(const struct auditlog *f, bool all)
+{
+	for (unsigned file = 1; file < FILES; file++) {
+		const char *name = auditlog_name(file);
+		char path[256];
+
+		if (!dirs_has(f->path, name))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", f->path, name);
+		assert_int_equal(truncate(path, (off_t)disk->size[file]), 0);
+		if (all && file > disk->files)
+			assert_int_equal(unlink(path), 0);
+	}
+	if (all)
+		dirs_save(f->path, KEYS, disk->keys, sizeof(disk->keys));
+}
+
+/* The power goes at any moment.  What was synced is there, the log is whole, and no secret
+ * is missing: neither damage nor other keys. */
+static void
+power_lost_anywhere(void **state)
+{
+	struct auditlog *f = *state;
+	bool done = false;
+
+	disk = mmap(NULL, sizeof(*disk), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+	    -1, 0);
+	assert_true(disk != MAP_FAILED);
+	watched = f;
+	for (unsigned n = 1; !done; n += dirs_long() ? 1 : 2) {
+		uint64_t synced = 0;
+		size_t len;
+		uint8_t *keys = dirs_load(f->path, KEYS, &len);
+		struct audit_judge j;
+		int status;
+		pid_t pid;
+
+		memcpy(disk->keys, keys, sizeof(disk->keys));
+		free(keys);
+		disk->files = (unsigned)f->audit.file;
+		for (unsigned i = 1; i <= disk->files; i++) {
+			free(dirs_load(f->path, auditlog_name(i), &len));
+			disk->size[i] = len;
+		}
+		if ((pid = fork()) == 0) {
+			auditlog_open_in_child(f);
+			faults.synced = on_sync;
+			faults.kill_at = n;
+			auditlog_run(f, 12);
+			_exit(0);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status) && WEXITSTATUS(status) != 2);
+		done = WEXITSTATUS(status) == 0 || f->audit.file + 12 > FILES;
+		lose_power(f, n % 4 < 2);
+		auditlog_reopen(f);
+		if (auditlog_verify(f, &j) != AUDIT_GOOD)
+			fail_msg("%u: record %d is %s: %s", n, (int)j.record,
+			    audit_fault_name(j.fault), j.why);
+		for (unsigned i = 1; i <= disk->files; i++)
+			synced += disk->size[i];
+		for (unsigned i = 1; i <= f->audit.file; i++) {
+			free(dirs_load(f->path, auditlog_name(i), &len));
+			synced -= len < synced ? len : synced;
+		}
+		assert_int_equal(synced, 0); /* nothing of it is gone */
+	}
+	assert_true(f->audit.at.epoch > 5);
+	assert_int_equal(munmap(disk, sizeof(*disk)), 0);
+}
+
 static void
 lost_records_are_noticed(void **state)
 {
@@ -552,6 +656,7 @@ main(void)
 	    S(everything_behind_the_last_commit_is_found),
 	    T(sealed_records_behind_the_last_commit),
 	    S(killed_anywhere),
+	    S(power_lost_anywhere),
 	    T(lost_records_are_noticed),
 	    T(lost_keys_are_noticed),
 	    T(foreign_keys),
