@@ -200,9 +200,7 @@ audit_seal(struct audit *a)
 	}
 	r = append_key(a, &e, present->number, present, next, sign);
 	sec_wipe(sign, sizeof(sign));
-	if (r != 0 || audit_sync(a) != 0)
-		return -1;
-	return settle(a);
+	return r == 0 ? settle(a) : -1;
 }
 
 int
