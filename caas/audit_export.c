@@ -10,7 +10,8 @@
 #define PIECE 100 /* records in one request */
 #define LINE_FLAGS (JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY)
 
-struct export {
+struct export
+{
 	FILE *out;
 	uint64_t next, last; /* numbers */
 	const char *since;   /* until a record is of that time; then NULL */
@@ -26,8 +27,9 @@ check_time(const char *s)
 	for (size_t i = 0; i < n; i++)
 		if (i >= sizeof(form) - 1 ||
 		    (form[i] == 'd' ? s[i] < '0' || s[i] > '9' : s[i] != form[i]))
-			return cmd_usage("--since: a time in UTC as the records have it, or "
-					 "the beginning of one: 2026-11-26T06:45");
+			return cmd_usage(
+			    "--since: a time in UTC as the records have it, or "
+			    "the beginning of one: 2026-11-26T06:45");
 	return n >= 4 ? CMD_OK : cmd_usage("--since: at least a year");
 }
 
@@ -46,7 +48,8 @@ put_record(struct export *e, const json_t *record)
 	const char *when = json_string_value(json_object_get(record, "time"));
 	const json_t *seq = json_object_get(record, "seq");
 
-	e->next = json_is_integer(seq) ? (uint64_t)json_integer_value(seq) + 1 : e->next + 1;
+	e->next =
+	    json_is_integer(seq) ? (uint64_t)json_integer_value(seq) + 1 : e->next + 1;
 	/* Numbers go up, clocks may go back: from the first on all are written. */
 	if (e->since != NULL && (when == NULL || strcmp(when, e->since) < 0))
 		return CMD_OK;
@@ -86,8 +89,10 @@ put_all(struct client *c, struct export *e)
 		if (n < 0)
 			return CMD_FAILED;
 		if (n == 0)
-			return cmd_fail("records from %llu on cannot be read: caas audit verify "
-					"says what is wrong", (unsigned long long)e->next);
+			return cmd_fail(
+			    "records from %llu on cannot be read: caas audit verify "
+			    "says what is wrong",
+			    (unsigned long long)e->next);
 	}
 	return CMD_OK;
 }

@@ -24,7 +24,7 @@ struct log_file {
 
 struct offline {
 	struct audit_judge judge;
-	struct audit_known *known;
+	struct audit_at *known;
 	size_t nknown;
 	struct log_file *files;
 	size_t nfiles;
@@ -57,10 +57,11 @@ known_read(const char *line, size_t len, struct audit_at *ret)
 	json_t *o = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
 	const char *hash = json_string_value(json_object_get(o, "hash")),
 		   *key = json_string_value(json_object_get(o, "key"));
-	const json_t *seq = json_object_get(o, "seq"), *epoch = json_object_get(o, "epoch");
+	const json_t *seq = json_object_get(o, "seq"),
+		     *epoch = json_object_get(o, "epoch");
 	bool ok = json_is_integer(seq) && json_integer_value(seq) > 0 &&
-		  json_is_integer(epoch) && json_integer_value(epoch) > 0 && hash != NULL &&
-		  hex_get(hash, ret->hash, CRYPT_HASH) && key != NULL &&
+		  json_is_integer(epoch) && json_integer_value(epoch) > 0 &&
+		  hash != NULL && hex_get(hash, ret->hash, CRYPT_HASH) && key != NULL &&
 		  hex_get(key, ret->key, CRYPT_PUBLIC);
 
 	ret->seq = (uint64_t)json_integer_value(seq);
@@ -85,8 +86,9 @@ read_known(struct offline *o, const char *name)
 	while (rc == CMD_OK && (n = read_line(f, line, sizeof(line), &whole)) >= 0) {
 		if (o->nknown == KNOWN_MAX)
 			rc = cmd_fail("%s: more than %d lines", name, KNOWN_MAX);
-		else if (!known_read(line, (size_t)n, &o->known[o->nknown++].at))
-			rc = cmd_fail("%s: line %zu is none that `caas audit key' has printed",
+		else if (!known_read(line, (size_t)n, &o->known[o->nknown++]))
+			rc = cmd_fail(
+			    "%s: line %zu is none that `caas audit key' has printed",
 			    name, o->nknown);
 	}
 	fclose(f);
@@ -170,20 +172,21 @@ judge(struct offline *o, const struct args *args)
 	if (v == AUDIT_BAD)
 		return audit_findings(args,
 		    json_pack("{s:b, s:I, s:I, s:s, s:s, s:I, s:s}", "ok", 0, "records",
-			(json_int_t)j->at.seq, "first_bad", (json_int_t)j->record, "fault",
-			audit_fault_name(j->fault), "file", j->file, "line",
+			(json_int_t)j->at.seq, "first_bad", (json_int_t)j->record,
+			"fault", audit_fault_name(j->fault), "file", j->file, "line",
 			(json_int_t)j->line, "why", j->why));
 	if (j->first == 0)
 		return cmd_fail("%s: no record is in it", o->files[0].name);
 	if (!j->anchored)
-		return cmd_fail("records %llu to %llu agree with each other, but none of the "
-				"places in %s is among them: nothing says whose they are",
+		return cmd_fail(
+		    "records %llu to %llu agree with each other, but none of the "
+		    "places in %s is among them: nothing says whose they are",
 		    (unsigned long long)j->first, (unsigned long long)j->at.seq,
 		    args->value[OPT_KEY]);
-	return audit_findings(args,
-	    json_pack("{s:b, s:I, s:I, s:I, s:s}", "ok", 1, "records", (json_int_t)j->at.seq,
-		"first", (json_int_t)j->first, "sealed", (json_int_t)j->sealed, "sealed_time",
-		j->sealed_time));
+	return audit_findings(
+	    args, json_pack("{s:b, s:I, s:I, s:I, s:s}", "ok", 1, "records",
+		      (json_int_t)j->at.seq, "first", (json_int_t)j->first, "sealed",
+		      (json_int_t)j->sealed, "sealed_time", j->sealed_time));
 }
 
 int

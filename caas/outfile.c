@@ -14,7 +14,8 @@ int
 outfile_begin(struct outfile *o, const char *name)
 {
 	o->name = name;
-	if ((size_t)snprintf(o->temp, sizeof(o->temp), "%s.XXXXXX", name) >= sizeof(o->temp))
+	if ((size_t)snprintf(o->temp, sizeof(o->temp), "%s.XXXXXX", name) >=
+	    sizeof(o->temp))
 		return cmd_usage("--out is too long");
 	o->fd = mkostemp(o->temp, O_CLOEXEC);
 	if (o->fd < 0)

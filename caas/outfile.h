@@ -1,6 +1,6 @@
 /*
- * outfile.h - a file that is replaced whole or not at all: written under another name until
- * it is on the disk.
+ * outfile.h - a file that is replaced whole or not at all: written under another name
+ * until it is on the disk.
  */
 #ifndef CAAS_OUTFILE_H
 #define CAAS_OUTFILE_H

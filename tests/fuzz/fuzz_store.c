@@ -183,7 +183,7 @@ judge_lines(struct audit_judge *j, const char *text, size_t len)
 static void
 as_audit_log(const char *text, size_t len)
 {
-	struct audit_known known = {.at = {.seq = 2, .epoch = 1}};
+	const struct audit_at known = {.seq = 2, .epoch = 1};
 	struct audit_at start = {0}, end = {.seq = 3};
 	struct audit_judge j;
 

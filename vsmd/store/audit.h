@@ -2,14 +2,15 @@
  * audit.h - the audit log, state/audit/audit.log.1 and so on (audit_line.h).
  *
  * A record is written before what it tells of is answered, and synced with the next
- * commit; the sealed store keeps number, place and hash of the last record at each commit,
- * and of the last one in each file, so what is missing or was replaced is noticed.
+ * commit; the sealed store keeps number, place and hash of the last record at each
+ * commit, and of the last one in each file, so what is missing or was replaced is
+ * noticed.
  *
  * Records are chained by hashes, and signed by seals.  A seal ends an epoch: from then on
  * its secret does not exist (audit_keys.h), so who takes this process over, or learns the
  * master key, cannot write what comes before the last seal anew.  An epoch lasts
- * AUDIT_EPOCH_MS from its first record on, or AUDIT_EPOCH_RECORDS, or until somebody wants
- * a signed end (audit_seal()).  A seal needs no commit: it speaks for itself.
+ * AUDIT_EPOCH_MS from its first record on, or AUDIT_EPOCH_RECORDS, or until somebody
+ * wants a signed end (audit_seal()).  A seal needs no commit: it speaks for itself.
  *
  * A file that has reached a size ends with a seal, and the next one begins.  The oldest
  * may be retired: first the store's map says up to where, then the file goes.
@@ -73,16 +74,18 @@ struct audit_event {
  * 0, or -1 after a line on the log.
  */
 int audit_open(struct audit *a, int state, const struct store_keys *keys,
-    const uint8_t store[STORE_ID], const struct map *map, const struct audit_limits *limits);
+    const uint8_t store[STORE_ID], const struct map *map,
+    const struct audit_limits *limits);
 /* Append; when much is not synced, that is done too.  0, or -1 with errno: nothing was
  * written. */
 int audit_append(struct audit *a, const struct audit_event *e);
 /* 0, or -1 with errno.  After a failure the page cache says nothing of the disk, so the
  * next call writes all lines anew that it was about. */
 int audit_sync(struct audit *a);
-/* End the epoch with a seal, unless nothing was written since the last.  It is durable, or
- * -1 with errno: the epoch goes on, or its secret stays on the disk for now.  EAGAIN: there
- * is a beginning first that a commit must know of; only its secret speaks for it. */
+/* End the epoch with a seal, unless nothing was written since the last.  It is durable,
+ * or -1 with errno: the epoch goes on, or its secret stays on the disk for now.  EAGAIN:
+ * there is a beginning first that a commit must know of; only its secret speaks for it.
+ */
 int audit_seal(struct audit *a);
 /* Begin a new epoch, a new file, when it is time.  Failures are on the log. */
 void audit_tend(struct audit *a, int64_t now);

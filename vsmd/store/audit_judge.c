@@ -77,23 +77,23 @@ static bool
 as_known(struct audit_judge *j, const struct audit_line *l)
 {
 	for (size_t i = 0; i < j->nknown; i++) {
-		struct audit_known *k = &j->known[i];
+		const struct audit_at *k = &j->known[i];
 
-		if (k->at.seq + 1 == l->seq && !follows(l, k->at.hash))
+		if (k->seq + 1 == l->seq && !follows(l, k->hash))
 			return false;
-		if (k->at.seq != l->seq)
+		if (k->seq != l->seq)
 			continue;
-		if (!sec_equal(k->at.hash, l->hash, CRYPT_HASH))
+		if (!sec_equal(k->hash, l->hash, CRYPT_HASH))
 			return false;
-		k->met = j->anchored = true;
+		j->anchored = true;
 		j->sealed = l->seq;
 	}
 	return true;
 }
 
 static enum audit_verdict
-check_seal(struct audit_judge *j, const struct audit_seen *s,
-    const struct audit_seen *next)
+check_seal(
+    struct audit_judge *j, const struct audit_seen *s, const struct audit_seen *next)
 {
 	/* Of a log whose beginning nobody knows the first seal names the first key. */
 	if (j->open && j->at.epoch == 0)
@@ -154,7 +154,8 @@ check_chain(struct audit_judge *j, const struct audit_seen *next)
 	if ((b->mac_known && b->mac) || (b->line.kind == AUDIT_SEAL && b->sig))
 		return bad(j, AUDIT_ALTERED, s->line.seq, s,
 		    "it does not follow the record before it");
-	return bad(j, AUDIT_ALTERED, b->line.seq, b, "the record behind it knows another");
+	return bad(
+	    j, AUDIT_ALTERED, b->line.seq, b, "the record behind it knows another");
 }
 
 static enum audit_verdict
@@ -180,8 +181,8 @@ judge(struct audit_judge *j, const struct audit_seen *next)
 	uint64_t due = j->at.seq + 1;
 	bool over = j->want != NULL && j->at.seq >= j->want->seq;
 
-	if (s->wrong != NULL && (over || (next != NULL && next->wrong == NULL &&
-						next->line.seq == due)))
+	if (s->wrong != NULL &&
+	    (over || (next != NULL && next->wrong == NULL && next->line.seq == due)))
 		return bad(j, AUDIT_FOREIGN, due, s,
 		    over ? "it stands behind the last record"
 			 : "it stands before this record, and is none");
@@ -190,8 +191,8 @@ judge(struct audit_judge *j, const struct audit_seen *next)
 	if (s->wrong != NULL)
 		return bad(j, AUDIT_ALTERED, due, s, "%s", s->wrong);
 	if (s->line.seq != due && follows(&s->line, j->at.hash))
-		return bad(j, AUDIT_ALTERED, due, s, "it has the number %" PRIu64,
-		    s->line.seq);
+		return bad(
+		    j, AUDIT_ALTERED, due, s, "it has the number %" PRIu64, s->line.seq);
 	if (s->line.seq < due)
 		return check_early(j, next);
 	if (over)
@@ -227,7 +228,8 @@ found(struct audit_judge *j)
 		    "it stands here, and in its own place");
 	if (f->here)
 		return bad(j, AUDIT_REORDERED, due, &j->gap,
-		    "record %" PRIu64 " stands in its place, and it in line %" PRIu64 " of %s",
+		    "record %" PRIu64 " stands in its place, and it in line %" PRIu64
+		    " of %s",
 		    there, f->number, f->file);
 	if (due + 1 == there)
 		return bad(j, AUDIT_MISSING, due, &j->gap,
@@ -245,10 +247,10 @@ begin_at(struct audit_judge *j, const struct audit_line *l)
 	j->first = l->seq;
 	j->sealed = l->seq - 1;
 	for (size_t i = 0; i < j->nknown; i++)
-		if (j->known[i].at.seq == j->at.seq && j->at.seq > 0 &&
-		    sec_equal(j->known[i].at.hash, j->at.hash, CRYPT_HASH)) {
-			j->at = j->known[i].at;
-			j->known[i].met = j->anchored = true;
+		if (j->known[i].seq == j->at.seq && j->at.seq > 0 &&
+		    sec_equal(j->known[i].hash, j->at.hash, CRYPT_HASH)) {
+			j->at = j->known[i];
+			j->anchored = true;
 		}
 }
 
@@ -309,7 +311,8 @@ audit_judge_line(struct audit_judge *j, const char *file, uint64_t number,
 static enum audit_verdict
 judge_last(struct audit_judge *j)
 {
-	enum audit_verdict v = j->present.here && !j->searching ? judge(j, NULL) : AUDIT_MORE;
+	enum audit_verdict v =
+	    j->present.here && !j->searching ? judge(j, NULL) : AUDIT_MORE;
 
 	j->present.here = false;
 	return v == AUDIT_MORE && j->searching ? found(j) : v;
@@ -337,10 +340,11 @@ audit_judge_end(struct audit_judge *j)
 		return v;
 	last.number++;
 	for (size_t i = 0; i < j->nknown; i++)
-		if (j->known[i].at.seq > j->at.seq)
+		if (j->known[i].seq > j->at.seq)
 			return bad(j, AUDIT_MISSING, j->at.seq + 1, &last,
 			    "the log ends before it, and record %" PRIu64
-			    " was known before", j->known[i].at.seq);
+			    " was known before",
+			    j->known[i].seq);
 	if (j->want == NULL)
 		return AUDIT_GOOD;
 	if (j->at.seq < j->want->seq)

@@ -26,18 +26,12 @@ enum audit_fault {
 	AUDIT_TORN,
 	AUDIT_FOREIGN, /* a line that was never one of this log */
 	AUDIT_REKEYED, /* whole, but nothing certifies the key that it names */
-	AUDIT_FORGED   /* a chain that is whole, and is not the one that was known before */
-};
-
-/* What was known of a log before: record seq had this hash. */
-struct audit_known {
-	struct audit_at at;
-	bool met;
+	AUDIT_FORGED /* a chain that is whole, and is not the one that was known before */
 };
 
 struct audit_seen {
 	bool here;
-	const char *wrong; /* NULL: it is a record */
+	const char *wrong;    /* NULL: it is a record */
 	bool whole, mac, sig; /* it ends with a newline; its MAC, its signature fits */
 	bool mac_known;
 	struct audit_line line;
@@ -48,22 +42,22 @@ struct audit_seen {
 struct audit_judge {
 	/* Set by the caller after audit_judge_begin(), or left. */
 	const struct audit_at *want; /* where the log must end */
-	struct audit_known *known;
+	const struct audit_at *known; /* places that somebody wrote down before */
 	size_t nknown;
 	uint64_t mac_epoch; /* whose secret is still there, and its MAC key */
 	const uint8_t *mac;
 
 	struct audit_at at; /* of the last record that was in its place */
-	bool open; /* nobody said where it begins: the first record says so itself */
-	bool anchored;	 /* something that was known before speaks for the beginning */
-	uint64_t first;	 /* number of the first record */
+	bool open;	/* nobody said where it begins: the first record says so itself */
+	bool anchored;	/* something that was known before speaks for the beginning */
+	uint64_t first; /* number of the first record */
 	uint64_t sealed; /* the last record that a seal speaks for, and the seal's time */
 	char sealed_time[AUDIT_TIME];
 
 	struct audit_seen before, present;
-	bool searching; /* for a record that is not in its place */
-	struct audit_seen gap; /* searching: what stands there */
-	bool again;	       /* searching: so does that, a second time */
+	bool searching;		 /* for a record that is not in its place */
+	struct audit_seen gap;	 /* searching: what stands there */
+	bool again;		 /* searching: so does that, a second time */
 	struct audit_seen found; /* searching: where it is */
 
 	/* AUDIT_BAD */

@@ -118,7 +118,8 @@ seal(const struct audit_keys *k, const struct audit_epoch *e, uint8_t page[PAGE]
 	ok = buf_ok(&b);
 	if (ok)
 		memcpy(page, b.data, PREFIX);
-	ok = ok && box_seal(k->keys->audit, BOX_LABEL, aad, 2, e->secret, CRYPT_KEY, &b) &&
+	ok = ok &&
+	     box_seal(k->keys->audit, BOX_LABEL, aad, 2, e->secret, CRYPT_KEY, &b) &&
 	     buf_ok(&b) && b.len == USED;
 	if (ok)
 		memcpy(page, b.data, USED);

@@ -49,7 +49,8 @@ digits_of(const char *line, size_t len, const char *name, uint8_t *out, size_t n
 	char hex[2 * CRYPT_SIGNATURE + 1];
 	size_t skip = strlen(name);
 
-	if (at == NULL || 2 * n >= sizeof(hex) || (size_t)(line + len - at) < skip + 2 * n)
+	if (at == NULL || 2 * n >= sizeof(hex) ||
+	    (size_t)(line + len - at) < skip + 2 * n)
 		return false;
 	memcpy(hex, at + skip, 2 * n);
 	hex[2 * n] = '\0';
@@ -97,7 +98,8 @@ members(const json_t *o, struct audit_line *ret)
 	if (!get_string(o, "time", &text) || strlen(text) >= sizeof(ret->time))
 		return false;
 	snprintf(ret->time, sizeof(ret->time), "%s", text);
-	return json_object_size(o) == n && (json_is_null(slot) || json_is_integer(slot)) &&
+	return json_object_size(o) == n &&
+	       (json_is_null(slot) || json_is_integer(slot)) &&
 	       get_number(o, "seq", &ret->seq) &&
 	       get_hex(o, "prev", ret->prev, sizeof(ret->prev)) &&
 	       get_hex(o, "mac", mac, sizeof(mac)) &&

@@ -6,15 +6,14 @@
  * seq counts from 1; prev is the SHA-256 of the line before, without its newline (hex;
  * zeros for the first).  Two kinds of record have more:
  *
- * a beginning  epoch, and in next the public key of that epoch.  The first record of a log
- *              is one; later ones say that the keys were lost.
- * a seal       the epoch that it ends, in next the public key of the epoch after it, and
- *              in sig the Ed25519 signature, under the key of the epoch that it ends, of
- *              AUDIT_SIGN_LABEL and the line without sig.
+ * a beginning  epoch, and in next the public key of that epoch.  The first record of a
+ *log is one; later ones say that the keys were lost. a seal       the epoch that it ends,
+ *in next the public key of the epoch after it, and in sig the Ed25519 signature, under
+ *the key of the epoch that it ends, of AUDIT_SIGN_LABEL and the line without sig.
  *
  * mac is HMAC-SHA256 of the line without mac and sig, under the secret of its epoch (of a
- * beginning: the epoch that it begins).  Nobody can check it once the epoch has ended; then
- * the seal speaks for all that is before it in the chain.
+ * beginning: the epoch that it begins).  Nobody can check it once the epoch has ended;
+ *then the seal speaks for all that is before it in the chain.
  *
  * What is read here comes from a hostile disk.  Threads: any.
  */

@@ -104,8 +104,9 @@ sealed_head(struct audit *a, const struct map *map)
 		(void)buf_get_u64(&b);
 		if ((hash = buf_get_raw(&b, CRYPT_HASH)) != NULL)
 			memcpy(first.hash, hash, CRYPT_HASH);
-		log_info(VAULT_AUDIT "/audit.log is of an earlier version and stays as it "
-				     "is: the log goes on in " AUDIT_FILE_PREFIX "1");
+		log_info(
+		    VAULT_AUDIT "/audit.log is of an earlier version and stays as it "
+				"is: the log goes on in " AUDIT_FILE_PREFIX "1");
 	}
 	a->at = first;
 	return audit_push_end(a, &first);
@@ -171,8 +172,8 @@ static enum vouched
 vouched(const struct audit *a, const struct audit_at *at, const struct audit_line *l,
     const char *line, size_t len)
 {
-	const struct audit_epoch *e = audit_keys_of(
-	    &a->keys, l->kind == AUDIT_BEGINNING ? l->epoch : at->epoch);
+	const struct audit_epoch *e =
+	    audit_keys_of(&a->keys, l->kind == AUDIT_BEGINNING ? l->epoch : at->epoch);
 
 	switch (l->kind) {
 	case AUDIT_SEAL:
@@ -192,8 +193,8 @@ vouched(const struct audit *a, const struct audit_at *at, const struct audit_lin
 	return audit_line_mac_fits(e->mac, line, len) ? NOW : BY_NOBODY;
 }
 
-/* Take the records behind the last commit's in the present file, as far as they are whole.
- * False: records follow for which nothing speaks. */
+/* Take the records behind the last commit's in the present file, as far as they are
+ * whole. False: records follow for which nothing speaks. */
 static bool
 follow(struct audit *a)
 {
@@ -209,7 +210,8 @@ follow(struct audit *a)
 		enum vouched v;
 
 		if (audit_line_parse(space, len, &line) != NULL ||
-		    line.seq != at.seq + 1 || !sec_equal(line.prev, at.hash, CRYPT_HASH) ||
+		    line.seq != at.seq + 1 ||
+		    !sec_equal(line.prev, at.hash, CRYPT_HASH) ||
 		    (v = vouched(a, &at, &line, space, len)) == BY_NOBODY)
 			break;
 		audit_at_step(&at, &line);
@@ -244,7 +246,8 @@ records_behind(const struct audit *a)
 
 	while ((n = file_read_at(a->fd, space, sizeof(space), (off_t)at)) > 0) {
 		nl = memchr(space, '\n', (size_t)n);
-		if (nl != NULL && audit_line_parse(space, (size_t)(nl - space), &line) == NULL)
+		if (nl != NULL &&
+		    audit_line_parse(space, (size_t)(nl - space), &line) == NULL)
 			return true;
 		at += nl != NULL ? (uint64_t)(nl - space) + 1 : (uint64_t)n;
 	}
@@ -340,8 +343,8 @@ judge(struct audit *a)
 		a->since = clock_ms();
 	if (!good) {
 		snprintf(detail, sizeof(detail),
-		    "record %" PRIu64
-		    ", or what follows it, is not as the store left it: records were lost "
+		    "record %" PRIu64 ", or what follows it, is not as the store left "
+				      "it: records were lost "
 		    "or altered",
 		    last);
 		return note(a, "audit-damaged", detail);
@@ -349,8 +352,8 @@ judge(struct audit *a)
 	if (cut == 0)
 		return 0;
 	snprintf(detail, sizeof(detail),
-	    "%" PRIu64 " bytes behind record %" PRIu64 " were no whole record, cut off", cut,
-	    last);
+	    "%" PRIu64 " bytes behind record %" PRIu64 " were no whole record, cut off",
+	    cut, last);
 	return note(a, "audit-repaired", detail);
 }
 
@@ -376,7 +379,8 @@ sweep(const struct audit *a)
 
 int
 audit_open(struct audit *a, int state, const struct store_keys *keys,
-    const uint8_t store[STORE_ID], const struct map *map, const struct audit_limits *limits)
+    const uint8_t store[STORE_ID], const struct map *map,
+    const struct audit_limits *limits)
 {
 	memset(a, 0, sizeof(*a));
 	a->fd = -1;

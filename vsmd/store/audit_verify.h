@@ -13,9 +13,9 @@ struct audit_check {
 	struct audit_judge judge; /* the findings */
 	struct audit_at end;
 	uint8_t mac[CRYPT_KEY];
-	uint64_t file, last; /* being read; the last one */
-	uint64_t last_size;  /* of the last one, when it began */
-	int fd;		     /* -1: `file` is to be opened */
+	uint64_t file, last;	       /* being read; the last one */
+	uint64_t last_size;	       /* of the last one, when it began */
+	int fd;			       /* -1: `file` is to be opened */
 	uint64_t offset, size, number; /* in it */
 };
 

@@ -22,11 +22,12 @@ waits(const struct store *s)
 int
 lazy_seal(struct store *s)
 {
-	bool committed = s->audit.at.seq == s->audit_committed;
+	bool committed;
 	int r;
 
 	if (s->audit.begun)
 		(void)commit_rest(s);
+	committed = s->audit.at.seq == s->audit_committed;
 	r = audit_seal(&s->audit);
 	if (r != 0)
 		log_warn("audit log: cannot be sealed: %s", strerror(errno));
@@ -54,7 +55,8 @@ retire(struct store *s, int64_t now)
 	uint64_t first, last, file = audit_surplus(&s->audit, &first, &last);
 	struct txn t;
 
-	if (file == 0 || now < s->retire_after || s->vault.rolled_back)
+	if (file == 0 || now < s->retire_after || s->vault.rolled_back ||
+	    wear_wait(&s->wear, now) > 0)
 		return;
 	for (const struct attach *a = s->attached; a != NULL; a = a->next)
 		if (a->wait == WAIT_VERIFY)

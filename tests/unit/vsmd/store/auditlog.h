@@ -1,6 +1,6 @@
 /*
- * auditlog.h - an audit log without its store: files in a directory of the test's own, and
- * the map as the store would have it at the last commit.
+ * auditlog.h - an audit log without its store: files in a directory of the test's own,
+ * and the map as the store would have it at the last commit.
  *
  * Every function fails the test itself when something is wrong.
  */

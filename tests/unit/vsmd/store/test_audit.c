@@ -93,7 +93,7 @@ a_seal_ends_an_epoch(void **state)
 		assert_memory_not_equal(
 		    f->audit.keys.epochs[i].secret, before.secret, CRYPT_KEY);
 	now = dirs_load(f->path, KEYS, &len);
-	assert_memory_equal(old, now, 4096);			/* of epoch 2 */
+	assert_memory_equal(old, now, 4096);		     /* of epoch 2 */
 	assert_memory_not_equal(old + 4096, now + 4096, 96); /* where that of 1 was */
 	free(old);
 	free(now);
@@ -311,7 +311,7 @@ static struct disk {
 	uint64_t size[FILES]; /* of audit.log.N */
 	unsigned files;	      /* names in the directory */
 	uint8_t keys[8192];
-} *disk;
+} * disk;
 static const struct auditlog *watched;
 
 static void
@@ -353,16 +353,16 @@ lose_power(const struct auditlog *f, bool all)
 		dirs_save(f->path, KEYS, disk->keys, sizeof(disk->keys));
 }
 
-/* The power goes at any moment.  What was synced is there, the log is whole, and no secret
- * is missing: neither damage nor other keys. */
+/* The power goes at any moment.  What was synced is there, the log is whole, and no
+ * secret is missing: neither damage nor other keys. */
 static void
 power_lost_anywhere(void **state)
 {
 	struct auditlog *f = *state;
 	bool done = false;
 
-	disk = mmap(NULL, sizeof(*disk), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-	    -1, 0);
+	disk = mmap(NULL, sizeof(*disk), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_true(disk != MAP_FAILED);
 	watched = f;
 	for (unsigned n = 1; !done; n += dirs_long() ? 1 : 2) {
@@ -604,7 +604,8 @@ reading_from_a_number(void **state)
 			assert_string_equal((char *)b.data, "[]");
 		else
 			assert_non_null(strstr((char *)b.data, want));
-		snprintf(want, sizeof(want), "\"seq\":%d,", from == 0 ? 2 : (int)from + 1);
+		snprintf(
+		    want, sizeof(want), "\"seq\":%d,", from == 0 ? 2 : (int)from + 1);
 		if (from < most)
 			assert_non_null(strstr((char *)b.data, want));
 		buf_free(&b);

@@ -65,10 +65,10 @@ line_in_file(const struct lines *l, size_t i)
 
 /* Without the store: what it would take from its public key. */
 static enum audit_verdict
-offline(const struct lines *l, size_t from, const struct audit_known *known, size_t nknown,
-    struct audit_judge *j)
+offline(const struct lines *l, size_t from, const struct audit_at *known,
+    size_t nknown, struct audit_judge *j)
 {
-	struct audit_known k[8] = {0};
+	struct audit_at k[8] = {0};
 	enum audit_verdict v = AUDIT_MORE;
 	char name[AUDIT_FILE_NAME];
 
@@ -90,17 +90,17 @@ offline(const struct lines *l, size_t from, const struct audit_known *known, siz
 	return v;
 }
 
-static struct audit_known
+static struct audit_at
 known_at(size_t i)
 {
-	struct audit_known k = {0};
+	struct audit_at k = {0};
 
 	for (size_t n = 0; n <= i; n++) {
 		struct audit_line line;
 
-		assert_null(audit_line_parse(
-		    good.line[n], strlen(good.line[n]) - 1, &line));
-		audit_at_step(&k.at, &line);
+		assert_null(
+		    audit_line_parse(good.line[n], strlen(good.line[n]) - 1, &line));
+		audit_at_step(&k, &line);
 	}
 	return k;
 }
@@ -109,7 +109,7 @@ known_at(size_t i)
 static void
 expect(const struct lines *l, enum audit_fault fault, uint64_t record, size_t line)
 {
-	struct audit_known first = known_at(0);
+	struct audit_at first = known_at(0);
 	struct audit_judge j;
 	char name[AUDIT_FILE_NAME] = "";
 
@@ -117,8 +117,8 @@ expect(const struct lines *l, enum audit_fault fault, uint64_t record, size_t li
 		audit_name(name, l->file[line]);
 	lines_save(log_, l);
 	for (int i = 0; i < 2; i++) {
-		enum audit_verdict v = i == 0 ? auditlog_verify(log_, &j)
-					      : offline(l, 0, &first, 1, &j);
+		enum audit_verdict v =
+		    i == 0 ? auditlog_verify(log_, &j) : offline(l, 0, &first, 1, &j);
 
 		assert_int_equal(v, AUDIT_BAD);
 		if (j.fault != fault || j.record != record)
@@ -137,7 +137,7 @@ expect(const struct lines *l, enum audit_fault fault, uint64_t record, size_t li
 static void
 nothing_was_done(void **state)
 {
-	struct audit_known first = known_at(0);
+	struct audit_at first = known_at(0);
 	struct audit_judge j;
 
 	(void)state;
@@ -166,8 +166,8 @@ static void
 altered(void **state)
 {
 	(void)state;
-	/* The first one: who has its hash knows that at once.  The last two: only the store
-	 * knows that nothing follows. */
+	/* The first one: who has its hash knows that at once.  The last two: only the
+	 * store knows that nothing follows. */
 	for (size_t i = 1; i + 2 < good.n; i++) {
 		struct lines l = copy();
 
@@ -249,7 +249,7 @@ missing(void **state)
 static void
 cut(void **state)
 {
-	struct audit_known known[2] = {known_at(0)};
+	struct audit_at known[2] = {known_at(0)};
 	struct audit_judge j;
 	struct lines l = copy();
 	size_t seal = log_->audit.sealed - 1;
@@ -390,8 +390,8 @@ files_missing_and_exchanged(void **state)
 	lines_save(log_, &good);
 }
 
-/* Alter record i and write all that follows anew up to line `end`, as who has no secret can:
- * the chain is right, MACs and signatures cannot be. */
+/* Alter record i and write all that follows anew up to line `end`, as who has no secret
+ * can: the chain is right, MACs and signatures cannot be. */
 static void
 rewrite(struct lines *l, size_t i, size_t end)
 {
@@ -411,7 +411,7 @@ rewrite(struct lines *l, size_t i, size_t end)
 static void
 written_anew_without_the_key(void **state)
 {
-	struct audit_known first = known_at(0);
+	struct audit_at first = known_at(0);
 	struct audit_judge j;
 
 	(void)state;
@@ -450,7 +450,7 @@ written_anew_with_the_key_of_now(void **state)
 {
 	const struct audit_epoch *now =
 	    audit_keys_of(&log_->audit.keys, log_->audit.at.epoch);
-	struct audit_known first = known_at(0);
+	struct audit_at first = known_at(0);
 	struct audit_judge j;
 	uint8_t sign[CRYPT_KEY];
 	size_t seal = 6;
@@ -469,9 +469,9 @@ written_anew_with_the_key_of_now(void **state)
 		assert_int_equal(json_object_del(o, "sig"), 0);
 		assert_int_equal(json_object_del(o, "mac"), 0);
 		if (own)
-			assert_int_equal(json_object_set_new(o, "next",
-					     json_string(hex_put(
-						 hex, now->public, CRYPT_PUBLIC))),
+			assert_int_equal(
+			    json_object_set_new(o, "next",
+				json_string(hex_put(hex, now->public, CRYPT_PUBLIC))),
 			    0);
 		assert_non_null(text = audit_line_make(o, now->mac, sign));
 		free(l.line[seal]);
@@ -495,7 +495,7 @@ another_log(void **state)
 {
 	static const struct audit_limits none = {0};
 	struct auditlog *other = auditlog_make(&none);
-	struct audit_known first = known_at(0);
+	struct audit_at first = known_at(0);
 	struct audit_judge j;
 	struct lines l;
 
@@ -506,7 +506,7 @@ another_log(void **state)
 	assert_int_equal(offline(&l, 0, &first, 1, &j), AUDIT_BAD);
 	assert_int_equal(j.fault, AUDIT_FORGED);
 	assert_int_equal(j.record, 1);
-	first.at.seq += 1000;
+	first.seq += 1000;
 	assert_int_equal(offline(&l, 0, &first, 1, &j), AUDIT_BAD);
 	assert_int_equal(j.fault, AUDIT_MISSING);
 	lines_free(&l);
@@ -526,22 +526,21 @@ a_part(void **state)
 			seals[n++] = i;
 	assert_true(n > 3);
 	for (size_t from = 1; from <= seals[2] + 1; from++) {
-		struct audit_known k[2] = {known_at(seals[2]), known_at(0)};
+		struct audit_at k[2] = {known_at(seals[2]), known_at(0)};
 
 		assert_int_equal(offline(&good, from, k, 1, &j), AUDIT_GOOD);
 		assert_true(j.anchored);
 		assert_int_equal(j.first, from + 1);
 		/* One that lies before says nothing. */
-		assert_int_equal(
-		    offline(&good, from, k + 1, 1, &j), AUDIT_GOOD);
+		assert_int_equal(offline(&good, from, k + 1, 1, &j), AUDIT_GOOD);
 		assert_true(j.anchored == (from == 1));
 	}
 	{
-		struct audit_known k = known_at(seals[2]);
+		struct audit_at k = known_at(seals[2]);
 		struct lines l = copy();
 
 		/* The record right behind the known one, after another. */
-		k.at.hash[0] ^= 1;
+		k.hash[0] ^= 1;
 		assert_int_equal(offline(&l, seals[2] + 1, &k, 1, &j), AUDIT_BAD);
 		assert_int_equal(j.fault, AUDIT_FORGED);
 		lines_free(&l);
@@ -551,16 +550,16 @@ a_part(void **state)
 static void
 lines_that_are_none(void **state)
 {
-	static const char *const bad[] = {"", "{}", "[]", "null", "{\"seq\":1}",
-	    "{\"detail\":1,\"event\":\"\"}"};
+	static const char *const bad[] = {
+	    "", "{}", "[]", "null", "{\"seq\":1}", "{\"detail\":1,\"event\":\"\"}"};
 	struct audit_line line;
 	char *spaced;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_non_null(audit_line_parse(bad[i], strlen(bad[i]), &line));
-	assert_true(asprintf(&spaced, "%.*s ", (int)strlen(good.line[1]) - 1,
-			good.line[1]) > 0);
+	assert_true(
+	    asprintf(&spaced, "%.*s ", (int)strlen(good.line[1]) - 1, good.line[1]) > 0);
 	assert_non_null(audit_line_parse(spaced, strlen(spaced), &line));
 	assert_null(audit_line_parse(spaced, strlen(spaced) - 1, &line));
 	assert_int_equal(audit_line_seq(spaced, strlen(spaced)), 2);
