@@ -46,10 +46,10 @@ static int
 put_record(struct export *e, const json_t *record)
 {
 	const char *when = json_string_value(json_object_get(record, "time"));
-	const json_t *seq = json_object_get(record, "seq");
+	json_int_t seq = json_integer_value(json_object_get(record, "seq"));
 
-	e->next =
-	    json_is_integer(seq) ? (uint64_t)json_integer_value(seq) + 1 : e->next + 1;
+	/* What is no record has no number, and what was tampered with has any. */
+	e->next = seq >= 0 && (uint64_t)seq >= e->next ? (uint64_t)seq + 1 : e->next + 1;
 	/* Numbers go up, clocks may go back: from the first on all are written. */
 	if (e->since != NULL && (when == NULL || strcmp(when, e->since) < 0))
 		return CMD_OK;

@@ -138,20 +138,33 @@ gather(struct offline *o, const struct args *args)
 	return rc;
 }
 
+/* The name as it can be shown, and be in JSON. */
+static void
+clean_name(char out[AUDIT_WHERE], const char *name)
+{
+	size_t i = 0;
+
+	for (; name[i] != '\0' && i + 1 < AUDIT_WHERE; i++)
+		out[i] = name[i] >= ' ' && name[i] <= '~' ? name[i] : '?';
+	out[i] = '\0';
+}
+
 static enum audit_verdict
 judge_file(struct offline *o, const char *name)
 {
 	FILE *f = fopen(name, "re");
+	char shown[AUDIT_WHERE];
 	enum audit_verdict v = AUDIT_MORE;
 	char line[AUDIT_LINE_MAX];
 	uint64_t number = 0;
 	ssize_t n;
 	bool whole;
 
+	clean_name(shown, name);
 	if (f == NULL)
-		return audit_judge_no_file(&o->judge, name);
+		return audit_judge_no_file(&o->judge, shown);
 	while (v == AUDIT_MORE && (n = read_line(f, line, sizeof(line), &whole)) >= 0)
-		v = audit_judge_line(&o->judge, name, ++number, line, (size_t)n, whole);
+		v = audit_judge_line(&o->judge, shown, ++number, line, (size_t)n, whole);
 	fclose(f);
 	return v;
 }

@@ -338,6 +338,8 @@ audit_judge_end(struct audit_judge *j)
 
 	if (v != AUDIT_MORE)
 		return v;
+	if (!last.here)
+		snprintf(last.file, sizeof(last.file), "the log");
 	last.number++;
 	for (size_t i = 0; i < j->nknown; i++)
 		if (j->known[i].seq > j->at.seq)

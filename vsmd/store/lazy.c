@@ -55,7 +55,7 @@ retire(struct store *s, int64_t now)
 	uint64_t first, last, file = audit_surplus(&s->audit, &first, &last);
 	struct txn t;
 
-	if (file == 0 || now < s->retire_after || s->vault.rolled_back ||
+	if (file == 0 || now < s->retire_after || s->vault.rolled_back || s->refused ||
 	    wear_wait(&s->wear, now) > 0)
 		return;
 	for (const struct attach *a = s->attached; a != NULL; a = a->next)
