@@ -83,7 +83,10 @@ check_required(const struct args *a)
 int
 args_parse(struct args *a, const struct command *command, int argc, char **argv)
 {
-	bool options = true;
+	bool options = true, many = command->operand != NULL &&
+				    strstr(command->operand, "...") != NULL;
+	/* `help token list` has two */
+	size_t most = many ? OPERANDS : command->operand != NULL ? 2 : 0;
 
 	*a = (struct args){.command = command};
 	for (int i = 0; i < argc; i++) {
@@ -95,7 +98,7 @@ args_parse(struct args *a, const struct command *command, int argc, char **argv)
 			a->value[OPT_HELP] = argv[i];
 		else if (options && strncmp(argv[i], "--", 2) == 0)
 			rc = parse_option(a, argc, argv, &i);
-		else if (command->operand == NULL || a->noperands == 2)
+		else if (a->noperands == most)
 			rc = cmd_usage("%s: unexpected argument %s: see caas %s --help",
 			    command->name, argv[i], command->name);
 		else

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "caas/ask.h"
+#include "caas/audit.h"
 #include "caas/output.h"
 
 #define AUDIT_NUMBER "seq"
@@ -25,6 +26,12 @@ show_line(const json_t *record)
 	const char *when = json_string_value(json_object_get(record, "time"));
 	char clean[64] = "-";
 
+	if (json_is_string(record)) {
+		printf("no record: ");
+		output_pair("line", record);
+		putchar('\n');
+		return;
+	}
 	if (when != NULL)
 		output_clean(clean, sizeof(clean), when);
 	printf("%lld %s",
@@ -49,7 +56,7 @@ show_record(struct show *s, json_t *record)
 		return;
 	}
 	if (s->json) {
-		json_dumpf(record, stdout, JSON_COMPACT);
+		json_dumpf(record, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
 		putchar('\n');
 		return;
 	}
@@ -130,25 +137,45 @@ cmd_audit_show(const struct args *args)
 }
 
 int
-cmd_audit_verify(const struct args *args)
+audit_findings(const struct args *args, json_t *j)
 {
-	json_t *j = ask_once(args, "audit-verify", NULL);
-	const char *why;
-	bool ok;
+	bool ok = json_is_true(json_object_get(j, "ok"));
+	json_int_t first = json_integer_value(json_object_get(j, "first")),
+		   last = json_integer_value(json_object_get(j, "records")),
+		   sealed = json_integer_value(json_object_get(j, "sealed"));
+	const char *why = json_string_value(json_object_get(j, "why")),
+		   *fault = json_string_value(json_object_get(j, "fault")),
+		   *file = json_string_value(json_object_get(j, "file"));
 
-	if (j == NULL)
-		return CMD_FAILED;
-	ok = json_is_true(json_object_get(j, "ok"));
-	why = json_string_value(json_object_get(j, "why"));
 	if (args->value[OPT_JSON] != NULL)
 		output_json(j);
+	else if (ok && first <= 1)
+		printf("good: %lld records\n", (long long)last);
 	else if (ok)
-		printf("good: %lld records\n",
-		    (long long)json_integer_value(json_object_get(j, "records")));
+		printf("good: records %lld to %lld\n", (long long)first, (long long)last);
+	if (ok && sealed < last && args->value[OPT_JSON] == NULL)
+		printf("%lld of them, from %lld on, are not signed yet\n",
+		    (long long)(last - sealed), (long long)sealed + 1);
 	if (!ok)
-		cmd_fail("audit log: record %lld is bad: %s",
+		cmd_fail("audit log: record %lld is %s: line %lld of %s: %s",
 		    (long long)json_integer_value(json_object_get(j, "first_bad")),
+		    fault != NULL ? fault : "bad",
+		    (long long)json_integer_value(json_object_get(j, "line")),
+		    file != NULL ? file : "the log",
 		    why != NULL ? why : "the chain is broken there");
 	json_decref(j);
 	return ok ? CMD_OK : CMD_FAILED;
+}
+
+int
+cmd_audit_verify(const struct args *args)
+{
+	json_t *j;
+
+	if (args->value[OPT_LOG] != NULL)
+		return audit_offline(args);
+	if (args->value[OPT_KEY] != NULL || args->noperands > 0)
+		return cmd_usage("audit verify: give --log FILE with the files to check");
+	j = ask_once(args, "audit-verify", NULL);
+	return j != NULL ? audit_findings(args, j) : CMD_FAILED;
 }

@@ -1,13 +1,13 @@
 /* backup.c - caas token backup, restore: a token in pieces, encrypted by the store */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "caas/ask.h"
+#include "caas/outfile.h"
 #include "vsmd/admin/check.h"
 
 #define BACKUP_MOST ((json_int_t)1 << 40) /* bytes: more is no answer of a vsmd */
@@ -116,27 +116,17 @@ fetch(struct client *c, const char *label, const struct secret *passphrase, int 
 	return rc;
 }
 
-/* Whole or not at all: under another name until it is on the disk. */
 static int
 fetch_file(struct client *c, const struct args *args, const struct secret *passphrase,
     json_int_t *ret_size)
 {
-	char temp[PATH_MAX];
-	const char *out = args->value[OPT_OUT];
-	int fd, rc;
+	struct outfile out;
+	int rc = outfile_begin(&out, args->value[OPT_OUT]);
 
-	if ((size_t)snprintf(temp, sizeof(temp), "%s.XXXXXX", out) >= sizeof(temp))
-		return cmd_usage("--out is too long");
-	fd = mkostemp(temp, O_CLOEXEC);
-	if (fd < 0)
-		return cmd_fail("cannot write beside %s: %s", out, strerror(errno));
-	rc = fetch(c, args->value[OPT_LABEL], passphrase, fd, ret_size);
-	if (rc == CMD_OK && (fsync(fd) < 0 || rename(temp, out) < 0))
-		rc = cmd_fail("cannot write %s: %s", out, strerror(errno));
-	close(fd);
 	if (rc != CMD_OK)
-		unlink(temp);
-	return rc;
+		return rc;
+	rc = fetch(c, args->value[OPT_LABEL], passphrase, out.fd, ret_size);
+	return outfile_end(&out, rc == CMD_OK);
 }
 
 int

@@ -22,6 +22,7 @@ enum option_id {
 };
 
 #define OPTION_SECRET 0x1
+#define OPERANDS 1024
 
 struct option_row {
 	const char *name, *arg, *help;
@@ -34,7 +35,7 @@ struct command {
 	const char *name; /* "token list" */
 	int (*run)(const struct args *args);
 	uint64_t required, optional; /* bits by option_id */
-	const char *operand;
+	const char *operand; /* "FILE ...": any number up to OPERANDS; else two at most */
 	const char *summary;
 };
 
@@ -42,7 +43,7 @@ struct args {
 	const struct command *command;
 	char *value[OPT_COUNT_]; /* "" for an option without argument; NULL: not given.
 	                          * Secrets are in secmem, the others in argv. */
-	const char *operand[2];  /* `help token list` has two */
+	const char *operand[OPERANDS];
 	size_t noperands;
 };
 

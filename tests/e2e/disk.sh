@@ -111,7 +111,7 @@ read_only() {
 		fails "$op" "$what"
 		app_end
 		vsmd_kill
-		umount "$STATE" && attach_disk || bad "$op-mount"
+		detach_disk && attach_disk || bad "$op-mount"
 		as_before "$op"
 	done
 	app_end
@@ -124,6 +124,18 @@ read_only() {
 		logged read-only-start 'Read-only file system'
 	fi
 	umount "$STATE" || bad read-only-umount
+}
+# Processes that are just being ended, in a mount namespace of their own, may have it for a
+# moment more; mounted before that, it would be the same as before, and read-only.
+detach_disk() {
+	local fs i
+	fs=/sys/fs/ext4/$(basename "$(findmnt -no SOURCE "$STATE")")
+	umount "$STATE" || return
+	for i in $(seq 100); do
+		[ -e "$fs" ] || return 0
+		sleep 0.1
+	done
+	return 1
 }
 attach_disk() { mount -o loop,errors=remount-ro "$WORK/image" "$STATE" 2>"$WORK/mount"; }
 if [ "$(id -u)" = 0 ]; then
@@ -299,7 +311,7 @@ crashed && bad torn crashed
 vsmd_down
 # The diary damaged: said, but keys do not depend on it.
 back
-flip "$STATE/audit/audit.log" 40
+flip "$STATE/audit/audit.log.1" 40
 if vsmd_up; then
 	ok audit-flipped-opens
 	refuses audit-flipped-verify 1 "$CAAS" audit verify

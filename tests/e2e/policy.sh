@@ -291,7 +291,7 @@ recorded audit-signature-only-where-asked "not any(x['event'] == 'C_Sign' and x[
 sh_check audit-no-pins "! grep -E '123456|12345678|111111' $WORK/audit.json"
 check audit-verify become daemon "$CAAS" audit verify
 vsmd_down
-log=$DIR/state/audit/audit.log
+log=$DIR/state/audit/audit.log.1
 cp -p "$log" "$WORK/audit.good"
 altered() { # NAME LINE PYTHON: of the list of lines `l'
 	cp -p "$WORK/audit.good" "$log"

@@ -1,5 +1,6 @@
 /*
- * fuzz_store.c - the store's files: the head, the log, a transaction, an audit line.
+ * fuzz_store.c - the store's files: the head, the log, a transaction, an audit line, an
+ * audit log.
  *
  * The first byte chooses.  What is authenticated is also tried behind its authentication:
  * the input is sealed with the right key, as an attacker never could, so that the parsers
@@ -13,7 +14,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "vsmd/store/audit.h"
+#include "vsmd/store/audit_judge.h"
 #include "vsmd/store/backup.h"
 #include "vsmd/store/file.h"
 #include "vsmd/store/ticket.h"
@@ -145,12 +146,66 @@ as_slot(const uint8_t *data, size_t size)
 	(void)slot_get_meta(data, size, &slot);
 }
 
+static void
+as_audit_line(const char *text, size_t len)
+{
+	struct audit_line line;
+
+	(void)audit_line_seq(text, len);
+	/* Also of what would not have been taken. */
+	if (audit_line_mac_fits(keys->audit, text, len) ||
+	    audit_line_sig_fits(keys->audit, text, len))
+		abort();
+	if (audit_line_parse(text, len, &line) == NULL &&
+	    audit_line_seq(text, len) != line.seq)
+		abort();
+}
+
+static enum audit_verdict
+judge_lines(struct audit_judge *j, const char *text, size_t len)
+{
+	enum audit_verdict v = AUDIT_MORE;
+	uint64_t n = 0;
+
+	while (v == AUDIT_MORE && len > 0) {
+		const char *nl = memchr(text, '\n', len);
+		size_t line = nl != NULL ? (size_t)(nl - text) : len;
+
+		v = audit_judge_line(j, "f", ++n, text, line, nl != NULL);
+		text += line + (nl != NULL);
+		len -= line + (nl != NULL);
+	}
+	return v == AUDIT_MORE ? audit_judge_end(j) : v;
+}
+
+/* What nobody has signed is never anchored to a key that is known, and an end is only the
+ * one that is wanted. */
+static void
+as_audit_log(const char *text, size_t len)
+{
+	const struct audit_at known = {.seq = 2, .epoch = 1};
+	struct audit_at start = {0}, end = {.seq = 3};
+	struct audit_judge j;
+
+	audit_judge_begin(&j, NULL);
+	j.known = &known;
+	j.nknown = 1;
+	if (judge_lines(&j, text, len) == AUDIT_GOOD && j.anchored)
+		abort(); /* nobody finds what has the hash of zeroes */
+	audit_judge_begin(&j, &start);
+	j.want = &end;
+	j.mac = keys->audit;
+	j.mac_epoch = 1;
+	if (judge_lines(&j, text, len) == AUDIT_GOOD)
+		abort();
+	if (j.why[0] == '\0')
+		abort();
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const uint8_t master[CRYPT_KEY] = {1};
-	struct audit_line line;
-
 	if (keys == NULL) {
 		log_level(LOG_ERR_);
 		if ((keys = keys_derive(master)) == NULL)
@@ -158,7 +213,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (size < 1 || size > 4096)
 		return 0;
-	switch (data[0] % 7) {
+	switch (data[0] % 8) {
 	case 0:
 		as_head(data + 1, size - 1);
 		break;
@@ -169,7 +224,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		as_body(data + 1, size - 1);
 		break;
 	case 3:
-		(void)audit_parse(keys, (const char *)data + 1, size - 1, &line);
+		as_audit_line((const char *)data + 1, size - 1);
 		break;
 	case 4:
 		as_ticket(data + 1, size - 1);
@@ -177,8 +232,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	case 5:
 		as_backup(data + 1, size - 1);
 		break;
-	default:
+	case 6:
 		as_slot(data + 1, size - 1);
+		break;
+	default:
+		as_audit_log((const char *)data + 1, size - 1);
 		break;
 	}
 	return 0;

@@ -33,6 +33,8 @@ struct config_settings {
 	char *approvals;
 	bool anchor;                     /* the TPM says which state was the last */
 	unsigned anchor_budget;          /* writes of it a day, 0: any number */
+	unsigned audit_rotate;           /* KiB of a file of the audit log, 0: any number */
+	unsigned audit_keep;             /* files of it, 0: all */
 	unsigned pin_tries;              /* 0: no lock-out */
 	unsigned max_applications, max_sessions, threads;
 	unsigned max_per_principal;      /* applications of one principal */

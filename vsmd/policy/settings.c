@@ -18,6 +18,7 @@ settings_default(struct config_settings *s)
 {
 	s->socket_mode = 0666;
 	s->anchor = true;
+	s->audit_rotate = 16384;
 	s->pin_tries = 10;
 	s->max_applications = 1000;
 	s->max_per_principal = 250;
@@ -190,6 +191,41 @@ set_anchor_budget(struct parse *p, const char *value)
 		p->config->settings.anchor_budget = 0;
 	else
 		set_unsigned(p, value, 1, 1000000, &p->config->settings.anchor_budget);
+}
+
+void
+set_audit_rotate(struct parse *p, const char *value)
+{
+	unsigned *kib = &p->config->settings.audit_rotate;
+	size_t n = strspn(value, "0123456789");
+	char digits[16];
+
+	if (strcmp(value, "never") == 0) {
+		*kib = 0;
+		return;
+	}
+	if (n == 0 || n >= sizeof(digits) ||
+	    (strcmp(value + n, "K") != 0 && strcmp(value + n, "M") != 0)) {
+		parse_error(p, "%s: `%s' is no size: 64K, 16M, or never", p->key, value);
+		return;
+	}
+	memcpy(digits, value, n);
+	digits[n] = '\0';
+	if (value[n] == 'K') {
+		set_unsigned(p, digits, 16, 1048576, kib);
+	} else {
+		set_unsigned(p, digits, 1, 1024, kib);
+		*kib *= 1024;
+	}
+}
+
+void
+set_audit_keep(struct parse *p, const char *value)
+{
+	if (strcmp(value, "all") == 0)
+		p->config->settings.audit_keep = 0;
+	else
+		set_unsigned(p, value, 2, 1000000, &p->config->settings.audit_keep);
 }
 
 void

@@ -14,6 +14,7 @@
 #include "vsmd/store/audit_verify.h"
 #include "vsmd/store/clock.h"
 #include "vsmd/store/commit.h"
+#include "vsmd/store/lazy.h"
 #include "vsmd/store/sealer.h"
 #include "vsmd/store/text.h"
 
@@ -179,7 +180,7 @@ ask_status(struct store *s, struct attach *a, const struct admin_request *r)
 		"commits_possible", !s->vault.journal.broken && !s->vault.rolled_back, "tpm", "address",
 		s->config->tpm, "is", s->master.tpm, "ref", s->master.ref, "pcrs", pcrs, "locality", policy->locality,
 		"authorized_updates", policy->authority != NULL, "audit_records",
-		(json_int_t)s->audit.seq, "memory_locked", s->locked && sec_locked(),
+		(json_int_t)s->audit.at.seq, "memory_locked", s->locked && sec_locked(),
 		"pin_tries", (int)s->config->pin_tries, "anchor", anchor_status(s)),
 	    NULL, 0);
 }
@@ -286,12 +287,46 @@ static void
 ask_audit_verify(struct store *s, struct attach *a, const struct admin_request *r)
 {
 	(void)r;
-	if ((a->check = malloc(sizeof(*a->check))) == NULL) {
+	if ((a->check = audit_check_begin(&s->audit)) == NULL) {
 		admin_bad(a, "the store is out of memory");
 		return;
 	}
-	audit_check_begin(&s->audit, a->check);
 	a->wait = WAIT_VERIFY;
+}
+
+/* The end of the log, signed, and what later logs can be checked against. */
+static void
+ask_audit_seal(struct store *s, struct attach *a, const struct admin_request *r)
+{
+	char store[HEX_UUID], hash[2 * CRYPT_HASH + 1], key[2 * CRYPT_PUBLIC + 1];
+	const struct audit_at *at = &s->audit.at;
+
+	(void)r;
+	if (lazy_seal(s) != 0) {
+		admin_bad(a, "the audit log cannot be sealed: see vsmd's log");
+		return;
+	}
+	hex_uuid(store, s->audit.store);
+	admin_good(a,
+	    json_pack("{s:s, s:I, s:s, s:I, s:s}", "store", store, "seq",
+		(json_int_t)at->seq, "hash", hex_put(hash, at->hash, CRYPT_HASH), "epoch",
+		(json_int_t)at->epoch, "key", hex_put(key, at->key, CRYPT_PUBLIC)),
+	    NULL, 0);
+}
+
+static json_t *
+findings(const struct audit_check *c, bool good)
+{
+	const struct audit_judge *j = &c->judge;
+
+	if (good)
+		return json_pack("{s:b, s:I, s:I, s:I}", "ok", 1, "records",
+		    (json_int_t)j->at.seq, "first", (json_int_t)j->first, "sealed",
+		    (json_int_t)j->sealed);
+	return json_pack("{s:b, s:I, s:I, s:s, s:s, s:I, s:s}", "ok", 0, "records",
+	    (json_int_t)j->at.seq, "first_bad", (json_int_t)j->record, "fault",
+	    audit_fault_name(j->fault), "file", j->file, "line", (json_int_t)j->line,
+	    "why", j->why);
 }
 
 bool
@@ -310,18 +345,8 @@ admin_ask_verify(struct store *s)
 			more = true;
 			continue;
 		}
-		if (v == AUDIT_GOOD)
-			admin_good(a,
-			    json_pack(
-				"{s:b, s:I}", "ok", 1, "records", (json_int_t)c->seq),
-			    NULL, 0);
-		else
-			admin_good(a,
-			    json_pack("{s:b, s:I, s:I, s:s}", "ok", 0, "records",
-				(json_int_t)c->seq, "first_bad", (json_int_t)c->line,
-				"why", c->why),
-			    NULL, 0);
-		free(c);
+		admin_good(a, findings(c, v == AUDIT_GOOD), NULL, 0);
+		audit_check_free(c);
 		a->check = NULL;
 	}
 	return more;
@@ -342,6 +367,7 @@ static const struct {
     {"restore-finish", admin_restore_finish},
     {"audit-read", ask_audit_read},
     {"audit-verify", ask_audit_verify},
+    {"audit-seal", ask_audit_seal},
     {"accept-rollback", admin_accept_rollback},
     {"tpm-reseal", admin_tpm_reseal},
     {"tpm-predict", admin_tpm_predict},
@@ -412,5 +438,5 @@ admin_ask_gone(struct store *s, const struct attach *a)
 	transfers_end(&s->transfers, a);
 	if (s->sealer->asker == a)
 		s->sealer->asker = NULL; /* what was asked for is done all the same */
-	free(a->check);
+	audit_check_free(a->check);
 }

@@ -111,8 +111,7 @@ accept_store(struct store *s, struct attach *a, struct slot *slot,
 		return;
 	}
 	anchor_tries_forget(&s->anchor);
-	if (s->audit.fd < 0 &&
-	    audit_open(&s->audit, s->vault.dir, s->vault.keys, &s->vault.map) != 0) {
+	if (s->audit.fd < 0 && store_open_audit(s) != 0) {
 		admin_bad(a, "nothing was accepted: the audit log cannot be written");
 		return;
 	}

@@ -2,23 +2,22 @@
 #include "vsmd/store/audit.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/hex.h"
 #include "common/log.h"
 #include "common/secmem.h"
+#include "vsmd/store/clock.h"
 #include "vsmd/store/file.h"
 #include "vsmd/store/text.h"
 
-#define HEAD_KEY "audit/head" /* u64 seq, u64 size, hash */
+static const struct audit_event store_event = {
+    .principal = "", .peer = "", .slot = -1, .token = "", .detail = ""};
 
 static void
 now(char out[40])
@@ -33,43 +32,17 @@ now(char out[40])
 	snprintf(out, 40, "%s.%03ldZ", date, ts.tv_nsec / 1000000);
 }
 
-static char *
-dump(const json_t *o)
+static json_t *
+make_object(const struct audit *a, const struct audit_event *e)
 {
-	return json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS);
-}
-
-static bool
-hash_line(const char *line, size_t len, uint8_t out[CRYPT_HASH])
-{
-	struct part all = {line, len};
-
-	return crypt_hash(&all, 1, out);
-}
-
-static bool
-mac_object(const struct store_keys *keys, const json_t *o, uint8_t out[CRYPT_HASH])
-{
-	char *line = dump(o);
-	struct part all = {line, line != NULL ? strlen(line) : 0};
-	bool ok = line != NULL && crypt_mac(keys->audit, &all, 1, out);
-
-	free(line);
-	return ok;
-}
-
-static char *
-make_line(const struct audit *a, const struct audit_event *e)
-{
-	char when[40], prev[CRYPT_HASH * 2 + 1], hex[CRYPT_HASH * 2 + 1], rv[24],
-	    *line = NULL;
-	uint8_t mac[CRYPT_HASH];
+	char when[40], prev[CRYPT_HASH * 2 + 1], rv[24];
 	json_t *o = json_object();
 
 	now(when);
-	hex_put(prev, a->last, CRYPT_HASH);
+	hex_put(prev, a->at.hash, CRYPT_HASH);
 	snprintf(rv, sizeof(rv), "0x%" PRIx64, e->rv);
-	if (json_object_set_new(o, "seq", json_integer((json_int_t)(a->seq + 1))) == 0 &&
+	if (json_object_set_new(o, "seq", json_integer((json_int_t)(a->at.seq + 1))) ==
+		0 &&
 	    json_object_set_new(o, "time", json_string(when)) == 0 &&
 	    json_object_set_new(o, "principal", text_json(e->principal)) == 0 &&
 	    json_object_set_new(o, "peer", text_json(e->peer)) == 0 &&
@@ -79,54 +52,154 @@ make_line(const struct audit *a, const struct audit_event *e)
 	    json_object_set_new(o, "event", text_json(e->event)) == 0 &&
 	    json_object_set_new(o, "detail", text_json(e->detail)) == 0 &&
 	    json_object_set_new(o, "rv", json_string(rv)) == 0 &&
-	    json_object_set_new(o, "prev", json_string(prev)) == 0 &&
-	    mac_object(a->keys, o, mac)) {
-		hex_put(hex, mac, CRYPT_HASH);
-		if (json_object_set_new(o, "mac", json_string(hex)) == 0)
-			line = dump(o);
-	}
+	    json_object_set_new(o, "prev", json_string(prev)) == 0)
+		return o;
 	json_decref(o);
-	return line;
+	return NULL;
+}
+
+/* Write a line, whose newline takes the place of the NUL. */
+static int
+put_line(struct audit *a, char *line, size_t len)
+{
+	int saved;
+
+	line[len] = '\n';
+	if (a->tail.len + len + 1 > AUDIT_TAIL_MAX && audit_sync(a) != 0)
+		return -1;
+	if (file_write_at(a->fd, line, len + 1, (off_t)a->size) != 0) {
+		saved = errno;
+		/* What stays of it is overwritten by the next, or cut at the next start.
+		 */
+		if (ftruncate(a->fd, (off_t)a->size) != 0)
+			log_warn("audit log: cannot be cut back: %s", strerror(errno));
+		errno = saved;
+		return -1;
+	}
+	buf_put_raw(&a->tail, line, len + 1);
+	a->size += len + 1;
+	return 0;
+}
+
+/* Finish the record o, which is released, under the secret of `e`; with `sign` it is a
+ * seal.  0, or -1 with errno. */
+static int
+append(struct audit *a, json_t *o, const struct audit_epoch *e, const uint8_t *sign)
+{
+	char *line = o != NULL && e != NULL ? audit_line_make(o, e->mac, sign) : NULL;
+	size_t len = line != NULL ? strlen(line) : 0;
+	struct part all = {line, len};
+	uint8_t hash[CRYPT_HASH];
+	int r;
+
+	json_decref(o);
+	if (line == NULL || len + 1 > AUDIT_LINE_MAX || !crypt_hash(&all, 1, hash)) {
+		free(line);
+		errno = ENOMEM;
+		return -1;
+	}
+	if ((r = put_line(a, line, len)) == 0) {
+		memcpy(a->at.hash, hash, CRYPT_HASH);
+		a->at.seq++;
+	}
+	free(line);
+	return r;
 }
 
 int
 audit_append(struct audit *a, const struct audit_event *e)
 {
-	char *line = make_line(a, e);
-	uint8_t hash[CRYPT_HASH];
-	size_t len;
+	if (append(a, make_object(a, e), audit_keys_of(&a->keys, a->at.epoch), NULL) != 0)
+		return -1;
+	if (a->since == 0)
+		a->since = clock_ms();
+	return 0;
+}
 
-	if (line == NULL || !hash_line(line, len = strlen(line), hash) ||
-	    len + 1 > AUDIT_LINE_MAX) {
-		free(line);
+/* What a seal and a beginning have in common: epoch, and the key that counts from now. */
+static int
+append_key(struct audit *a, const struct audit_event *event, uint64_t named,
+    const struct audit_epoch *of, const struct audit_epoch *next, const uint8_t *sign)
+{
+	char hex[2 * CRYPT_PUBLIC + 1];
+	json_t *o = make_object(a, event);
+
+	if (o == NULL ||
+	    json_object_set_new(o, "epoch", json_integer((json_int_t)named)) != 0 ||
+	    json_object_set_new(
+		o, "next", json_string(hex_put(hex, next->public, CRYPT_PUBLIC))) != 0) {
+		json_decref(o);
 		errno = ENOMEM;
 		return -1;
 	}
-	line[len] = '\n'; /* in the place of the NUL */
-	if (a->tail.len + len + 1 > AUDIT_TAIL_MAX && audit_sync(a) != 0) {
-		int saved = errno;
-
-		free(line);
-		errno = saved;
+	if (append(a, o, of, sign) != 0)
 		return -1;
-	}
-	if (file_write_at(a->fd, line, len + 1, (off_t)a->size) != 0) {
-		int saved = errno;
-
-		/* What stays of it is overwritten by the next, or cut at the next start.
-		 */
-		if (ftruncate(a->fd, (off_t)a->size) != 0)
-			log_warn("audit log: cannot be cut back: %s", strerror(errno));
-		free(line);
-		errno = saved;
-		return -1;
-	}
-	buf_put_raw(&a->tail, line, len + 1);
-	free(line);
-	memcpy(a->last, hash, CRYPT_HASH);
-	a->seq++;
-	a->size += len + 1;
+	a->at.epoch = next->number;
+	memcpy(a->at.key, next->public, CRYPT_PUBLIC);
+	a->sealed = a->at.seq;
+	a->since = 0;
 	return 0;
+}
+
+int
+audit_append_beginning(struct audit *a, const char *why)
+{
+	struct audit_event e = store_event;
+	uint64_t number = a->at.epoch;
+	const struct audit_epoch *first;
+
+	for (unsigned i = 0; i < 2; i++)
+		if (a->keys.epochs[i].number > number)
+			number = a->keys.epochs[i].number;
+	number++;
+	e.event = "audit-begin";
+	e.detail = why;
+	if (audit_keys_make(&a->keys, number) != 0 ||
+	    audit_keys_make(&a->keys, number + 1) != 0)
+		return -1;
+	first = audit_keys_of(&a->keys, number);
+	a->begun = true;
+	return append_key(a, &e, number, first, first, NULL);
+}
+
+/* The secret of the next epoch takes the place of one that is over; all that this one has
+ * signed is durable first. */
+static int
+settle(struct audit *a)
+{
+	if (audit_keys_of(&a->keys, a->at.epoch + 1) != NULL)
+		return 0;
+	if (audit_sync(a) != 0)
+		return -1;
+	return audit_keys_make(&a->keys, a->at.epoch + 1);
+}
+
+int
+audit_seal(struct audit *a)
+{
+	struct audit_event e = store_event;
+	const struct audit_epoch *present, *next;
+	uint8_t sign[CRYPT_KEY];
+	int r;
+
+	if (a->begun) {
+		errno = EAGAIN;
+		return -1;
+	}
+	if (settle(a) != 0)
+		return -1;
+	if (a->sealed == a->at.seq)
+		return audit_sync(a);
+	e.event = "audit-seal";
+	present = audit_keys_of(&a->keys, a->at.epoch);
+	next = audit_keys_of(&a->keys, a->at.epoch + 1);
+	if (present == NULL || !audit_epoch_sign(present, sign)) {
+		errno = EIO;
+		return -1;
+	}
+	r = append_key(a, &e, present->number, present, next, sign);
+	sec_wipe(sign, sizeof(sign));
+	return r == 0 ? settle(a) : -1;
 }
 
 int
@@ -142,66 +215,14 @@ audit_sync(struct audit *a)
 		return -1;
 	}
 	if (a->rewrite)
-		r = file_write_at(a->fd, a->tail.data, a->tail.len,
-		    (off_t)(a->size - a->tail.len));
+		r = file_write_at(
+		    a->fd, a->tail.data, a->tail.len, (off_t)(a->size - a->tail.len));
 	if (r == 0)
 		r = fdatasync(a->fd);
 	a->rewrite = r != 0;
 	if (r == 0)
 		buf_reset(&a->tail);
 	return r;
-}
-
-void
-audit_put_head(const struct audit *a, struct txn *t)
-{
-	struct buf b;
-
-	buf_init(&b, 64);
-	buf_put_u64(&b, a->seq);
-	buf_put_u64(&b, a->size);
-	buf_put_raw(&b, a->last, CRYPT_HASH);
-	if (buf_ok(&b))
-		txn_put(t, HEAD_KEY, b.data, b.len);
-	else
-		t->failed = true;
-	buf_free(&b);
-}
-
-const char *
-audit_parse(
-    const struct store_keys *keys, const char *line, size_t len, struct audit_line *ret)
-{
-	json_t *o = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL), *mac;
-	uint8_t want[CRYPT_HASH], found[CRYPT_HASH];
-	const char *wrong = NULL;
-	char *again = NULL;
-
-	if (!json_is_object(o)) {
-		json_decref(o);
-		return "not a record";
-	}
-	again = dump(o);
-	mac = json_incref(json_object_get(o, "mac"));
-	(void)json_object_del(o, "mac");
-	if (again == NULL || strlen(again) != len || memcmp(again, line, len) != 0)
-		wrong = "not written as a record is";
-	else if (!json_is_string(mac) ||
-		 !hex_get(json_string_value(mac), found, CRYPT_HASH) ||
-		 !mac_object(keys, o, want) || !sec_equal(found, want, CRYPT_HASH))
-		wrong = "its mac is wrong: altered, or of another store";
-	else if (!json_is_integer(json_object_get(o, "seq")) ||
-		 !json_is_string(json_object_get(o, "prev")) ||
-		 !hex_get(json_string_value(json_object_get(o, "prev")), ret->prev,
-		     CRYPT_HASH) ||
-		 !hash_line(line, len, ret->hash))
-		wrong = "seq or prev is missing";
-	else
-		ret->seq = (uint64_t)json_integer_value(json_object_get(o, "seq"));
-	json_decref(mac);
-	json_decref(o);
-	free(again);
-	return wrong;
 }
 
 void
@@ -212,5 +233,9 @@ audit_close(struct audit *a)
 	if (a->dir >= 0)
 		close(a->dir);
 	a->fd = a->dir = -1;
+	audit_keys_close(&a->keys);
+	free(a->ends);
+	a->ends = NULL;
+	a->nends = a->stored = 0;
 	buf_free(&a->tail);
 }

@@ -1,36 +1,60 @@
 /*
- * audit.h - the audit log, state/audit/audit.log.
+ * audit.h - the audit log, state/audit/audit.log.1 and so on (audit_line.h).
  *
- * One JSON object per line, compact, keys sorted:
+ * A record is written before what it tells of is answered, and synced with the next
+ * commit; the sealed store keeps number, place and hash of the last record at each
+ * commit, and of the last one in each file, so what is missing or was replaced is
+ * noticed.
  *
- *	detail event mac peer prev principal rv seq slot time token
+ * Records are chained by hashes, and signed by seals.  A seal ends an epoch: from then on
+ * its secret does not exist (audit_keys.h), so who takes this process over, or learns the
+ * master key, cannot write what comes before the last seal anew.  An epoch lasts
+ * AUDIT_EPOCH_MS from its first record on, or AUDIT_EPOCH_RECORDS, or until somebody
+ * wants a signed end (audit_seal()).  A seal needs no commit: it speaks for itself.
  *
- * seq counts from 1; prev is the SHA-256 of the line before (hex; zeros for the first);
- * mac is HMAC-SHA256, under the store's audit key, of the line without its mac.  A record
- * is written before what it tells of is answered, and synced with the next commit; the
- * sealed store keeps number, place and hash of the last record at each commit, so what
- * is missing or was replaced is noticed when the log is opened.
+ * A file that has reached a size ends with a seal, and the next one begins.  The oldest
+ * may be retired: first the store's map says up to where, then the file goes.
  *
  * Threads: one.
  */
 #ifndef CAAS_STORE_AUDIT_H
 #define CAAS_STORE_AUDIT_H
 
-#include "vsmd/store/keys.h"
+#include "vsmd/store/audit_keys.h"
+#include "vsmd/store/audit_line.h"
 #include "vsmd/store/txn.h"
 
-#define AUDIT_FILE "audit.log"
-#define AUDIT_LINE_MAX 8192
+#define AUDIT_FILE_PREFIX "audit.log."
+#define AUDIT_FILE_NAME 40
 #define AUDIT_TAIL_MAX (1u << 20) /* bytes of lines that are not synced */
 #define AUDIT_NAME 64
 #define AUDIT_DETAIL 512
+#define AUDIT_EPOCH_MS 60000
+#define AUDIT_EPOCH_RECORDS 8192
+#define AUDIT_HEAD_KEY "audit/head" /* where the log ends */
+#define AUDIT_END_KEY "audit/file/" /* and its number: where that file ends */
+
+struct audit_limits {
+	uint64_t rotate; /* bytes after which a new file begins; 0: none does */
+	unsigned keep;	 /* files, the present one among them; 0: all */
+};
 
 struct audit {
 	int dir, fd;
-	const struct store_keys *keys;
-	uint64_t seq;  /* of the last record */
-	uint64_t size; /* of the file: where the next line goes */
-	uint8_t last[CRYPT_HASH];
+	struct audit_limits limits;
+	uint8_t store[STORE_ID];
+	struct audit_keys keys;
+	struct audit_at at; /* the end */
+	uint64_t file;	    /* number of the present file */
+	uint64_t size;	    /* of it: where the next line goes */
+	uint64_t sealed;    /* the last record that is a seal or a beginning, if known */
+	bool begun;	    /* no commit knows yet of the beginning in it */
+	int64_t since;	    /* ms: the first record behind that; 0: there is none */
+	int64_t again;	    /* ms: no seal, no new file before: the last try failed */
+	/* Where the files before the present one end; the first is not there any more, or
+	 * never was. */
+	struct audit_at *ends;
+	size_t nends, stored; /* stored: those that the map has */
 	struct buf tail; /* the lines that are not synced, the last ones of the file */
 	bool rewrite;	 /* a sync failed: nobody knows what the disk has of them */
 };
@@ -49,25 +73,44 @@ struct audit_event {
  * logged; both leave a record.  The store works on: keys must not depend on their diary.
  * 0, or -1 after a line on the log.
  */
-int audit_open(
-    struct audit *a, int state, const struct store_keys *keys, const struct map *map);
+int audit_open(struct audit *a, int state, const struct store_keys *keys,
+    const uint8_t store[STORE_ID], const struct map *map,
+    const struct audit_limits *limits);
 /* Append; when much is not synced, that is done too.  0, or -1 with errno: nothing was
  * written. */
 int audit_append(struct audit *a, const struct audit_event *e);
 /* 0, or -1 with errno.  After a failure the page cache says nothing of the disk, so the
  * next call writes all lines anew that it was about. */
 int audit_sync(struct audit *a);
-/* What a commit seals of the log. */
+/* End the epoch with a seal, unless nothing was written since the last.  It is durable,
+ * or -1 with errno: the epoch goes on, or its secret stays on the disk for now.  EAGAIN:
+ * there is a beginning first that a commit must know of; only its secret speaks for it.
+ */
+int audit_seal(struct audit *a);
+/* Begin a new epoch, a new file, when it is time.  Failures are on the log. */
+void audit_tend(struct audit *a, int64_t now);
+/* ms until audit_tend() has something to do; -1: not before a record is written. */
+int64_t audit_timeout(const struct audit *a, int64_t now);
+
+/* What a commit seals of the log, and that it was made. */
 void audit_put_head(const struct audit *a, struct txn *t);
+void audit_stored(struct audit *a);
+/* Number of the oldest file, where there is one too many, and its records; 0: there is
+ * not. */
+uint64_t audit_surplus(const struct audit *a, uint64_t *ret_first, uint64_t *ret_last);
+/* Retire it: what a commit has to say of that (one before has said where the file ends);
+ * and, after the commit, the file goes. */
+void audit_put_retired(const struct audit *a, struct txn *t);
+void audit_retired(struct audit *a);
 void audit_close(struct audit *a);
 
-/* A line (without its newline) checked and taken apart; for reading and verifying.
- * What is wrong is NULL when nothing is. */
-struct audit_line {
-	uint64_t seq;
-	uint8_t prev[CRYPT_HASH], hash[CRYPT_HASH]; /* hash: of this line */
-};
-const char *audit_parse(
-    const struct store_keys *keys, const char *line, size_t len, struct audit_line *ret);
+void audit_name(char name[AUDIT_FILE_NAME], uint64_t file);
+/* The number of ends[0], and of the first file that is there less one. */
+uint64_t audit_base(const struct audit *a);
+
+/* For audit_open.c. */
+int audit_append_beginning(struct audit *a, const char *why);
+bool audit_push_end(struct audit *a, const struct audit_at *at);
+int audit_next_file(struct audit *a);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * audit_verify.h - the audit log read from its first line to its last.
+ * audit_verify.h - the audit log read from its first line to its last, in all its files.
  *
  * In steps, because the log may be long and the store has other work.
  */
@@ -7,27 +7,27 @@
 #define CAAS_STORE_AUDIT_VERIFY_H
 
 #include "vsmd/store/audit.h"
-
-enum audit_verdict { AUDIT_MORE, AUDIT_GOOD, AUDIT_BAD };
+#include "vsmd/store/audit_judge.h"
 
 struct audit_check {
-	uint64_t offset, end; /* of what is read, in bytes */
-	uint64_t end_seq;
-	uint8_t end_hash[CRYPT_HASH];
-	uint64_t line; /* that was read last; the first bad one with AUDIT_BAD */
-	uint64_t seq;  /* of the last good record */
-	uint8_t prev[CRYPT_HASH];
-	char why[128]; /* AUDIT_BAD: what is wrong */
+	struct audit_judge judge; /* the findings */
+	struct audit_at end;
+	uint8_t mac[CRYPT_KEY];
+	uint64_t file, last;	       /* being read; the last one */
+	uint64_t last_size;	       /* of the last one, when it began */
+	int fd;			       /* -1: `file` is to be opened */
+	uint64_t offset, size, number; /* in it */
 };
 
-/* Check what is in the log now. */
-void audit_check_begin(const struct audit *a, struct audit_check *c);
+/* Check what is in the log now.  False: out of memory.  Free it in the end. */
+struct audit_check *audit_check_begin(const struct audit *a);
 /* Read up to `lines` more. */
 enum audit_verdict audit_check_step(
     const struct audit *a, struct audit_check *c, unsigned lines);
+void audit_check_free(struct audit_check *c);
 
 /* Append the records from number `from` on to out, as a JSON array of at most `count`
- * records and of no more than out can hold. */
+ * records and of no more than out can hold.  A line that is none is a string in it. */
 void audit_read(const struct audit *a, uint64_t from, uint64_t count, struct buf *out);
 
 #endif

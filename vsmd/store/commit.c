@@ -260,6 +260,7 @@ commit(struct store *s, struct txn *t,
 	store_say_commits(s, v != VAULT_OK);
 	if (v == VAULT_OK) {
 		revoked_done(&s->revoked);
+		audit_stored(&s->audit);
 		lazy_done(s);
 	}
 	wear_spend(&s->wear, s->anchor.writes - writes, clock_ms());

@@ -190,3 +190,47 @@ box_open(const uint8_t key[CRYPT_KEY], const char *label, const struct part *aad
 		buf_truncate(out, start);
 	return ok;
 }
+
+bool
+crypt_public(const uint8_t key[CRYPT_KEY], uint8_t out[CRYPT_PUBLIC])
+{
+	EVP_PKEY *p = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, key, CRYPT_KEY);
+	size_t len = CRYPT_PUBLIC;
+	bool ok = p != NULL && EVP_PKEY_get_raw_public_key(p, out, &len) == 1 &&
+		  len == CRYPT_PUBLIC;
+
+	EVP_PKEY_free(p);
+	return ok;
+}
+
+bool
+crypt_sign(const uint8_t key[CRYPT_KEY], const void *in, size_t len,
+    uint8_t out[CRYPT_SIGNATURE])
+{
+	EVP_PKEY *p = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, key, CRYPT_KEY);
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	size_t n = CRYPT_SIGNATURE;
+	bool ok = p != NULL && ctx != NULL &&
+		  EVP_DigestSignInit(ctx, NULL, NULL, NULL, p) == 1 &&
+		  EVP_DigestSign(ctx, out, &n, in, len) == 1 && n == CRYPT_SIGNATURE;
+
+	EVP_MD_CTX_free(ctx);
+	EVP_PKEY_free(p);
+	return ok;
+}
+
+bool
+crypt_verify(const uint8_t public[CRYPT_PUBLIC], const void *in, size_t len,
+    const uint8_t signature[CRYPT_SIGNATURE])
+{
+	EVP_PKEY *p =
+	    EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, public, CRYPT_PUBLIC);
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	bool ok = p != NULL && ctx != NULL &&
+		  EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, p) == 1 &&
+		  EVP_DigestVerify(ctx, signature, CRYPT_SIGNATURE, in, len) == 1;
+
+	EVP_MD_CTX_free(ctx);
+	EVP_PKEY_free(p);
+	return ok;
+}

@@ -1,5 +1,6 @@
 /*
- * crypt.h - the store's cryptography: one hash, one MAC, one derivation, one box.
+ * crypt.h - the store's cryptography: one hash, one MAC, one derivation, one box, one
+ * signature.
  *
  * A box is  salt[32] | ciphertext | tag[16].  It is AES-256-GCM under a key that
  * HKDF-SHA256 makes from the caller's key, the box's random salt and a label, so each
@@ -24,6 +25,8 @@
 #define CRYPT_SALT 32
 #define CRYPT_TAG 16
 #define BOX_OVERHEAD (CRYPT_SALT + CRYPT_TAG)
+#define CRYPT_PUBLIC 32
+#define CRYPT_SIGNATURE 64
 
 /* A piece of what is hashed or authenticated; pieces are joined without separators, so
  * callers use pieces of fixed length, or one of variable length at the end. */
@@ -53,5 +56,12 @@ bool box_seal(const uint8_t key[CRYPT_KEY], const char *label, const struct part
 /* Open a box of `len` bytes; what it held is appended to out. */
 bool box_open(const uint8_t key[CRYPT_KEY], const char *label, const struct part *aad,
     size_t naad, const void *in, size_t len, struct buf *out);
+
+/* Ed25519.  The private key is any 32 random bytes. */
+bool crypt_public(const uint8_t key[CRYPT_KEY], uint8_t out[CRYPT_PUBLIC]);
+bool crypt_sign(const uint8_t key[CRYPT_KEY], const void *in, size_t len,
+    uint8_t out[CRYPT_SIGNATURE]);
+bool crypt_verify(const uint8_t public[CRYPT_PUBLIC], const void *in, size_t len,
+    const uint8_t signature[CRYPT_SIGNATURE]);
 
 #endif

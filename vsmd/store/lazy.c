@@ -1,8 +1,13 @@
 /* lazy.c - see lazy.h */
 #include "vsmd/store/lazy.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
+#include <string.h>
 
+#include "common/log.h"
 #include "vsmd/store/clock.h"
 #include "vsmd/store/commit.h"
 
@@ -10,11 +15,71 @@ static bool
 waits(const struct store *s)
 {
 	return s->vault.anchor != NULL && !s->vault.rolled_back &&
-	       (s->revoked.later.count > 0 || s->audit.seq != s->audit_committed);
+	       (s->revoked.later.count > 0 || s->audit.at.seq != s->audit_committed);
 }
 
+/* A seal is no reason for a commit: it is signed. */
 int
-lazy_timeout(struct store *s)
+lazy_seal(struct store *s)
+{
+	bool committed;
+	int r;
+
+	if (s->audit.begun)
+		(void)commit_rest(s);
+	committed = s->audit.at.seq == s->audit_committed;
+	r = audit_seal(&s->audit);
+	if (r != 0)
+		log_warn("audit log: cannot be sealed: %s", strerror(errno));
+	if (committed)
+		s->audit_committed = s->audit.at.seq;
+	return r;
+}
+
+static void
+tend(struct store *s, int64_t now)
+{
+	bool committed = s->audit.at.seq == s->audit_committed;
+
+	audit_tend(&s->audit, now);
+	if (committed)
+		s->audit_committed = s->audit.at.seq;
+}
+
+/* The oldest file of the audit log, where there is one too many.  Not while somebody
+ * reads them all. */
+static void
+retire(struct store *s, int64_t now)
+{
+	char detail[AUDIT_DETAIL], name[AUDIT_FILE_NAME];
+	uint64_t first, last, file = audit_surplus(&s->audit, &first, &last);
+	struct txn t;
+
+	if (file == 0 || now < s->retire_after || s->vault.rolled_back || s->refused ||
+	    wear_wait(&s->wear, now) > 0)
+		return;
+	for (const struct attach *a = s->attached; a != NULL; a = a->next)
+		if (a->wait == WAIT_VERIFY)
+			return;
+	audit_name(name, file);
+	snprintf(detail, sizeof(detail), "file=%s records=%" PRIu64 "-%" PRIu64, name, first,
+	    last);
+	s->retire_after = now + LAZY_AGAIN;
+	if (s->audit.stored < s->audit.nends && commit_rest(s) != VAULT_OK)
+		return;
+	if (store_note(s, NULL, "audit-retired", detail, 0) != 0)
+		return;
+	txn_init(&t);
+	audit_put_retired(&s->audit, &t);
+	if (commit_now(s, &t) == VAULT_OK) {
+		audit_retired(&s->audit);
+		s->retire_after = 0;
+	}
+	txn_clear(&t);
+}
+
+static int
+commit_timeout(struct store *s)
 {
 	int64_t now = clock_ms(), budget, left;
 
@@ -31,10 +96,29 @@ lazy_timeout(struct store *s)
 	return left <= 0 ? 0 : left < INT_MAX ? (int)left : INT_MAX;
 }
 
+int
+lazy_timeout(struct store *s)
+{
+	int commit = commit_timeout(s);
+	int64_t seal = audit_timeout(&s->audit, clock_ms());
+
+	if (seal < 0 || seal > INT_MAX || (commit >= 0 && commit < seal))
+		return commit;
+	return (int)seal;
+}
+
 void
 lazy_run(struct store *s, bool all)
 {
-	if (!waits(s) || (!all && lazy_timeout(s) != 0))
+	int64_t now = clock_ms();
+
+	if (all && s->audit.fd >= 0) {
+		(void)lazy_seal(s);
+	} else if (!all) {
+		tend(s, now);
+		retire(s, now);
+	}
+	if (!waits(s) || (!all && commit_timeout(s) != 0))
 		return;
 	/* At the end nobody waits for a TPM that has failed. */
 	if (all && s->anchor.doubt)
@@ -47,6 +131,6 @@ lazy_run(struct store *s, bool all)
 void
 lazy_done(struct store *s)
 {
-	s->audit_committed = s->audit.seq;
+	s->audit_committed = s->audit.at.seq;
 	s->lazy_since = 0;
 }

@@ -18,6 +18,7 @@
 #include "vsmd/confine/confine.h"
 #include "vsmd/store/backup.h"
 #include "vsmd/store/clock.h"
+#include "vsmd/store/commit.h"
 #include "vsmd/store/loop.h"
 #include "vsmd/store/sealer.h"
 #include "vsmd/store/dirwatch.h"
@@ -72,8 +73,8 @@ open_vault(struct store *s)
 		: vault_open(&s->vault, dir, s->master.key, anchor);
 	/* Of a rolled-back store nothing is written, the diary neither. */
 	if (r == 0 && !s->vault.rolled_back)
-		r = audit_open(&s->audit, dir, s->vault.keys, &s->vault.map);
-	s->audit_committed = s->audit.seq;
+		r = store_open_audit(s);
+	s->audit_committed = s->audit.at.seq;
 	return r;
 }
 
@@ -143,7 +144,7 @@ close_door(const struct store *s)
 static void
 warm_up(void)
 {
-	uint8_t out[CRYPT_KEY], zero[CRYPT_KEY] = {0};
+	uint8_t out[CRYPT_KEY], zero[CRYPT_KEY] = {0}, sig[CRYPT_SIGNATURE];
 	struct tm tm;
 	time_t now = time(NULL);
 
@@ -151,6 +152,9 @@ warm_up(void)
 	(void)crypt_derive(zero, NULL, 0, "warm", out);
 	(void)crypt_scrypt("", 0, zero, 16, 10, out);
 	(void)crypt_random(out, sizeof(out));
+	(void)crypt_public(zero, out);
+	(void)crypt_sign(zero, "", 0, sig);
+	(void)crypt_verify(out, "", 0, sig);
 	tzset();
 	(void)gmtime_r(&now, &tm);
 }
@@ -173,6 +177,9 @@ run(struct store *s)
 	if (!s->vault.rolled_back &&
 	    (audit_append(&s->audit, &start) != 0 || audit_sync(&s->audit) != 0))
 		log_warn("audit log: %s", strerror(errno));
+	/* What vouches for a new log is the store. */
+	if (s->audit.begun)
+		(void)commit_rest(s);
 	log_info("open: sequence %" PRIu64 ", %zu tokens, %s",
 	    s->vault.journal.at.sequence, slot_table_tokens(&s->slots), s->master.tpm);
 	store_say_slots(s);

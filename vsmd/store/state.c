@@ -171,6 +171,17 @@ store_discarded(struct store *s, struct slot *slot)
 }
 
 int
+store_open_audit(struct store *s)
+{
+	const struct audit_limits limits = {
+	    .rotate = s->config->audit_rotate, .keep = s->config->audit_keep};
+	const struct vault *v = &s->vault;
+
+	return audit_open(
+	    &s->audit, v->dir, v->keys, v->journal.at.store, &v->map, &limits);
+}
+
+int
 store_note_slot(struct store *s, const struct attach *a, const struct slot *slot,
     const char *event, const char *detail, uint64_t rv)
 {

@@ -29,6 +29,7 @@ struct store {
 	struct wear wear;
 	struct audit audit;
 	uint64_t audit_committed; /* its last record at the last commit */
+	int64_t retire_after;	  /* ms: no file of it is retired before */
 	int64_t lazy_since;	  /* ms: something waits for a commit (lazy.h); 0: nothing */
 	struct memory memory;
 	struct slots slots;
@@ -65,6 +66,8 @@ void store_say_rolled_back(struct store *s);
 void store_say_tpm_failed(void *store);
 /* Make the blank slot when there is none. */
 int store_make_blank(struct store *s);
+/* audit_open() of this store's. */
+int store_open_audit(struct store *s);
 /* One audit record of what the process of `a` (NULL: the store itself) did.  0, or -1
  * with errno: it is not written, so what it tells of must not be answered with success.
  */

@@ -15,6 +15,7 @@
 #define CAAS_VSMD_STORE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "tpm/tpm.h"
 
@@ -28,6 +29,8 @@ struct store_config {
 	unsigned anchor_budget; /* writes of the anchor a day, 0: as many as come */
 	const char *tpm_state; /* directory of an embedded TPM's state, or NULL */
 	unsigned gate_patience; /* ms for which a gate may be held up; 0: a minute */
+	uint64_t audit_rotate; /* bytes of a file of the audit log; 0: any number */
+	unsigned audit_keep;   /* files of it; 0: all */
 	unsigned pin_tries;    /* 0: no lock-out (sandbox) */
 	bool sandbox; /* log less alarm about a local TPM's weakness, more elsewhere */
 };

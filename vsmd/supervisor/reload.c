@@ -54,6 +54,8 @@ compare(const struct config_settings *a, const struct config_settings *b)
 	needs_restart(same(a->approvals, b->approvals), "approvals");
 	needs_restart(a->anchor == b->anchor, "anchor");
 	needs_restart(a->anchor_budget == b->anchor_budget, "anchor-budget");
+	needs_restart(a->audit_rotate == b->audit_rotate, "audit-rotate");
+	needs_restart(a->audit_keep == b->audit_keep, "audit-keep");
 	needs_restart(a->pin_tries == b->pin_tries, "pin-tries");
 	needs_restart(same(a->user, b->user), "user");
 	needs_restart(a->sandbox == b->sandbox, "sandbox");

@@ -31,6 +31,8 @@ run(struct super *s, int pipe)
 	    .pin_tries = c->pin_tries,
 	    .anchor = c->anchor,
 	    .anchor_budget = c->anchor_budget,
+	    .audit_rotate = (uint64_t)c->audit_rotate * 1024,
+	    .audit_keep = c->audit_keep,
 	    .sandbox = c->sandbox};
 
 	if (s->tpm.wanted && asprintf(&tpm_state, "%s/tpm", c->state) < 0)

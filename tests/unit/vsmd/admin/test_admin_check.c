@@ -79,6 +79,7 @@ good(void **state)
 	    {"restore-finish", "{\"handle\":1}", "", "12345678", 0},
 	    {"audit-read", "{\"from\":0,\"count\":100}", NULL, NULL, 0},
 	    {"audit-verify", "{}", NULL, NULL, 0},
+	    {"audit-seal", "{}", NULL, NULL, 0},
 	    {"tpm-reseal", "{}", NULL, NULL, 0},
 	    {"tpm-predict", "{\"pcrs\":{\"13\":\"" HEX64 "\"}}", NULL, NULL, 0},
 	};

@@ -56,16 +56,24 @@ __wrap_pwrite(int fd, const void *p, size_t n, off_t off)
 	return -1;
 }
 
+static int
+synced(int fd, int r)
+{
+	if (r == 0 && faults.synced != NULL)
+		faults.synced(fd);
+	return r;
+}
+
 int
 __wrap_fdatasync(int fd)
 {
-	return fails(FAULT_FDATASYNC) ? -1 : __real_fdatasync(fd);
+	return fails(FAULT_FDATASYNC) ? -1 : synced(fd, __real_fdatasync(fd));
 }
 
 int
 __wrap_fsync(int fd)
 {
-	return fails(FAULT_FSYNC) ? -1 : __real_fsync(fd);
+	return fails(FAULT_FSYNC) ? -1 : synced(fd, __real_fsync(fd));
 }
 
 int

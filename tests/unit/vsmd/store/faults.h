@@ -20,6 +20,7 @@ struct faults {
 	unsigned each[FAULT_CALLS]; /* and all after it */
 	unsigned kill_at; /* n: the n-th call of any kind ends the process before it */
 	unsigned cut;	  /* bytes that a failing pwrite writes before it fails */
+	void (*synced)(int fd); /* may be NULL: after each sync that was done */
 };
 extern struct faults faults;
 

@@ -311,11 +311,23 @@ audit_over_the_pipe(void **state)
 	assert_non_null(strstr(text, "\"ok\":true"));
 	assert_true(ask(fd, "audit-read", "{\"from\":1,\"count\":100}"));
 	list = json_loads(text, 0, NULL);
-	assert_true(json_array_size(list) >= 2);
+	assert_true(json_array_size(list) >= 3);
 	assert_string_equal(
 	    json_string_value(json_object_get(json_array_get(list, 0), "event")),
+	    "audit-begin");
+	assert_string_equal(
+	    json_string_value(json_object_get(json_array_get(list, 1), "event")),
 	    "store-start");
 	json_decref(list);
+	/* A seal, and no second one where nothing has happened. */
+	for (int i = 0; i < 2; i++) {
+		assert_true(ask(fd, "audit-seal", "{}"));
+		assert_int_equal(number("epoch"), 2);
+		assert_non_null(strstr(text, "\"hash\":\""));
+	}
+	assert_true(ask(fd, "audit-verify", "{}"));
+	assert_non_null(strstr(text, "\"ok\":true"));
+	assert_int_equal(number("sealed"), number("records"));
 	close(fd);
 }
 

@@ -80,6 +80,32 @@ boxes_open_as_sealed_only(void **state)
 	buf_free(&plain);
 }
 
+/* RFC 8032, 7.1, the second test. */
+static void
+signatures_are_ed25519(void **state)
+{
+	static const uint8_t key[CRYPT_KEY] = {0x4c, 0xcd, 0x08, 0x9b, 0x28, 0xff, 0x96,
+	    0xda, 0x9d, 0xb6, 0xc3, 0x46, 0xec, 0x11, 0x4e, 0x0f, 0x5b, 0x8a, 0x31, 0x9f,
+	    0x35, 0xab, 0xa6, 0x24, 0xda, 0x8c, 0xf6, 0xed, 0x4f, 0xb8, 0xa6, 0xfb};
+	static const uint8_t begins[] = {0x92, 0xa0, 0x09, 0xa9, 0xf0, 0xd4, 0xca, 0xb8};
+	uint8_t public[CRYPT_PUBLIC], sig[CRYPT_SIGNATURE];
+
+	(void)state;
+	assert_true(crypt_public(key, public));
+	assert_int_equal(public[0], 0x3d);
+	assert_int_equal(public[31], 0x0c);
+	assert_true(crypt_sign(key, "\x72", 1, sig));
+	assert_memory_equal(sig, begins, sizeof(begins));
+	assert_true(crypt_verify(public, "\x72", 1, sig));
+	assert_false(crypt_verify(public, "\x73", 1, sig));
+	assert_false(crypt_verify(public, "\x72", 0, sig));
+	sig[40] ^= 1;
+	assert_false(crypt_verify(public, "\x72", 1, sig));
+	sig[40] ^= 1;
+	public[3] ^= 1;
+	assert_false(crypt_verify(public, "\x72", 1, sig));
+}
+
 int
 main(void)
 {
@@ -87,6 +113,7 @@ main(void)
 	    cmocka_unit_test(derive_is_hkdf),
 	    cmocka_unit_test(scrypt_is_deterministic_and_bounded),
 	    cmocka_unit_test(boxes_open_as_sealed_only),
+	    cmocka_unit_test(signatures_are_ed25519),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
