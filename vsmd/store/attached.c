@@ -60,8 +60,9 @@ attached_read(struct store *s, struct attach *a)
 		    a->peer);
 		a->dead = true;
 	}
+	/* A thousand idle ones would keep room for a thousand requests. */
 	if (a->wait == WAIT_NOTHING)
-		buf_reset(&a->request);
+		buf_free(&a->request);
 }
 
 void
@@ -77,8 +78,8 @@ attached_answer(struct attach *a, CK_RV rv, const struct buf *rest)
 	if (ipc_send(a->fd, &b, NULL, 0) != 0)
 		a->dead = true;
 	buf_free(&b);
-	buf_reset(&a->request);
-	buf_reset(&a->answer);
+	buf_free(&a->request);
+	buf_free(&a->answer);
 	a->wait = WAIT_NOTHING;
 }
 
