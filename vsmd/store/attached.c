@@ -43,6 +43,23 @@ attached_add(struct store *s, int fd, uint32_t slot, bool admin, const struct gr
 	return true;
 }
 
+/* No more room than for what is there: hundreds may wait. */
+static void
+shrink(struct buf *b)
+{
+	struct buf small;
+
+	buf_init(&small, b->max);
+	buf_put_raw(&small, b->data, b->len);
+	small.pos = b->pos;
+	if (!buf_ok(&small)) {
+		buf_free(&small);
+		return;
+	}
+	buf_free(b);
+	*b = small;
+}
+
 void
 attached_read(struct store *s, struct attach *a)
 {
@@ -63,6 +80,8 @@ attached_read(struct store *s, struct attach *a)
 	/* A thousand idle ones would keep room for a thousand requests. */
 	if (a->wait == WAIT_NOTHING)
 		buf_free(&a->request);
+	else if (!a->admin)
+		shrink(&a->request);
 }
 
 void
