@@ -132,6 +132,16 @@ plant_ec(const char *name)
 }
 
 static CK_RV
+plant_edwards(const char *name)
+{
+	static CK_BYTE curve[] = "\x13\x0c" "edwards25519";
+	CK_ATTRIBUTE own[] = {{CKA_EC_PARAMS, curve, sizeof(curve) - 1},
+	    attribute(CKA_VALUE, planted_find(name)), {CKA_SIGN, &yes, 1}};
+
+	return create(name, CKO_PRIVATE_KEY, CKK_EC_EDWARDS, own, COUNT(own));
+}
+
+static CK_RV
 plant_secret(const char *name, CK_KEY_TYPE type)
 {
 	CK_ATTRIBUTE aes[] = {attribute(CKA_VALUE, planted_find(name)), {CKA_ENCRYPT, &yes, 1},
@@ -151,6 +161,7 @@ do_plant(char *argv[])
 
 	if ((rv = plant_rsa(token ? "token.rsa" : "session.rsa")) != CKR_OK ||
 	    (rv = plant_ec(token ? "token.ec" : "session.ec")) != CKR_OK ||
+	    (rv = plant_edwards(token ? "token.ed" : "session.ed")) != CKR_OK ||
 	    (rv = plant_secret(token ? "token.aes" : "session.aes", CKK_AES)) != CKR_OK ||
 	    (rv = plant_secret(token ? "token.generic" : "session.generic",
 		CKK_GENERIC_SECRET)) != CKR_OK)
@@ -175,7 +186,7 @@ find(const char *name)
 static CK_RV
 do_find(char *argv[])
 {
-	static const char *const names[] = {"token.rsa", "token.ec", "token.aes",
+	static const char *const names[] = {"token.rsa", "token.ec", "token.ed", "token.aes",
 	    "token.generic"};
 
 	(void)argv;
@@ -325,17 +336,18 @@ use_generic(const char *name)
 static CK_RV
 use_all(const char *prefix)
 {
-	char rsa[32], ec[32], aes[32], generic[32];
+	char rsa[32], ec[32], ed[32], aes[32], generic[32];
 	CK_RV rv;
 
 	snprintf(rsa, sizeof(rsa), "%s.rsa", prefix);
 	snprintf(ec, sizeof(ec), "%s.ec", prefix);
+	snprintf(ed, sizeof(ed), "%s.ed", prefix);
 	snprintf(aes, sizeof(aes), "%s.aes", prefix);
 	snprintf(generic, sizeof(generic), "%s.generic", prefix);
 	if (find(rsa) == 0)
 		return CKR_OK;
 	if ((rv = use_rsa(rsa)) != CKR_OK || (rv = use_ec(ec)) != CKR_OK ||
-	    (rv = use_aes(aes)) != CKR_OK)
+	    (rv = sign(ed, CKM_EDDSA, false)) != CKR_OK || (rv = use_aes(aes)) != CKR_OK)
 		return rv;
 	return use_generic(generic);
 }

@@ -167,6 +167,8 @@ canary_make(const char *file)
 	make_bytes(f, "plain", plain, sizeof(plain));
 	make_bytes(f, "token.aes", key, sizeof(key));
 	make_bytes(f, "session.aes", key, sizeof(key));
+	make_bytes(f, "token.ed", key, sizeof(key));
+	make_bytes(f, "session.ed", key, sizeof(key));
 	make_bytes(f, "token.generic", key, sizeof(key));
 	make_bytes(f, "session.generic", key, sizeof(key));
 	make_wrapped(f);
