@@ -1,4 +1,4 @@
-/* plain.h - what caas-e2e-steady and caas-e2e-maker begin with; failures end the program. */
+/* plain.h - what caas-e2e-steady and its like begin with; failures end the program. */
 #ifndef CAAS_TEST_PLAIN_H
 #define CAAS_TEST_PLAIN_H
 

@@ -7,9 +7,6 @@
  * some were signed, none refused and none wrong.
  */
 #include <err.h>
-#include <openssl/core_names.h>
-#include <openssl/ec.h>
-#include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -17,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "p256.h"
 #include "plain.h"
 #include "protocol/names.h"
 
@@ -34,61 +32,6 @@ struct thread {
 	double longest;
 };
 
-static CK_OBJECT_HANDLE
-find(CK_SESSION_HANDLE s, CK_OBJECT_CLASS class, char *label)
-{
-	CK_ATTRIBUTE t[] = {
-	    {CKA_CLASS, &class, sizeof(class)}, {CKA_LABEL, label, strlen(label)}};
-	CK_OBJECT_HANDLE o = 0;
-	CK_ULONG n = 0;
-
-	must(p11->C_FindObjectsInit(s, t, 2), "C_FindObjectsInit");
-	must(p11->C_FindObjects(s, &o, 1, &n), "C_FindObjects");
-	must(p11->C_FindObjectsFinal(s), "C_FindObjectsFinal");
-	if (n != 1)
-		errx(2, "no key %s", label);
-	return o;
-}
-
-/* The point lies in an OCTET STRING. */
-static void
-read_public(CK_SESSION_HANDLE s, CK_OBJECT_HANDLE o)
-{
-	CK_BYTE point[128];
-	CK_ATTRIBUTE a = {CKA_EC_POINT, point, sizeof(point)};
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
-	char group[] = "P-256";
-	OSSL_PARAM params[] = {
-	    OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, sizeof(group) - 1),
-	    OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point + 2, 65), OSSL_PARAM_END};
-
-	must(p11->C_GetAttributeValue(s, o, &a, 1), "C_GetAttributeValue");
-	if (a.ulValueLen != 67 || EVP_PKEY_fromdata_init(ctx) != 1 ||
-	    EVP_PKEY_fromdata(ctx, &public, EVP_PKEY_PUBLIC_KEY, params) != 1)
-		errx(2, "the public key is no P-256 point");
-	EVP_PKEY_CTX_free(ctx);
-}
-
-static bool
-is_right(const CK_BYTE *digest, const CK_BYTE *signature, CK_ULONG len)
-{
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(public, NULL);
-	ECDSA_SIG *sig = ECDSA_SIG_new();
-	unsigned char *der = NULL;
-	int der_len;
-	bool ok = false;
-
-	if (len == 64 && ECDSA_SIG_set0(sig, BN_bin2bn(signature, 32, NULL),
-	    BN_bin2bn(signature + 32, 32, NULL)) == 1 &&
-	    (der_len = i2d_ECDSA_SIG(sig, &der)) > 0)
-		ok = EVP_PKEY_verify_init(ctx) == 1 &&
-		    EVP_PKEY_verify(ctx, der, (size_t)der_len, digest, 32) == 1;
-	OPENSSL_free(der);
-	ECDSA_SIG_free(sig);
-	EVP_PKEY_CTX_free(ctx);
-	return ok;
-}
-
 static void
 refuse(const char *what, CK_RV rv)
 {
@@ -100,7 +43,7 @@ static void
 sign_one(CK_SESSION_HANDLE s)
 {
 	CK_MECHANISM m = {CKM_ECDSA, NULL, 0};
-	CK_BYTE digest[32], signature[128];
+	CK_BYTE digest[P256_DIGEST], signature[128];
 	CK_ULONG len = sizeof(signature);
 	CK_RV rv;
 
@@ -111,7 +54,7 @@ sign_one(CK_SESSION_HANDLE s)
 		refuse("C_Sign", rv);
 	} else {
 		atomic_fetch_add(&signed_, 1);
-		if (!is_right(digest, signature, len))
+		if (!p256_is_right(public, digest, signature, len))
 			atomic_fetch_add(&wrong, 1);
 	}
 }
@@ -138,6 +81,7 @@ main(int argc, char *argv[])
 {
 	CK_C_INITIALIZE_ARGS args = {.flags = CKF_OS_LOCKING_OK};
 	static struct thread threads[MOST_THREADS];
+	CK_BYTE point[P256_POINT];
 	CK_SESSION_HANDLE s;
 	double longest = 0;
 	int n;
@@ -151,8 +95,9 @@ main(int argc, char *argv[])
 	find_slot(argv[2]);
 	must(p11->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &s), "C_OpenSession");
 	must(p11->C_Login(s, CKU_USER, (CK_UTF8CHAR_PTR)argv[3], strlen(argv[3])), "C_Login");
-	key = find(s, CKO_PRIVATE_KEY, argv[4]);
-	read_public(s, find(s, CKO_PUBLIC_KEY, argv[4]));
+	key = p256_find(s, CKO_PRIVATE_KEY, argv[4]);
+	p256_point(s, p256_find(s, CKO_PUBLIC_KEY, argv[4]), point);
+	public = p256_public(point);
 	until += now();
 	for (int i = 0; i < n; i++)
 		if (pthread_create(&threads[i].id, NULL, run, &threads[i]) != 0)

@@ -1,4 +1,5 @@
-# samples.sh - for sourcing by soak.sh: descriptors and private memory of vsmd's processes.
+# samples.sh - for sourcing by soak.sh and overload.sh: descriptors and private memory of vsmd's
+# processes.
 #
 #	sample_phase NAME       roundN, or quietN: no application is there
 #	sample          one line for each process: PHASE SECOND PID CLASS FDS KB; the class of a
@@ -12,7 +13,7 @@ sample_phase() { _phase=$1; }
 sample_possible() { [ -s "$SAMPLES" ]; }
 sanitized() { grep -l '^CAAS_SANITIZE:STRING=..*' "$BUILD/CMakeCache.txt"; }
 sample() {
-	local p name rest app kb k v fds
+	local name
 	local -A of=()
 	for name in "${!pid[@]}"; do of[${pid[$name]}]=/$name; done
 	# The TPM has a session of its own.
@@ -20,16 +21,8 @@ sample() {
 		ps -eo pid=,ppid=,sid=,args= | awk -v s="$VSMD" '$2 == s || $3 == s { print $1, $4, $NF }'
 		for name in $controls; do echo "${pid[${name}0]:-0} control/$name none"; done
 	} |
-		while read -r p name app; do
-			fds=(/proc/"$p"/fd/*)
-			[ "$p" != 0 ] || continue
-			[ -e "${fds[0]}" ] || [ -L "${fds[0]}" ] || continue
-			kb=0
-			while read -r k v rest; do
-				case $k in Private_*) kb=$((kb + v)) ;; esac
-			done 2>/dev/null <"/proc/$p/smaps_rollup"
-			[ "$kb" = 0 ] || echo "$_phase $SECONDS $p ${name%:}${of[$app]:-} ${#fds[@]} $kb"
-		done >>"$SAMPLES" 2>/dev/null
+		while read -r p name app; do echo "$p ${name%:}${of[$app]:-}"; done |
+		python3 "$ROOT/tests/soak/samples.py" "$_phase $SECONDS" >>"$SAMPLES"
 }
 
 # compare COLUMN QUIET RUN PERCENT-QUIET PERCENT-RUN: each process with itself, earlier.

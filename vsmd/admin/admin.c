@@ -140,6 +140,8 @@ serve(struct session *s, const char *status)
 			rc = -1;
 			break;
 		}
+		/* A PIN, a passphrase: the next request may come late, or never. */
+		buf_reset(&in);
 	}
 	buf_free(&in);
 	buf_free(&out);

@@ -43,6 +43,23 @@ attached_add(struct store *s, int fd, uint32_t slot, bool admin, const struct gr
 	return true;
 }
 
+/* No more room than for what is there: hundreds may wait. */
+static void
+shrink(struct buf *b)
+{
+	struct buf small;
+
+	buf_init(&small, b->max);
+	buf_put_raw(&small, b->data, b->len);
+	small.pos = b->pos;
+	if (!buf_ok(&small)) {
+		buf_free(&small);
+		return;
+	}
+	buf_free(b);
+	*b = small;
+}
+
 void
 attached_read(struct store *s, struct attach *a)
 {
@@ -60,8 +77,11 @@ attached_read(struct store *s, struct attach *a)
 		    a->peer);
 		a->dead = true;
 	}
+	/* A thousand idle ones would keep room for a thousand requests. */
 	if (a->wait == WAIT_NOTHING)
-		buf_reset(&a->request);
+		buf_free(&a->request);
+	else if (!a->admin)
+		shrink(&a->request);
 }
 
 void
@@ -77,8 +97,8 @@ attached_answer(struct attach *a, CK_RV rv, const struct buf *rest)
 	if (ipc_send(a->fd, &b, NULL, 0) != 0)
 		a->dead = true;
 	buf_free(&b);
-	buf_reset(&a->request);
-	buf_reset(&a->answer);
+	buf_free(&a->request);
+	buf_free(&a->answer);
 	a->wait = WAIT_NOTHING;
 }
 

@@ -11,7 +11,7 @@ struct map_entry {
 	struct map_entry *next;
 	uint64_t hash;
 	char *key;
-	uint8_t *value;
+	uint8_t *value; /* of value_new() */
 	size_t len;
 };
 
@@ -38,12 +38,42 @@ hash(const struct map *m, const char *key)
 	return h;
 }
 
+/* A PIN; there is one of a token, and a mapping of its own for each is no waste. */
+static bool
+is_pin(const char *key)
+{
+	static const char end[] = "/pin/user";
+	size_t n = strlen(key);
+
+	return n >= sizeof(end) - 1 && strcmp(key + n - (sizeof(end) - 1), end) == 0;
+}
+
+static uint8_t *
+value_new(const char *key, const void *value, size_t len)
+{
+	size_t room = len > 0 ? len : 1;
+	uint8_t *copy = is_pin(key) ? sec_alloc(room) : malloc(room);
+
+	if (copy != NULL && len > 0)
+		memcpy(copy, value, len);
+	return copy;
+}
+
+static void
+value_free(const char *key, uint8_t *value, size_t len)
+{
+	if (is_pin(key)) {
+		sec_free(value);
+		return;
+	}
+	sec_wipe(value, len);
+	free(value);
+}
+
 static void
 entry_free(struct map_entry *e)
 {
-	if (e->value != NULL)
-		sec_wipe(e->value, e->len);
-	free(e->value);
+	value_free(e->key, e->value, e->len);
 	free(e->key);
 	free(e);
 }
@@ -102,14 +132,11 @@ map_put(struct map *m, const char *key, const void *value, size_t len)
 
 	if (m->count >= m->nbuckets && !grow(m))
 		return false;
-	if ((copy = malloc(len > 0 ? len : 1)) == NULL)
+	if ((copy = value_new(key, value, len)) == NULL)
 		return false;
-	if (len > 0)
-		memcpy(copy, value, len);
 	at = find(m, key, h);
 	if ((e = *at) != NULL) {
-		sec_wipe(e->value, e->len);
-		free(e->value);
+		value_free(key, e->value, e->len);
 		m->bytes = m->bytes - e->len + len;
 		e->value = copy;
 		e->len = len;
@@ -117,8 +144,7 @@ map_put(struct map *m, const char *key, const void *value, size_t len)
 	}
 	if ((e = calloc(1, sizeof(*e))) == NULL || (e->key = strdup(key)) == NULL) {
 		free(e);
-		sec_wipe(copy, len);
-		free(copy);
+		value_free(key, copy, len);
 		return false;
 	}
 	e->hash = h;

@@ -2,7 +2,8 @@
  * map.h - the store's content in memory: keys to bytes.
  *
  * Keys are strings made by us ("slot/3/file/token.object"), values are copied in and
- * wiped when they go.  Pointers from map_get() are good until the key is changed.
+ * wiped when they go; those of .../pin/user lie in memory of common/secmem.h.  Pointers from
+ * map_get() are good until the key is changed.
  * Threads: one.
  */
 #ifndef CAAS_STORE_MAP_H

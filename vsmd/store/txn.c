@@ -74,8 +74,7 @@ add(struct txn *t, const char *key, const void *value, size_t len)
 	if (value != NULL && (op.value = malloc(len > 0 ? len : 1)) != NULL && len > 0)
 		memcpy(op.value, value, len);
 	if (op.key == NULL || (value != NULL && op.value == NULL)) {
-		free(op.key);
-		free(op.value);
+		op_free(&op);
 		t->failed = true;
 		return;
 	}

@@ -2,6 +2,7 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "vsmd/worker/key.h"
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
@@ -122,6 +123,14 @@ key_from_ec(const EC_KEY *ec)
 	return NULL;
 }
 
+/* EVP_PKEY_get_raw_private_key() would leave a copy in memory that nobody wipes. */
+static bool
+raw_private(const EVP_PKEY *pkey, uint8_t *raw, size_t *len)
+{
+	return EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_PRIV_KEY, raw, *len, len) ==
+	    1;
+}
+
 struct key *
 key_from_edwards(const EVP_PKEY *pkey)
 {
@@ -129,7 +138,7 @@ key_from_edwards(const EVP_PKEY *pkey)
 	uint8_t raw[KEY_BYTES_MAX];
 	size_t len = sizeof(raw);
 
-	if (key != NULL && EVP_PKEY_get_raw_private_key(pkey, raw, &len) == 1)
+	if (key != NULL && raw_private(pkey, raw, &len))
 		key->edwards = EVP_PKEY_new_raw_private_key(
 		    EVP_PKEY_get_id(pkey), NULL, raw, len);
 	sec_wipe(raw, sizeof(raw));

@@ -128,14 +128,19 @@ learn_cost(const struct request *r, unsigned ns)
 	atomic_store_explicit(cost_at(r), ns, memory_order_relaxed);
 }
 
+/* Nothing of it stays: the next request that this thread serves may come late, or never. */
 static void
 clean(struct request *r)
 {
 	arena_free(&r->arena);
 	if (r->in.size > KEEP)
 		buf_free(&r->in);
+	else
+		buf_reset(&r->in);
 	if (r->out.size > KEEP)
 		buf_free(&r->out);
+	else
+		buf_reset(&r->out);
 	memset(r->args_of, 0, sizeof(r->args_of));
 	memset(&r->reply, 0, sizeof(r->reply));
 	memset(&r->token, 0, sizeof(r->token));

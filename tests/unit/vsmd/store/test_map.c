@@ -1,12 +1,14 @@
 /* test_map.c - the map, and transactions over it */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "common/secmem.h"
 #include "vsmd/store/txn.h"
 
 static void
@@ -33,6 +35,50 @@ put_get_remove(void **state)
 	assert_int_equal(m.bytes, 5);
 	map_free(&m);
 	assert_int_equal(m.count, 0);
+}
+
+/* Does that address lie in a mapping with this flag of /proc/self/smaps? */
+static bool
+has_flag(const void *p, const char *flag)
+{
+	FILE *f = fopen("/proc/self/smaps", "re");
+	unsigned long from, to;
+	bool here = false, has = false;
+	char line[512];
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) != NULL) {
+		if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
+			here = (uintptr_t)p >= from && (uintptr_t)p < to;
+		else if (here && strncmp(line, "VmFlags:", 8) == 0)
+			has = strstr(line, flag) != NULL;
+	}
+	fclose(f);
+	return has;
+}
+
+/* The user PINs of all tokens lie here as long as vsmd runs. */
+static void
+pins_are_locked_and_not_dumped(void **state)
+{
+	struct map m;
+	size_t len;
+
+	(void)state;
+	map_init(&m);
+	assert_true(map_put(&m, "slot/0/pin/user", "123456", 6));
+	assert_true(map_put(&m, "slot/0/pin/user", "1234567", 7));
+	assert_true(map_put(&m, "slot/1/pin/user", NULL, 0));
+	assert_true(map_put(&m, "slot/0/file/pin/user.object", "data", 4));
+	assert_memory_equal(map_get(&m, "slot/0/pin/user", &len), "1234567", 7);
+	assert_int_equal(len, 7);
+	assert_true(has_flag(map_get(&m, "slot/0/pin/user", &len), " dd"));
+	assert_true(has_flag(map_get(&m, "slot/0/pin/user", &len), " lo") || !sec_locked());
+	assert_true(has_flag(map_get(&m, "slot/1/pin/user", &len), " dd"));
+	assert_int_equal(len, 0);
+	assert_false(has_flag(map_get(&m, "slot/0/file/pin/user.object", &len), " dd"));
+	assert_true(map_remove(&m, "slot/0/pin/user"));
+	map_free(&m);
 }
 
 static bool
@@ -153,6 +199,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(put_get_remove),
+	    cmocka_unit_test(pins_are_locked_and_not_dumped),
 	    cmocka_unit_test(many_keys_and_prefixes),
 	    cmocka_unit_test(transactions_round_trip),
 	    cmocka_unit_test(bodies_that_are_cut),
