@@ -118,7 +118,7 @@ greet(struct worker *w)
 	answer.max_frame = w->max_frame;
 	answer.silence = w->silence;
 	answer.epoch = gate_epoch(&w->gate);
-	answer.flags = ask->flags & HELLO_ONCE;
+	answer.flags = ask->flags & (HELLO_ONCE | HELLO_KEEP);
 	if (answer.status == HELLO_OK && shares_memory(w->config))
 		answer.flags |= HELLO_SHARED_MEMORY;
 	memcpy(answer.instance, w->config->nursery->instance, sizeof(answer.instance));
@@ -172,6 +172,7 @@ open_worker(struct worker *w, const struct worker_config *config)
 	sessions_init(&w->sessions, config->nursery->max_sessions);
 	objects_init(&w->objects);
 	keycache_init(&w->keys);
+	keep_init(&w->keep, config->hello.flags & HELLO_KEEP);
 	lookup_init(&w->lookup);
 	store_init(&w->store, config->store);
 	store_patience(&w->store, config->hello.silence);
