@@ -21,6 +21,7 @@
 #include "vsmd/worker/view.h"
 
 #define UUID "01234567-89ab-cdef-0123-456789abcdef"
+#define NAME strlen(OTHER ".object")
 #define OTHER "fedcba98-89ab-cdef-0123-456789abcdef"
 
 static char above[] = "/tmp/caas-press-XXXXXX";
@@ -170,13 +171,11 @@ count(char ret[64])
 
 	assert_non_null(d);
 	while ((e = readdir(d)) != NULL) {
-		size_t len = strlen(e->d_name);
-
-		if (len < 43 || strcmp(e->d_name + 36, ".object") != 0)
+		if (strlen(e->d_name) != NAME || strcmp(e->d_name + 36, ".object") != 0)
 			continue;
 		n++;
 		if (strcmp(e->d_name, OTHER ".object") != 0)
-			snprintf(ret, 64, "%s", e->d_name);
+			memcpy(ret, e->d_name, NAME + 1);
 	}
 	(void)closedir(d);
 	return n;
