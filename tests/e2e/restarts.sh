@@ -131,9 +131,11 @@ undisturbed() { # NAME
 		>"$WORK/steady.out" 2>&1 & jobs+=($!)
 	"$BUILD/tests/e2e/caas-e2e-maker" "$CLIENT_MODULE" make 123456 "$SECONDS_EACH" 4 \
 		>"$WORK/maker.out" 2>&1 & jobs+=($!)
+	# The idle one where others make objects all the time.
 	local k
 	for k in busy idle; do
-		"$BUILD/tests/e2e/caas-e2e-keeper" "$CLIENT_MODULE" sign 123456 "$SECONDS_EACH" $k \
+		"$BUILD/tests/e2e/caas-e2e-keeper" "$CLIENT_MODULE" \
+			$([ $k = busy ] && echo sign || echo make) 123456 "$SECONDS_EACH" $k \
 			>"$WORK/keeper-$k.out" 2>&1 & jobs+=($!)
 	done
 	while [ "$SECONDS" -lt "$end" ]; do

@@ -7,6 +7,7 @@
 
 #include "common/log.h"
 #include "common/secmem.h"
+#include "vchan-transport/ring.h"
 #include "vsmd/store/crypt.h"
 #include "vsmd/worker/press.h"
 #include "vsmd/worker/reply.h"
@@ -16,10 +17,12 @@
 #define PAUSE 10   /* ms between two rounds */
 #define ROUND 16   /* objects */
 #define MOST 65536 /* that wait */
-/* With a frame that goes over it, less than what any transport holds (vchan: 16 KiB). */
-#define ROOM 6144
-#define ROOM_LEAST 2048
 #define FRAME_MAX (FRAME_HEADER + KEPT_MAX_PASS + KEPT_MAX_OBJECT + 64)
+/* Bytes that a guest which reads nothing is sent: with the frame that goes over it, less than
+ * what its channel holds.  A socket of Linux holds 208 KiB, what it needs beside them counted. */
+#define ROOM_RING (RING_SIZE - FRAME_MAX - 2048)
+#define ROOM_SOCKET 32768
+#define ROOM_LEAST 2048
 
 enum pushed { SENT, NOT_KEPT, LATER };
 
@@ -40,7 +43,14 @@ keep_init(struct keep *k, bool wanted)
 	pthread_mutex_init(&k->pushing, NULL);
 	pthread_rwlock_init(&k->finding, NULL);
 	atomic_store(&k->wanted, wanted);
-	atomic_store(&k->room, ROOM);
+	keep_room(k, true);
+}
+
+void
+keep_room(struct keep *k, bool ring)
+{
+	k->most = ring ? ROOM_RING : ROOM_SOCKET;
+	atomic_store(&k->room, k->most);
 }
 
 /* With the lock held. */
@@ -180,8 +190,8 @@ keep_asked(struct worker *w)
 {
 	struct keep *k = &w->keep;
 
-	if (atomic_load_explicit(&k->room, memory_order_relaxed) != ROOM)
-		atomic_store(&k->room, ROOM);
+	if (atomic_load_explicit(&k->room, memory_order_relaxed) != k->most)
+		atomic_store(&k->room, k->most);
 }
 
 /* With the lock held: is there an object to be sent, and when? */

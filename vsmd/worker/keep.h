@@ -54,7 +54,8 @@ struct keep {
 	size_t pass_len;
 	bool told;                /* the guest has the pass */
 
-	atomic_size_t room;       /* bytes that may be sent before the guest asks again */
+	size_t most;              /* bytes that may be sent before the guest asks again, */
+	atomic_size_t room;       /* and what is left of them */
 	pthread_rwlock_t finding; /* SoftHSM2 lists objects; or some are there that are none */
 	pthread_mutex_t pushing;  /* of what follows */
 	int64_t not_before;       /* ms */
@@ -64,6 +65,8 @@ struct keep {
 };
 
 void keep_init(struct keep *k, bool wanted);
+/* How the guest reads: from memory that is shared with it, or not; before the first request. */
+void keep_room(struct keep *k, bool ring);
 /* A session object was made, or changed; the gate is not held. */
 void keep_note(struct request *r, CK_OBJECT_HANDLE object, bool made);
 /* It was destroyed. */

@@ -205,6 +205,7 @@ worker_main(const struct worker_config *config)
 		return 1;
 	inbox_init(&w->inbox, w->max_frame);
 	w->inbox.near = channel_berth(w->channel, 0) != NULL;
+	keep_room(&w->keep, w->inbox.near);
 	status = pool_run(w, config->nursery->threads);
 	if (reply_waits(w))
 		(void)reply_flush(w);
