@@ -194,23 +194,15 @@ keep_asked(struct worker *w)
 		atomic_store(&k->room, k->most);
 }
 
-/* With the lock held: is there an object to be sent, and when? */
-static bool
-first(const struct keep *k, struct keep_due *ret)
-{
-	if (!k->wanted || k->n == 0)
-		return false;
-	*ret = k->due[0];
-	return true;
-}
-
+/* Is there an object to be sent, and when? */
 static bool
 look(struct keep *k, struct keep_due *ret)
 {
 	bool is;
 
 	pthread_mutex_lock(&k->lock);
-	is = first(k, ret);
+	if ((is = k->wanted && k->n > 0))
+		*ret = k->due[0];
 	pthread_mutex_unlock(&k->lock);
 	return is;
 }

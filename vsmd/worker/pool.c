@@ -13,7 +13,7 @@
 
 #define LOOKS 64   /* at the reader and the channel, before going to sleep */
 
-/* What the watch must be woken for. */
+/* What the watch must be woken for; from the third on it sleeps for long. */
 enum resting { TICKING, CALM, UNTIL_BEAT, UNTIL_REQUEST };
 
 struct start {
