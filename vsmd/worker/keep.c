@@ -53,11 +53,37 @@ keep_room(struct keep *k, bool ring)
 	atomic_store(&k->room, k->most);
 }
 
-/* With the lock held. */
-static bool
-has_key(struct keep *k)
+bool
+keep_take_key(struct keep *k, const uint8_t key[32], const uint8_t *pass, size_t len, bool told)
 {
-	return k->key != NULL || (k->key = sec_alloc(sizeof(*k->key))) != NULL;
+	bool ok;
+
+	pthread_mutex_lock(&k->lock);
+	ok = k->key != NULL || (k->key = sec_alloc(STORE_KEEP_KEY)) != NULL;
+	/* Two threads may have asked for one: the first that came is it. */
+	if (ok && k->pass_len == 0) {
+		memcpy(k->key, key, STORE_KEEP_KEY);
+		memcpy(k->pass, pass, len);
+		k->pass_len = len;
+		k->told = told;
+	}
+	pthread_mutex_unlock(&k->lock);
+	return ok;
+}
+
+bool
+keep_key(struct keep *k, struct keep_key *ret)
+{
+	bool is;
+
+	pthread_mutex_lock(&k->lock);
+	if ((is = k->pass_len > 0)) {
+		memcpy(ret->key, k->key, sizeof(ret->key));
+		memcpy(ret->login, k->login, sizeof(ret->login));
+		ret->logged_in = k->logged_in;
+	}
+	pthread_mutex_unlock(&k->lock);
+	return is;
 }
 
 /* The application's first session object: a key for it. */
@@ -70,16 +96,10 @@ get_key(struct request *r)
 	bool ok;
 
 	pool_promote(r->w, r->seat);
-	ok = store_keep(r->w, NULL, 0, pass, &len, key) == CKR_OK;
-	pthread_mutex_lock(&k->lock);
-	if (ok && k->pass_len == 0 && (ok = has_key(k))) {
-		memcpy(k->key->key, key, sizeof(key));
-		memcpy(k->pass, pass, len);
-		k->pass_len = len;
-	}
+	ok = store_keep(r->w, NULL, 0, pass, &len, key) == CKR_OK &&
+	    keep_take_key(k, key, pass, len, false);
 	if (!ok)
 		atomic_store(&k->wanted, false);
-	pthread_mutex_unlock(&k->lock);
 	sec_wipe(key, sizeof(key));
 	return ok;
 }
@@ -161,8 +181,7 @@ keep_login(struct worker *w, const uint8_t *ticket, size_t len)
 
 	_Static_assert(KEEP_LOGIN == CRYPT_HASH, "the ticket's hash");
 	pthread_mutex_lock(&k->lock);
-	if (k->wanted && has_key(k))
-		k->key->logged_in = len > 0 && crypt_hash(&part, 1, k->key->login);
+	k->logged_in = len > 0 && crypt_hash(&part, 1, k->login);
 	pthread_mutex_unlock(&k->lock);
 }
 
@@ -172,8 +191,7 @@ keep_logout(struct worker *w)
 	struct keep *k = &w->keep;
 
 	pthread_mutex_lock(&k->lock);
-	if (k->key != NULL)
-		k->key->logged_in = false;
+	k->logged_in = false;
 	pthread_mutex_unlock(&k->lock);
 }
 
@@ -309,9 +327,8 @@ push_one(struct worker *w, CK_OBJECT_HANDLE object)
 	enum pushed how;
 
 	/* Of the login before: one that comes meanwhile has another object. */
-	pthread_mutex_lock(&k->lock);
-	key = *k->key;
-	pthread_mutex_unlock(&k->lock);
+	if (!keep_key(k, &key))
+		return NOT_KEPT;
 	buf_init(&file, KEPT_MAX_OBJECT);
 	buf_init(&frame, FRAME_MAX);
 	if ((how = take(w, object, &file)) == SENT &&

@@ -49,10 +49,12 @@ struct keep {
 	pthread_mutex_t lock;     /* of what follows */
 	struct keep_due *due;     /* in the order of time */
 	size_t n, size;
-	struct keep_key *key;     /* in secmem; NULL before the first login or object */
+	uint8_t *key;             /* in secmem; NULL before the first object */
+	uint8_t login[KEEP_LOGIN];
+	bool logged_in;
 	uint8_t pass[KEPT_MAX_PASS];
 	size_t pass_len;
-	bool told;                /* the guest has the pass */
+	bool told;                /* the guest has the pass; of who pushes */
 
 	size_t most;              /* bytes that may be sent before the guest asks again, */
 	atomic_size_t room;       /* and what is left of them */
@@ -85,6 +87,11 @@ void keep_push(struct worker *w);
 /* Before this worker asks the guest to go to another one: send all. */
 void keep_flush(struct worker *w);
 
+/* The key is this one, with this pass, which the guest has or not.  false: no memory. */
+bool keep_take_key(struct keep *k, const uint8_t key[32], const uint8_t *pass, size_t len,
+    bool told);
+/* A copy, to be wiped.  false: there is none. */
+bool keep_key(struct keep *k, struct keep_key *ret);
 /* keep_restore.c: what the guest kept; handles into `ret`, 0 for what cannot be had. */
 void keep_restore(struct request *r, CK_SESSION_HANDLE any, const struct resume *asked,
     const CK_SESSION_HANDLE *sessions, CK_OBJECT_HANDLE *ret);

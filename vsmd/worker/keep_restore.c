@@ -26,15 +26,7 @@ take_pass(struct request *r, const struct resume *asked)
 	if (!k->wanted || asked->pass_len == 0 ||
 	    store_keep(r->w, asked->pass, asked->pass_len, pass, &len, key) != CKR_OK)
 		return false;
-	pthread_mutex_lock(&k->lock);
-	ok = k->key != NULL || (k->key = sec_alloc(sizeof(*k->key))) != NULL;
-	if (ok) {
-		memcpy(k->key->key, key, sizeof(key));
-		memcpy(k->pass, pass, len);
-		k->pass_len = len;
-		k->told = true;
-	}
-	pthread_mutex_unlock(&k->lock);
+	ok = keep_take_key(k, key, pass, len, true);
 	sec_wipe(key, sizeof(key));
 	return ok;
 }
@@ -43,18 +35,14 @@ static bool
 open_all(struct request *r, const struct resume *asked, const CK_SESSION_HANDLE *sessions,
     struct opened *ret)
 {
-	struct keep *k = &r->w->keep;
 	struct keep_key key;
 	struct buf file;
 
 	ret->n = 0;
 	ret->files = arena_array(&r->arena, asked->nkept, sizeof(*ret->files));
 	ret->which = arena_array(&r->arena, asked->nkept, sizeof(*ret->which));
-	if (ret->files == NULL || ret->which == NULL)
+	if (ret->files == NULL || ret->which == NULL || !keep_key(&r->w->keep, &key))
 		return false;
-	pthread_mutex_lock(&k->lock);
-	key = *k->key;
-	pthread_mutex_unlock(&k->lock);
 	buf_init(&file, KEPT_MAX_OBJECT);
 	for (uint32_t i = 0; i < asked->nkept; i++) {
 		const struct resume_kept *kept = &asked->kept[i];
@@ -74,7 +62,7 @@ open_all(struct request *r, const struct resume *asked, const CK_SESSION_HANDLE 
 	return ret->n > 0;
 }
 
-/* Objects that are none of the token's.  With `ret` NULL SoftHSM2 looks around, no more. */
+/* Objects that are none of the token's. */
 static size_t
 list(struct request *r, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *ret, size_t room)
 {
@@ -147,7 +135,6 @@ keep_restore(struct request *r, CK_SESSION_HANDLE any, const struct resume *aske
 		copy_all(r, any, asked, sessions, &o, ret);
 		plant_end();
 		view_stale();
-		(void)list(r, any, NULL, 0);
 	}
 	pthread_rwlock_unlock(&k->finding);
 	serve_leave(r);

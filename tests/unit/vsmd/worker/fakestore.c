@@ -167,7 +167,8 @@ answer(struct server *x, struct buf *q, struct buf *a)
 		p = buf_get_bytes(q, &len);
 		if (p == NULL || len < 2)
 			return CKR_USER_NOT_LOGGED_IN;
-		buf_put_u8(a, (uint8_t)(p[0] - '0'));
+		/* By letters: of another login of that user. */
+		buf_put_u8(a, (uint8_t)(p[0] - (p[0] >= 'a' ? 'a' : '0')));
 		buf_put_bytes(a, p + 1, len - 1);
 		return CKR_OK;
 	case M_W_PIN_CHANGED:

@@ -358,12 +358,14 @@ test_another_login(void **state)
 	(void)aes(&g, "public", CK_FALSE, NULL, NULL);
 	await(&g, 2);
 	assert_int_equal(guest_leave(&g), 0);
-	/* In the rig a ticket is the PIN: SoftHSM2 takes this one for the same, too. */
 	assert_int_equal(resume_as(&g, "", CKF_SERIAL_SESSION, back), CKR_OK);
 	assert_int_equal(back[0], 0);
 	assert_int_not_equal(back[1], 0);
-	/* The new login of this application has a ticket of its own; what is sealed with the
-	 * old one does not open.  What is made under it, does. */
+	assert_int_equal(guest_leave(&g), 0);
+	/* The same user and PIN, but another ticket. */
+	assert_int_equal(resume_as(&g, "b" USER_PIN, CKF_SERIAL_SESSION, back), CKR_OK);
+	assert_int_equal(back[0], 0);
+	assert_int_not_equal(back[1], 0);
 	assert_int_equal(guest_leave(&g), 0);
 	assert_int_equal(resume_as(&g, "0" SO_PIN, CKF_SERIAL_SESSION | CKF_RW_SESSION, back),
 	    CKR_USER_NOT_LOGGED_IN); /* as another user than was asked for */
@@ -399,6 +401,33 @@ test_changes(void **state)
 	    CALLX(&g, C_GetAttributeValue, N(g.session), N(back[1]), PL(&got, 1)), CKR_OK);
 	assert_int_equal(got.ulValueLen, 7);
 	assert_memory_equal(value, "renamed", 7);
+	assert_int_equal(guest_leave(&g), 0);
+}
+
+/* Before a worker sends its guest to another one it gives away what is not due yet. */
+static void
+test_before_another_worker(void **state)
+{
+	CK_OBJECT_HANDLE back[MOST];
+	struct guest g, other;
+
+	(void)state;
+	guest_attach(&other, &rig, &grant, 0);
+	guest_login(&other);
+	guest_attach(&g, &rig, &grant, 0);
+	guest_open(&g);
+	(void)data(&g, "young", CK_FALSE);
+	assert_int_equal(CALLX(&other, C_SetPIN, N(other.session), PL(USER_PIN, 8),
+			     PL("another1", 8)), CKR_OK);
+	assert_int_equal(guest_try_login(&g, CKU_USER, "another1"), CKR_DEVICE_REMOVED);
+	assert_int_equal(g.again, 1);
+	assert_int_equal(kept.n, 1);
+	assert_int_equal(guest_wait_end(&g), 0);
+	assert_int_equal(CALLX(&other, C_SetPIN, N(other.session), PL("another1", 8),
+			     PL(USER_PIN, 8)), CKR_OK);
+	assert_int_equal(guest_leave(&other), 0);
+	assert_int_equal(resume_as(&g, "", CKF_SERIAL_SESSION, back), CKR_OK);
+	assert_int_not_equal(back[0], 0);
 	assert_int_equal(guest_leave(&g), 0);
 }
 
@@ -557,6 +586,7 @@ main(void)
 	    T(test_they_end),
 	    T(test_another_login),
 	    T(test_changes),
+	    T(test_before_another_worker),
 	    T(test_read_only),
 	    T(test_not_copyable),
 	    T(test_unasked),
