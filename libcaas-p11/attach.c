@@ -193,7 +193,7 @@ ask_for(const struct attach_as *as, uint32_t purpose, uint32_t slot)
 	    .silence = (uint32_t)as->config->silence};
 
 	if (purpose == HELLO_TOKEN)
-		ask.flags = HELLO_ONCE;
+		ask.flags = HELLO_ONCE | HELLO_KEEP;
 	if (purpose == HELLO_TOKEN && as->config->shared_memory &&
 	    strncmp(as->config->address, "unix:", 5) == 0)
 		ask.flags |= HELLO_SHARED_MEMORY;

@@ -1,12 +1,14 @@
 /* await.c - see await.h; what arrives is taken apart in inbox.c */
 #include "libcaas-p11/await.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "protocol/frame.h"
 #include "vchan-transport/berth.h"
 #include "vchan-transport/deadline.h"
 
+#define FRAME_KEPT_MAX (KEPT_MAX_PASS + KEPT_MAX_OBJECT + 64)
 #define NAP 50 /* ms in a berth until somebody leads, who then looks for the end as often */
 
 struct waiter **
@@ -84,11 +86,28 @@ expected(void *arg, const struct frame *f)
 	struct waiter *w;
 	bool is;
 
+	if (f->call == FRAME_KEPT)
+		return f->id == 0 && l->keep != NULL && f->length <= FRAME_KEPT_MAX;
 	lock_take(&l->lock);
 	w = *await_find(l, f->id);
 	is = w != NULL && w->call == f->call;
 	lock_give(&l->lock);
 	return is;
+}
+
+/* False: a breach. */
+static bool
+take_kept(struct link *l, const struct frame *f, const uint8_t *body, uint8_t *big)
+{
+	struct kept k;
+	struct buf b;
+
+	buf_view(&b, big != NULL ? big : body, f->length);
+	if (f->id != 0 || l->keep == NULL || !kept_read(&b, &k))
+		return false;
+	l->keep(l->keep_arg, l->keep_generation, &k);
+	free(big);
+	return true;
 }
 
 static bool
@@ -99,6 +118,8 @@ deliver(void *arg, const struct frame *f, const uint8_t *body, uint8_t *big)
 
 	if (f->call == FRAME_BEAT)
 		return f->id == 0 && f->length == 0;
+	if (f->call == FRAME_KEPT)
+		return take_kept(l, f, body, big);
 	lock_take(&l->lock);
 	p = await_find(l, f->id);
 	if ((w = *p) != NULL && f->call == FRAME_AGAIN && f->length == 0) {
@@ -124,11 +145,12 @@ deliver(void *arg, const struct frame *f, const uint8_t *body, uint8_t *big)
 	return true;
 }
 
+static const struct inbox_sink sink = {.expected = expected, .deliver = deliver};
+
 /* One read and what it brought; only one thread at a time does it, without the lock. */
 static void
 read_once(struct link *l, int silence)
 {
-	static const struct inbox_sink sink = {.expected = expected, .deliver = deliver};
 	enum inbox_result r;
 
 	r = inbox_read(&l->inbox, l->channel, l->max_frame, silence, &sink, l);
@@ -140,6 +162,19 @@ read_once(struct link *l, int silence)
 		link_break(l, CKR_HOST_MEMORY);
 	else if (r != INBOX_OK)
 		link_break(l, CKR_DEVICE_ERROR);
+}
+
+void
+await_salvage(struct link *l)
+{
+	bool ours;
+
+	lock_take(&l->lock);
+	ours = !l->led && !l->broken && !atomic_exchange(&l->reading, true);
+	l->led |= ours; /* nobody else will read */
+	lock_give(&l->lock);
+	while (ours && inbox_read(&l->inbox, l->channel, l->max_frame, 0, &sink, l) == INBOX_OK)
+		await_rouse(l, &l->rouse);
 }
 
 static bool

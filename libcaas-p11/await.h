@@ -55,6 +55,10 @@ struct link {
 	struct inbox inbox;
 	struct rouse rouse;
 	bool again; /* the worker serves no more */
+
+	void (*keep)(void *arg, uint64_t generation, const struct kept *k); /* or NULL */
+	void *keep_arg;
+	uint64_t keep_generation;
 };
 
 /* Of a waiter.  It changes once; who sees that may go, and the waiter with it. */
@@ -69,6 +73,8 @@ struct waiter **await_find(struct link *l, uint32_t id);
  */
 void await_settle(struct link *l, struct waiter *w, int state, struct rouse *rouse);
 void await_rouse(struct link *l, struct rouse *rouse);
+/* The peer is gone: what it sent to be kept, and nobody has read. */
+void await_salvage(struct link *l);
 /* Until w is settled. */
 void await_reply(struct link *l, struct waiter *w);
 

@@ -11,6 +11,8 @@ effect_prepare(struct errand *e)
 {
 	memset(e->out, 0, sizeof(e->out));
 	e->mark = handles_mark();
+	if (e->call->number == CALL_C_SetAttributeValue)
+		e->kept = handles_kept(&e->slot->module->handles, e->args[1].len);
 	for (size_t i = 0; e->call->args[i] != ARG_END; i++)
 		if ((e->call->args[i] == ARG_OUT_SESSION ||
 			e->call->args[i] == ARG_OUT_OBJECT) &&
@@ -99,6 +101,9 @@ effect_apply(struct errand *e, const struct reply *reply)
 	case CALL_C_Logout:
 		slot_logged_out(e->slot);
 		handles_logged_out(h, e->slot, e->mark);
+		break;
+	case CALL_C_SetAttributeValue:
+		handles_unkeep(h, e->args[1].len, e->kept);
 		break;
 	case CALL_C_DestroyObject:
 		handles_drop_object(h, e->args[1].len);

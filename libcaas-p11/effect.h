@@ -35,6 +35,7 @@ struct errand {
 	struct slot *slot;
 	uint64_t generation;
 	uint64_t mark; /* handles_mark() before it was sent */
+	uint64_t kept; /* of C_SetAttributeValue: handles_kept() before it was sent */
 	uint64_t changes;      /* hold.c: the slot's when it was sent; 0: not to be known */
 	struct slot *changing; /* hold.c: where it may change answers, or NULL */
 	struct arena arena; /* what was translated; refs of the reply */

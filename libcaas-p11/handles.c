@@ -73,6 +73,9 @@ handles_renew(struct handles *h)
 		t->live++;
 		e->slot->nsessions += e->kind == KIND_SESSION;
 		pending_renew(e->pending);
+		free(atomic_exchange(&e->blob, NULL));
+		blob_forget(&e->slot->astray);
+		e->slot->kept = 0;
 	}
 	return index_make(h, 0) ? CKR_OK : CKR_HOST_MEMORY;
 }
@@ -83,6 +86,7 @@ handles_free(struct handles *h)
 	for_each_entry(e, h->table) {
 		pending_free(e->pending);
 		begun_free(e->begun);
+		free(e->blob);
 	}
 	free(h->table);
 	free(h->index);
@@ -207,12 +211,61 @@ handles_add_objects(struct handles *h, struct slot *slot, uint64_t generation,
 			continue;
 		if ((e = index_find(h, slot, refs[i].handle)) == NULL)
 			e = add_object(h, slot, &refs[i], dies ? session : 0);
-		if (dies)
+		if (dies) {
 			maker->owner = session;
+			if (e->blob == NULL)
+				entry_keep(e, blob_found(&slot->astray, e->remote));
+		}
 		ret[i] = e->virt;
 	}
 	handles_unlock_all(h);
 	return rv;
+}
+
+void
+handles_keep(
+    struct handles *h, struct slot *slot, uint64_t generation, const struct kept *k)
+{
+	struct blob *blob = blob_new(k->object, k->object_len);
+	struct entry *e;
+
+	handles_lock_all(h);
+	e = index_find(h, slot, k->handle);
+	if (blob == NULL || slot->generation != generation)
+		free(blob);
+	else if (e == NULL)
+		blob_stray(&slot->astray, k->handle, blob);
+	else
+		entry_keep(e, blob);
+	/* Without it the object is lost with the worker; an older one would be wrong. */
+	if (e != NULL && (blob == NULL || slot->kept > KEPT_MAX_ALL))
+		entry_keep(e, NULL);
+	handles_unlock_all(h);
+}
+
+uint64_t
+handles_kept(struct handles *h, CK_OBJECT_HANDLE object)
+{
+	const struct entry *e;
+	uint64_t number;
+
+	handles_lock(h, object);
+	e = entry_find(h->table, object, KIND_OBJECT);
+	number = e != NULL && e->blob != NULL ? e->blob->number : 0;
+	handles_unlock(h, object);
+	return number;
+}
+
+void
+handles_unkeep(struct handles *h, CK_OBJECT_HANDLE object, uint64_t number)
+{
+	struct entry *e;
+
+	handles_lock_all(h);
+	e = entry_find(h->table, object, KIND_OBJECT);
+	if (e != NULL && e->blob != NULL && e->blob->number == number)
+		entry_keep(e, NULL);
+	handles_unlock_all(h);
 }
 
 bool
@@ -301,11 +354,51 @@ handles_held_free(struct handles_held *held)
 	free(held->flags);
 	free(held->objects);
 	free(held->ids);
+	for (uint32_t i = 0; i < held->nkept; i++)
+		free(held->kept[i].blob);
+	free(held->kept);
 	memset(held, 0, sizeof(*held));
 }
 
+/* Where the session is in the array; nsessions: nowhere. */
+static uint32_t
+number_of(const struct handles_held *held, CK_SESSION_HANDLE session, uint32_t hint)
+{
+	uint32_t i = 0;
+
+	if (hint < held->nsessions && held->sessions[hint] == session)
+		return hint;
+	while (i < held->nsessions && held->sessions[i] != session)
+		i++;
+	return i;
+}
+
+/* Copies of what is kept.  Caller holds all locks. */
+static void
+hold_kept(struct handles *h, const struct slot *slot, size_t most, struct handles_held *ret)
+{
+	uint32_t session = 0;
+
+	for_each_entry(e, h->table) {
+		const struct blob *blob = e->blob;
+		struct handles_kept *k = &ret->kept[ret->nkept];
+
+		if (e->slot != slot || e->kind != KIND_OBJECT || e->owner == 0 ||
+		    blob == NULL || blob->len > most || ret->nkept == RESUME_MAX_OBJECTS)
+			continue;
+		session = number_of(ret, e->owner, session);
+		if (session == ret->nsessions ||
+		    (k->blob = blob_new(blob->bytes, blob->len)) == NULL)
+			continue;
+		k->object = e->virt;
+		k->session = session;
+		ret->nkept++;
+		most -= blob->len;
+	}
+}
+
 CK_RV
-handles_held(struct handles *h, struct slot *slot, struct handles_held *ret)
+handles_held(struct handles *h, struct slot *slot, size_t most, struct handles_held *ret)
 {
 	size_t live;
 
@@ -316,7 +409,8 @@ handles_held(struct handles *h, struct slot *slot, struct handles_held *ret)
 	ret->flags = calloc(live, sizeof(*ret->flags));
 	ret->objects = calloc(live, sizeof(*ret->objects));
 	ret->ids = calloc(live, sizeof(*ret->ids));
-	if (!ret->sessions || !ret->flags || !ret->objects || !ret->ids) {
+	ret->kept = calloc(live, sizeof(*ret->kept));
+	if (!ret->sessions || !ret->flags || !ret->objects || !ret->ids || !ret->kept) {
 		handles_unlock_all(h);
 		handles_held_free(ret);
 		return CKR_HOST_MEMORY;
@@ -334,6 +428,7 @@ handles_held(struct handles *h, struct slot *slot, struct handles_held *ret)
 			memcpy(ret->ids[ret->nobjects++], e->id, sizeof(e->id));
 		}
 	}
+	hold_kept(h, slot, most, ret);
 	handles_unlock_all(h);
 	return CKR_OK;
 }
@@ -341,7 +436,7 @@ handles_held(struct handles *h, struct slot *slot, struct handles_held *ret)
 CK_RV
 handles_moved(struct handles *h, struct slot *slot, uint64_t generation,
     const struct handles_held *held, const CK_SESSION_HANDLE *sessions,
-    const CK_OBJECT_HANDLE *objects)
+    const CK_OBJECT_HANDLE *objects, const CK_OBJECT_HANDLE *kept)
 {
 	struct entry *e;
 	CK_RV rv;
@@ -351,13 +446,15 @@ handles_moved(struct handles *h, struct slot *slot, uint64_t generation,
 		if (old->slot == slot)
 			old->remote = CK_INVALID_HANDLE;
 	for (uint32_t i = 0; i < held->nsessions; i++)
-		if ((e = entry_find(h->table, held->sessions[i], KIND_SESSION)) != NULL) {
+		if ((e = entry_find(h->table, held->sessions[i], KIND_SESSION)) != NULL)
 			e->remote = sessions[i];
-			e->owner = 0;
-		}
 	for (uint32_t i = 0; i < held->nobjects; i++)
 		if ((e = entry_find(h->table, held->objects[i], KIND_OBJECT)) != NULL)
 			e->remote = objects[i];
+	for (uint32_t i = 0; i < held->nkept; i++)
+		if ((e = entry_find(h->table, held->kept[i].object, KIND_OBJECT)) != NULL)
+			e->remote = kept[i];
+	blob_forget(&slot->astray);
 	for_each_entry(gone, h->table)
 		if (gone->slot == slot && gone->remote == CK_INVALID_HANDLE)
 			entry_kill(h->table, gone);

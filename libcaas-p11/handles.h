@@ -19,6 +19,7 @@
 #define CAAS_P11_HANDLES_H
 
 #include "libcaas-p11/locks.h"
+#include "protocol/kept.h"
 #include "protocol/message.h"
 
 struct slot;
@@ -68,6 +69,14 @@ CK_RV handles_add_objects(struct handles *h, struct slot *slot, uint64_t generat
     const struct object_ref *refs, size_t n, CK_SESSION_HANDLE session, bool found,
     CK_OBJECT_HANDLE *ret);
 
+/* vsmd gives what is to be kept of a session object, on the channel `generation`. */
+void handles_keep(struct handles *h, struct slot *slot, uint64_t generation,
+    const struct kept *k);
+/* Which of them is kept of the object, 0 for none; and: it has been changed since, so that
+ * one is worth nothing any more. */
+uint64_t handles_kept(struct handles *h, CK_OBJECT_HANDLE object);
+void handles_unkeep(struct handles *h, CK_OBJECT_HANDLE object, uint64_t number);
+
 /* It is one that dies with its session. */
 bool handles_fleeting(struct handles *h, CK_OBJECT_HANDLE object);
 /* Forget an object. */
@@ -84,9 +93,9 @@ uint64_t handles_mark(void);
 void handles_logged_out(struct handles *h, struct slot *slot, uint64_t mark);
 
 /*
- * What has to be resumed on a slot, in arrays of malloc(): the caller frees all four.
- * At most RESUME_MAX_* of each; session objects and objects without an identity are not
- * among them.
+ * What has to be resumed on a slot, in arrays of malloc(): the caller frees them.  At most
+ * RESUME_MAX_* of each; objects without an identity are not among them, nor session objects
+ * of which nothing is kept.
  */
 struct handles_held {
 	CK_SESSION_HANDLE *sessions;
@@ -95,8 +104,14 @@ struct handles_held {
 	CK_OBJECT_HANDLE *objects;
 	uint8_t (*ids)[MSG_ID_LEN];
 	uint32_t nobjects;
+	struct handles_kept { /* of session objects, `most` bytes of them */
+		CK_OBJECT_HANDLE object;
+		uint32_t session; /* in the array */
+		struct blob *blob;
+	} *kept;
+	uint32_t nkept;
 };
-CK_RV handles_held(struct handles *h, struct slot *slot, struct handles_held *ret);
+CK_RV handles_held(struct handles *h, struct slot *slot, size_t most, struct handles_held *ret);
 void handles_held_free(struct handles_held *held);
 /*
  * The slot has a new channel `generation`, on which what was held has these handles, 0
@@ -104,6 +119,6 @@ void handles_held_free(struct handles_held *held);
  */
 CK_RV handles_moved(struct handles *h, struct slot *slot, uint64_t generation,
     const struct handles_held *held, const CK_SESSION_HANDLE *sessions,
-    const CK_OBJECT_HANDLE *objects);
+    const CK_OBJECT_HANDLE *objects, const CK_OBJECT_HANDLE *kept);
 
 #endif

@@ -57,6 +57,15 @@ link_new(struct channel *channel, uint32_t max_frame, int silence, uint32_t flag
 }
 
 void
+link_keep(struct link *l, void (*keep)(void *, uint64_t, const struct kept *), void *arg,
+    uint64_t generation)
+{
+	l->keep = keep;
+	l->keep_arg = arg;
+	l->keep_generation = generation;
+}
+
+void
 link_hold(struct link *l)
 {
 	atomic_fetch_add_explicit(&l->refs, 1, memory_order_relaxed);
@@ -218,6 +227,8 @@ send_frame(struct link *l, struct buf *frame, uint32_t id, uint64_t *ret_end)
 	gone = !sent && errno == ECONNRESET;
 	*ret_end = channel_position(l->channel);
 	lock_give(&l->writing);
+	if (gone)
+		await_salvage(l);
 	if (!sent)
 		link_break(l, gone ? CKR_DEVICE_REMOVED : CKR_DEVICE_ERROR);
 	return sent;

@@ -23,6 +23,7 @@
 
 #include "common/buf.h"
 #include "libcaas-p11/locks.h"
+#include "protocol/kept.h"
 #include "vchan-transport/transport.h"
 
 struct link;
@@ -53,6 +54,10 @@ struct waiter {
  * flags: HELLO_* of the worker's answer. */
 struct link *link_new(struct channel *channel, uint32_t max_frame, int silence,
     uint32_t flags, const struct lock_how *how);
+/* Session objects that come to be kept (FRAME_KEPT) go there, by any thread that reads, with
+ * no lock of the link's held; before the first call. */
+void link_keep(struct link *l, void (*keep)(void *, uint64_t, const struct kept *), void *arg,
+    uint64_t generation);
 void link_hold(struct link *l);
 void link_release(struct link *l);
 /* In the child of a fork: free it without a byte to the peer. */

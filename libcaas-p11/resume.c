@@ -6,10 +6,12 @@
 #include "common/log.h"
 #include "libcaas-p11/module.h"
 #include "protocol/frame.h"
+#include "protocol/hello.h"
 
 /* The body of a resumed slot needs room for what came of each handle. */
-#define ARENA_MAX \
-	((size_t)(RESUME_MAX_SESSIONS + RESUME_MAX_OBJECTS) * sizeof(CK_ULONG) + 4096)
+#define ARENA_MAX                                                                        \
+	((size_t)(RESUME_MAX_SESSIONS + RESUME_MAX_OBJECTS) * sizeof(CK_ULONG) + 4096 +        \
+	    RESUME_MAX_OBJECTS * (sizeof(CK_ULONG) + sizeof(struct resume_kept)))
 
 static void
 write_ask(struct slot *slot, struct buf *b, const struct resume *r)
@@ -22,6 +24,10 @@ write_ask(struct slot *slot, struct buf *b, const struct resume *r)
 		ask.user = slot->ticket.user;
 		ask.ticket = slot->ticket.page;
 		ask.ticket_len = slot->ticket.len;
+	}
+	if (ask.nkept > 0) {
+		ask.pass = slot->pass.page;
+		ask.pass_len = slot->pass.len;
 	}
 	resume_ask_write(b, &ask);
 	lock_give(&slot->lock);
@@ -49,6 +55,20 @@ exchange(struct slot *slot, struct link *link, struct buf *ask,
 	return ok;
 }
 
+/* What is kept of session objects, for the frame.  false: out of memory. */
+static bool
+list_kept(const struct handles_held *held, struct resume *ask, struct arena *arena)
+{
+	ask->kept = arena_array(arena, held->nkept, sizeof(*ask->kept));
+	if (ask->kept == NULL)
+		return false;
+	for (uint32_t i = 0; i < held->nkept; i++)
+		ask->kept[i] = (struct resume_kept){.object = held->kept[i].blob->bytes,
+		    .len = held->kept[i].blob->len, .session = held->kept[i].session};
+	ask->nkept = held->nkept;
+	return true;
+}
+
 static bool
 resume_held(struct slot *slot, struct link *link, uint64_t generation,
     const struct handles_held *held)
@@ -62,7 +82,8 @@ resume_held(struct slot *slot, struct link *link, uint64_t generation,
 
 	arena_init(&arena, ARENA_MAX);
 	buf_init(&ask, FRAME_HEADER + (size_t)link_max_frame(link));
-	ok = exchange(slot, link, &ask, &asked, &got, &arena);
+	ok = list_kept(held, &asked, &arena) &&
+	    exchange(slot, link, &ask, &asked, &got, &arena);
 	if (ok && got.rv != CKR_OK) {
 		if (slot->module->config.debug)
 			log_warn("libcaas-p11: slot %lu: the login could not be resumed "
@@ -71,7 +92,7 @@ resume_held(struct slot *slot, struct link *link, uint64_t generation,
 	}
 	if (ok)
 		ok = handles_moved(&slot->module->handles, slot, generation, held,
-		    got.sessions, got.objects) == CKR_OK;
+		    got.sessions, got.objects, got.kept) == CKR_OK;
 	buf_free(&ask);
 	arena_free(&arena);
 	return ok;
@@ -81,10 +102,15 @@ bool
 resume_slot(struct slot *slot, struct link *link, uint64_t generation)
 {
 	struct handles *handles = &slot->module->handles;
+	size_t most = link_max_frame(link) / 4;
 	struct handles_held held;
 	bool ok;
 
-	if (handles_held(handles, slot, &held) != CKR_OK)
+	if (most > KEPT_MAX_ALL)
+		most = KEPT_MAX_ALL;
+	if ((link_flags(link) & HELLO_KEEP) == 0)
+		most = 0;
+	if (handles_held(handles, slot, most, &held) != CKR_OK)
 		return false;
 	if (held.nsessions > 0) {
 		ok = resume_held(slot, link, generation, &held);
@@ -92,7 +118,7 @@ resume_slot(struct slot *slot, struct link *link, uint64_t generation)
 		/* Without a session there is no login and no object. */
 		slot_logged_out(slot);
 		held.nobjects = 0;
-		ok = handles_moved(handles, slot, generation, &held, NULL, NULL) ==
+		ok = handles_moved(handles, slot, generation, &held, NULL, NULL, NULL) ==
 		    CKR_OK;
 	}
 	handles_held_free(&held);

@@ -9,6 +9,7 @@
 #include "libcaas-p11/known.h"
 #include "libcaas-p11/module.h"
 #include "libcaas-p11/told.h"
+#include "protocol/hello.h"
 #include "vchan-transport/deadline.h"
 
 #define PAUSE_FIRST 10 /* ms between two tries to reconnect, doubled up to PAUSE_LAST */
@@ -39,6 +40,8 @@ slot_free(struct slot *s)
 	if (s->link != NULL)
 		link_release(s->link);
 	ticket_drop(&s->ticket);
+	ticket_drop(&s->pass);
+	blob_forget(&s->astray);
 	accepted_free(s->accepted);
 	known_free(s->known);
 	told_free(s->told);
@@ -166,6 +169,20 @@ replace(struct slot *slot, struct link *link, bool ready)
 	return old != NULL;
 }
 
+/* vsmd gives us a session object to keep. */
+static void
+keep(void *arg, uint64_t generation, const struct kept *k)
+{
+	struct slot *slot = arg;
+
+	if (k->pass_len > 0) {
+		lock_take(&slot->lock);
+		ticket_set(&slot->pass, 0, k->pass, k->pass_len);
+		lock_give(&slot->lock);
+	}
+	handles_keep(&slot->module->handles, slot, generation, k);
+}
+
 /* ATTACH_FAILED also when the channel was lost again at once: perhaps only bad luck. */
 static enum attach
 attach_and_resume(struct slot *slot, uint64_t generation)
@@ -175,6 +192,8 @@ attach_and_resume(struct slot *slot, uint64_t generation)
 
 	if (result != ATTACH_OK)
 		return result;
+	if (link_flags(link) & HELLO_KEEP)
+		link_keep(link, keep, slot, generation);
 	/* From here on C_Finalize can break it. */
 	(void)replace(slot, link, false);
 	if (resume_slot(slot, link, generation))

@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 
 #include "libcaas-p11/attach.h"
+#include "libcaas-p11/blob.h"
 #include "libcaas-p11/ticket.h"
 #include "protocol/pkcs11.h"
 
@@ -32,11 +33,12 @@ struct slot {
 	int64_t try_until;   /* deadline.h: until when a lost channel is retried */
 	bool lost;           /* there was one, which stayed with the parent of a fork */
 
-	struct lock lock; /* the next four */
+	struct lock lock; /* the next five */
 	struct link *link;
 	bool ready;          /* the link may be used for calls */
 	uint64_t link_generation; /* of the last one that was ready; 0: there was none */
 	struct ticket ticket;
+	struct ticket pass; /* for what is kept of session objects; its user is 0 */
 
 	/* under the lock of the handles */
 	uint64_t generation; /* of the channel that the worker's handles are good on */
@@ -46,6 +48,8 @@ struct slot {
 	uint64_t changes;    /* such calls, ever */
 	struct known *known; /* known.h */
 	struct told *told;   /* told.h */
+	struct astray astray; /* blob.h */
+	size_t kept;          /* bytes of blobs that lie with objects */
 };
 
 /* The slot of this id, to be given back.  ATTACH_NO_SLOT for a number that none can have,

@@ -56,11 +56,24 @@ entry_put(struct handle_table *t, const struct entry *from, uint64_t virt)
 	e->flags = from->flags;
 	e->pending = from->pending;
 	e->begun = from->begun;
+	e->blob = from->blob;
 	memcpy(e->id, from->id, sizeof(e->id));
 	e->kind = from->kind;
 	atomic_store_explicit(&e->virt, virt, memory_order_release);
 	t->used++;
 	t->live++;
+}
+
+void
+entry_keep(struct entry *e, struct blob *blob)
+{
+	struct blob *old = atomic_exchange(&e->blob, blob);
+
+	if (blob != NULL)
+		e->slot->kept += blob->len;
+	if (old != NULL)
+		e->slot->kept -= old->len;
+	free(old);
 }
 
 void
@@ -72,6 +85,7 @@ entry_kill(struct handle_table *t, struct entry *e)
 	pending_free(e->pending);
 	e->pending = NULL;
 	begun_free(atomic_exchange(&e->begun, NULL));
+	entry_keep(e, NULL);
 	t->live--;
 }
 

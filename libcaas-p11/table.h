@@ -28,6 +28,7 @@ struct entry {
 	CK_FLAGS flags; /* of a session */
 	struct pending *pending; /* of a session: hold.c's */
 	struct begun *_Atomic begun; /* likewise: begun.c's */
+	struct blob *_Atomic blob; /* of a session object: what is kept of it, or NULL */
 	atomic_uchar kind;
 	uint8_t id[MSG_ID_LEN];
 };
@@ -53,6 +54,8 @@ struct entry *entry_find(const struct handle_table *t, uint64_t virt, enum kind 
 /* Write an entry that is not in the table; there is room. */
 void entry_put(struct handle_table *t, const struct entry *from, uint64_t virt);
 void entry_kill(struct handle_table *t, struct entry *e);
+/* What is kept of a session object from now on; NULL for nothing. */
+void entry_keep(struct entry *e, struct blob *blob);
 
 /* The entry of the worker's handle of an object, or NULL. */
 struct entry *index_find(

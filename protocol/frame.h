@@ -66,6 +66,8 @@
 #define FRAME_FETCH 0xffff0004u
 /* Guest to worker: all there is to say of the slot (info.h). */
 #define FRAME_INFO 0xffff0005u
+/* Worker to guest, id 0, where both said HELLO_KEEP: a session object to be kept (kept.h). */
+#define FRAME_KEPT 0xffff0006u
 
 struct frame {
 	uint32_t length, id, call, flags;

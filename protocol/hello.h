@@ -36,7 +36,8 @@
 /* What a guest can; a bit that this vsmd does not know counts as not set. */
 #define HELLO_SHARED_MEMORY 0x2 /* an offer of it follows the answer (shm.h); 0x1: an older layout */
 #define HELLO_ONCE 0x4          /* FRAME_ONCE */
-#define HELLO_FLAGS (HELLO_SHARED_MEMORY | HELLO_ONCE)
+#define HELLO_KEEP 0x8          /* FRAME_KEPT */
+#define HELLO_FLAGS (HELLO_SHARED_MEMORY | HELLO_ONCE | HELLO_KEEP)
 
 enum hello_purpose { HELLO_SLOTS = 1, HELLO_TOKEN = 2, HELLO_ADMIN = 3 };
 

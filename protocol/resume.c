@@ -15,6 +15,14 @@ resume_ask_write(struct buf *b, const struct resume *r)
 		buf_put_u64(b, r->session_flags[i]);
 	buf_put_u32(b, r->nids);
 	buf_put_raw(b, r->ids, (size_t)r->nids * MSG_ID_LEN);
+	if (r->nkept == 0)
+		return;
+	buf_put_bytes(b, r->pass, r->pass_len);
+	buf_put_u32(b, r->nkept);
+	for (uint32_t i = 0; i < r->nkept; i++) {
+		buf_put_u32(b, r->kept[i].session);
+		buf_put_bytes(b, r->kept[i].object, r->kept[i].len);
+	}
 }
 
 /* A u32 count of items of `each` bytes, at most `most`; then room for `size` apiece. */
@@ -38,6 +46,23 @@ get_array(struct buf *b, uint32_t most, size_t each, size_t size, uint32_t *ret_
 	return p;
 }
 
+static void
+read_kept(struct buf *b, struct resume *ret, struct arena *arena)
+{
+	ret->pass = buf_get_bytes(b, &ret->pass_len);
+	if (ret->pass_len > KEPT_MAX_PASS)
+		buf_fail(b);
+	ret->kept = get_array(b, RESUME_MAX_OBJECTS, sizeof(uint32_t) + sizeof(uint64_t),
+	    sizeof(*ret->kept), &ret->nkept, arena);
+	for (uint32_t i = 0; i < ret->nkept; i++) {
+		ret->kept[i].session = buf_get_u32(b);
+		ret->kept[i].object = buf_get_bytes(b, &ret->kept[i].len);
+		if (ret->kept[i].session >= ret->nsessions ||
+		    ret->kept[i].len > KEPT_MAX_OBJECT)
+			buf_fail(b);
+	}
+}
+
 bool
 resume_ask_read(struct buf *b, struct resume *ret, struct arena *arena)
 {
@@ -57,6 +82,8 @@ resume_ask_read(struct buf *b, struct resume *ret, struct arena *arena)
 	ids = buf_get_raw(b, (size_t)ret->nids * MSG_ID_LEN);
 	if (ids != NULL && ret->nids > 0)
 		memcpy(ret->ids, ids, (size_t)ret->nids * MSG_ID_LEN);
+	if (buf_ok(b) && buf_left(b) > 0)
+		read_kept(b, ret, arena);
 	return buf_end(b);
 }
 
@@ -71,6 +98,11 @@ resume_answer_write(struct buf *b, const struct resumed *r)
 	buf_put_u32(b, r->nobjects);
 	for (uint32_t i = 0; i < r->nobjects; i++)
 		buf_put_u64(b, r->objects[i]);
+	if (r->nkept == 0)
+		return;
+	buf_put_u32(b, r->nkept);
+	for (uint32_t i = 0; i < r->nkept; i++)
+		buf_put_u64(b, r->kept[i]);
 }
 
 bool
@@ -88,6 +120,11 @@ resume_answer_read(
 	    sizeof(CK_OBJECT_HANDLE), &ret->nobjects, arena);
 	for (uint32_t i = 0; i < ret->nobjects; i++)
 		ret->objects[i] = buf_get_u64(b);
+	if (asked->nkept > 0)
+		ret->kept = get_array(b, asked->nkept, sizeof(uint64_t),
+		    sizeof(CK_OBJECT_HANDLE), &ret->nkept, arena);
+	for (uint32_t i = 0; i < ret->nkept; i++)
+		ret->kept[i] = buf_get_u64(b);
 	return buf_end(b) && ret->nsessions == asked->nsessions &&
-	       ret->nobjects == asked->nids;
+	       ret->nobjects == asked->nids && ret->nkept == asked->nkept;
 }

@@ -12,15 +12,28 @@
  *                u32 n, n * u64 session flags, u32 m, m * 16 bytes identity
  * Reply body:    u64 CK_RV (of the login; sessions and objects follow all the same),
  *                u64 epoch, u32 n, n * u64 handle, u32 m, m * u64 handle
+ *
+ * Where both said HELLO_KEEP the request may end with session objects (kept.h), and the
+ * reply then with their handles: 0 for one that could not be opened, or not any more.
+ *
+ * Request:       bytes pass, u32 k, k * { u32 number of its session in the list, bytes object }
+ * Reply:         u32 k, k * u64 handle
  */
 #ifndef CAAS_PROTOCOL_RESUME_H
 #define CAAS_PROTOCOL_RESUME_H
 
+#include "protocol/kept.h"
 #include "protocol/message.h"
 
 #define RESUME_MAX_SESSIONS 65536
 #define RESUME_MAX_OBJECTS 1048576
 #define RESUME_MAX_TICKET 1024
+
+struct resume_kept {
+	const uint8_t *object; /* borrowed */
+	size_t len;
+	uint32_t session;
+};
 
 struct resume {
 	uint8_t user;
@@ -30,14 +43,18 @@ struct resume {
 	uint32_t nsessions;
 	uint8_t (*ids)[MSG_ID_LEN];
 	uint32_t nids;
+	struct resume_kept *kept; /* with none nothing is said of them */
+	uint32_t nkept;
+	const uint8_t *pass; /* borrowed */
+	size_t pass_len;
 };
 
 struct resumed {
 	CK_RV rv;
 	uint64_t epoch;
 	CK_SESSION_HANDLE *sessions; /* as many as asked */
-	CK_OBJECT_HANDLE *objects;
-	uint32_t nsessions, nobjects;
+	CK_OBJECT_HANDLE *objects, *kept;
+	uint32_t nsessions, nobjects, nkept;
 };
 
 void resume_ask_write(struct buf *b, const struct resume *r);

@@ -63,6 +63,9 @@ enum msg {
 	M_W_TOKEN_FLAGS,  /* { u64 CKF_*_PIN_* flags to OR into CK_TOKEN_INFO.flags } */
 	M_W_ONCE,         /* 16 bytes name of a request (FRAME_ONCE): { u8 n, n * 16 bytes
 	                   * identity } of what it has made, as far as that is committed */
+	M_W_KEEP,         /* bytes pass, empty for a new one: { bytes pass, 32 bytes key } of
+	                   * session objects, or CKR_USER_NOT_LOGGED_IN when it is not of
+	                   * this principal, token and login epoch */
 	M_W_ANSWER = 127,
 
 	/* admin to store: vsmd/admin/admin.def has the calls; the body is str JSON both ways */

@@ -1,9 +1,9 @@
 #!/bin/bash
 # restarts.sh - vsmd, or one kind of its processes, is killed every other second while nginx
-# serves, ods-hsmspeed signs, a program signs and verifies, and another one makes objects: nobody
-# may notice, and each object be there once.  Then vsmd
-# is stopped and another binary of it started, while nginx loads its configuration anew and is
-# replaced by another nginx.
+# serves, ods-hsmspeed signs, a program signs and verifies, another one makes objects, and two
+# hold session objects, busy and idle: nobody may notice, and each object be there once, as it
+# was.  Then vsmd is stopped and another binary of it started, while nginx loads its
+# configuration anew and is replaced by another nginx.
 #
 #	restarts.sh [KIND...]
 #
@@ -131,18 +131,30 @@ undisturbed() { # NAME
 		>"$WORK/steady.out" 2>&1 & jobs+=($!)
 	"$BUILD/tests/e2e/caas-e2e-maker" "$CLIENT_MODULE" make 123456 "$SECONDS_EACH" 4 \
 		>"$WORK/maker.out" 2>&1 & jobs+=($!)
+	# The idle one where others make objects all the time.
+	local k
+	for k in busy idle; do
+		"$BUILD/tests/e2e/caas-e2e-keeper" "$CLIENT_MODULE" \
+			$([ $k = busy ] && echo sign || echo make) 123456 "$SECONDS_EACH" $k \
+			>"$WORK/keeper-$k.out" 2>&1 & jobs+=($!)
+	done
 	while [ "$SECONDS" -lt "$end" ]; do
 		sleep $EVERY
 		disturb "$name" && kills=$((kills + 1))
 	done
 	wait "${jobs[@]}"
-	echo "# $name $kills times: $(tail -n 1 "$WORK/steady.out"), $(tail -n 1 "$WORK/maker.out"), ods-hsmspeed" \
+	echo "# $name $kills times: $(tail -n 1 "$WORK/steady.out"), $(tail -n 1 "$WORK/maker.out")," \
+		"$(tail -n 1 "$WORK/keeper-busy.out"), ods-hsmspeed" \
 		"$(tail -n 1 "$WORK/ods.out"), nginx $(sed -n 's/^Complete requests: */handshakes=/p' "$WORK/ab.out")"
 	if [ "$kills" -ge $(((SECONDS_EACH + 9) / 10)) ]; then ok "$name-often"; else bad "$name-often" "$kills times"; fi
 	cp "$WORK/maker.out" "$WORK/out"
 	said "$name-maker" '^made=[1-9][0-9]* destroyed=[0-9]+ refused=0 missing=0 twice=0$'
 	check "$name-maker-tidy" "$CAAS" token delete --label make --yes
 	check "$name-maker-anew" "$CAAS" token create --label make --pin 123456 --so-pin 12345678
+	for k in busy idle; do
+		cp "$WORK/keeper-$k.out" "$WORK/out"
+		said "$name-keeper-$k" '^used=[1-9][0-9]* refused=0 wrong=0 changed=0 left=0$'
+	done
 	cp "$WORK/steady.out" "$WORK/out"
 	said "$name-signer" '^signed=[1-9][0-9]* refused=0 wrong=0 '
 	cp "$WORK/ods.out" "$WORK/out"

@@ -259,7 +259,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CK_TOKEN_INFO token;
 
 	if (size > 0) {
-		struct hello_answer answer = {.version = HELLO_VERSION,
+		struct hello_answer answer = {.version = HELLO_VERSION, .flags = HELLO_KEEP,
 		    .max_frame = FRAME_MAX_LEAST, .silence = 1};
 
 		hello_answer_write(hello, &answer);

@@ -16,6 +16,7 @@ keys_derive(const uint8_t master[CRYPT_KEY])
 	    !crypt_derive(master, NULL, 0, "caas store head", k->head) ||
 	    !crypt_derive(master, NULL, 0, "caas store audit", k->audit) ||
 	    !crypt_derive(master, NULL, 0, "caas store ticket", k->ticket) ||
+	    !crypt_derive(master, NULL, 0, "caas store keep", k->keep) ||
 	    !crypt_derive(master, NULL, 0, "caas store backup", k->backup) ||
 	    !crypt_derive(master, NULL, 0, "caas store anchor", k->anchor)) {
 		sec_free(k);

@@ -11,6 +11,7 @@
 #include "common/secmem.h"
 #include "vsmd/msg.h"
 #include "vsmd/store/clock.h"
+#include "vsmd/store/pass.h"
 
 #define TRYING_MAX 10000 /* ms after which a login counts as abandoned */
 
@@ -322,6 +323,55 @@ ask_ticket_open(struct store *s, struct attach *a)
 }
 
 static bool
+old_pass(struct store *s, const struct attach *a, const uint8_t *data, size_t len,
+    struct pass *ret)
+{
+	return pass_open(s->vault.keys, s->vault.journal.at.store, data, len, ret) &&
+	    strcmp(ret->principal, a->principal) == 0 && ret->slot == a->slot &&
+	    ret->epoch == login_epoch(&s->group, &s->vault.map, a->slot);
+}
+
+static bool
+new_pass(struct store *s, const struct attach *a, struct pass *ret, struct buf *sealed)
+{
+	memset(ret, 0, sizeof(*ret));
+	memcpy(ret->principal, a->principal, sizeof(ret->principal));
+	ret->slot = a->slot;
+	ret->epoch = login_epoch(&s->group, &s->vault.map, a->slot);
+	return crypt_random(ret->key, sizeof(ret->key)) &&
+	    pass_seal(s->vault.keys, s->vault.journal.at.store, ret, sealed);
+}
+
+static bool
+ask_keep(struct store *s, struct attach *a)
+{
+	size_t len = 0;
+	const uint8_t *data = buf_get_bytes(&a->request, &len);
+	struct buf sealed, out;
+	struct pass pass;
+	bool ok;
+
+	if (!buf_end(&a->request))
+		return false;
+	buf_init(&sealed, PASS_MAX);
+	buf_init(&out, 2 * PASS_MAX);
+	if (len == 0)
+		ok = new_pass(s, a, &pass, &sealed);
+	else if ((ok = len <= PASS_MAX && old_pass(s, a, data, len, &pass)))
+		buf_put_raw(&sealed, data, len);
+	if (ok) {
+		buf_put_bytes(&out, sealed.data, sealed.len);
+		buf_put_raw(&out, pass.key, sizeof(pass.key));
+		ok = buf_ok(&sealed) && buf_ok(&out);
+	}
+	attached_answer(a, ok ? CKR_OK : CKR_USER_NOT_LOGGED_IN, ok ? &out : NULL);
+	sec_wipe(&pass, sizeof(pass));
+	buf_free(&sealed);
+	buf_free(&out);
+	return true;
+}
+
+static bool
 ask_pin_changed(struct store *s, struct attach *a)
 {
 	uint8_t type = buf_get_u8(&a->request);
@@ -425,6 +475,7 @@ static const struct {
     {M_W_LOGGED_OUT, ask_logged_out},
     {M_W_TOKEN_FLAGS, ask_token_flags},
     {M_W_ONCE, ask_once},
+    {M_W_KEEP, ask_keep},
 };
 
 bool

@@ -37,7 +37,9 @@ step_find_objects_init(struct request *r)
 	if (rv != CKR_OK)
 		return rv;
 	lookup_prepare(r, r->args[1].ptr, r->args[1].len);
+	pthread_rwlock_rdlock(&r->w->keep.finding);
 	rv = call_invoke(r->call, r->w->fl, r->args);
+	pthread_rwlock_unlock(&r->w->keep.finding);
 	serve_leave(r);
 	return rv;
 }

@@ -45,6 +45,7 @@ login_gone(struct request *r)
 
 	w->user = -1;
 	lookup_logout(w);
+	keep_logout(w);
 	objects_forget_all(&w->objects);
 	if (user < 0)
 		return;
@@ -122,6 +123,7 @@ login_succeeded(struct request *r, CK_USER_TYPE user, const struct arg *pin)
 		r->reply.ticket = r->ticket;
 		if (user == CKU_USER)
 			lookup_login(r, pin->ptr, pin->len);
+		keep_login(w, r->ticket, r->reply.ticket_len);
 		w->user = (int)user;
 	} else {
 		(void)w->fl->C_Logout(r->args[0].len);

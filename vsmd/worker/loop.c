@@ -158,6 +158,8 @@ finish(struct request *r, struct seat *seat)
 	struct worker *w = r->w;
 	bool reads = pool_holds(&w->pool, seat), ok;
 
+	if (r->again)
+		keep_flush(w);
 	turn_done(&w->sessions, &r->turn);
 	if (reads)
 		look_around(r);
@@ -235,6 +237,7 @@ dispatch(struct request *r, struct seat *seat)
 	unsigned began;
 
 	w->resumed = true;
+	keep_asked(w);
 	buf_reset(&r->out);
 	frame_begin(&r->out, r->frame.id, r->frame.call);
 	if (r->frame.call == FRAME_RESUME && r->frame.flags == 0)

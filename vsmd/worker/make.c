@@ -221,6 +221,15 @@ destroy_half(struct request *r, const struct before *b)
 	return any;
 }
 
+/* Those that are none of the token's end with this worker, unless the guest keeps them. */
+static void
+keep_made(struct request *r)
+{
+	for (size_t i = 0; i < r->reply.nrefs; i++)
+		if (r->refs[i].id[MSG_ID_FLAGS] & MSG_ID_SESSION)
+			keep_note(r, r->refs[i].handle, true);
+}
+
 CK_RV
 step_make(struct request *r)
 {
@@ -255,6 +264,8 @@ step_make(struct request *r)
 	if (undone || (rv == CKR_OK && mode == GATE_EXCLUSIVE))
 		serve_changed(r);
 	serve_leave(r);
+	if (rv == CKR_OK)
+		keep_made(r);
 	return rv;
 }
 
@@ -295,6 +306,12 @@ change(struct request *r, CK_RV (*judge)(struct request *, const struct object *
 		serve_changed(r);
 	}
 	serve_leave(r);
+	if (rv == CKR_OK && !token) {
+		if (r->call->number == CALL_C_SetAttributeValue)
+			keep_note(r, r->args[1].len, false);
+		else
+			keep_forget(w, r->args[1].len);
+	}
 	r->event.name = r->call->name;
 	r->event.rv = rv;
 	if (known)

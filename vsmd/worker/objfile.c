@@ -86,6 +86,8 @@ objfile_read(const void *raw, size_t len, struct objfile *ret)
 			ret->class = n;
 		else if (type == CKA_PRIVATE && kind == BOOL)
 			ret->private = n != 0;
+		else if (type == CKA_TOKEN && kind == BOOL)
+			ret->session = n == 0;
 		else if (type == CKA_LABEL && kind == BYTES)
 			ret->label = b;
 		else if (type == CKA_ID && kind == BYTES)

@@ -31,6 +31,7 @@ struct objfile_bytes {
 struct objfile {
 	uint64_t class; /* CK_UNAVAILABLE_INFORMATION when there is none */
 	bool private;
+	bool session; /* it says that it is none of the token's */
 	struct objfile_bytes label, id, user_pin;
 };
 

@@ -13,7 +13,7 @@
 
 #define LOOKS 64   /* at the reader and the channel, before going to sleep */
 
-/* What the watch must be woken for. */
+/* What the watch must be woken for; from the third on it sleeps for long. */
 enum resting { TICKING, CALM, UNTIL_BEAT, UNTIL_REQUEST };
 
 struct start {
@@ -254,6 +254,13 @@ pool_stir(struct pool *p)
 		wake_watch(p);
 }
 
+void
+pool_expect(struct pool *p)
+{
+	if (atomic_load(&p->resting) >= UNTIL_BEAT)
+		wake_watch(p);
+}
+
 bool
 pool_note(struct pool *p, struct seat *seat, uint32_t id)
 {
@@ -361,6 +368,21 @@ tick(struct worker *w, struct watch *x, int64_t due)
 	atomic_store(&p->resting, TICKING);
 }
 
+/* Sleep until a request, a beat (in `due` ms; 0: there is none) or something to be kept.  With
+ * the lock held. */
+static void
+rest(struct worker *w, int64_t due)
+{
+	int64_t keep = keep_wait(w);
+
+	if (keep != INT64_MAX && (due == 0 || keep < due))
+		due = keep > 0 ? keep : 1;
+	if (due > 0)
+		wait_ms(&w->pool, due);
+	else
+		pthread_cond_wait(&w->pool.watch, &w->pool.lock);
+}
+
 /* With the lock held. */
 static void
 watch(struct worker *w, struct watch *x)
@@ -381,6 +403,11 @@ watch(struct worker *w, struct watch *x)
 			worker_end(w, 1);
 		pthread_mutex_lock(&p->lock);
 	}
+	if (keep_wait(w) == 0) {
+		pthread_mutex_unlock(&p->lock);
+		keep_push(w);
+		pthread_mutex_lock(&p->lock);
+	}
 	/* Given up, and everybody still busy a tick later: one more has to read.  Not when it
 	 * was taken and given up again meanwhile, as calls of a part of a tick do. */
 	if (p->vacant && x->vacant && p->count == x->count) {
@@ -397,18 +424,18 @@ watch(struct worker *w, struct watch *x)
 		tick(w, x, due);
 		return;
 	}
-	/* Say that we rest, then look once more: pool_begin() and pool_stir() do it the
-	 * other way round. */
+	/* Say that we rest, then look once more: pool_begin(), pool_stir() and pool_expect()
+	 * do it the other way round. */
 	if (atomic_load(&p->outstanding) > 0 && w->silence) {
 		atomic_store(&p->resting, UNTIL_BEAT);
 		if (atomic_load(&p->role) == x->role && !reply_waits(w))
-			wait_ms(p, due > 0 ? due : 1);
+			rest(w, due > 0 ? due : 1);
 	} else {
 		atomic_store(&p->resting, UNTIL_REQUEST);
 		if (atomic_load(&p->role) == x->role && !reply_waits(w) &&
 		    (atomic_load(&p->outstanding) == 0 || !w->silence) &&
 		    !atomic_load(&p->ended))
-			pthread_cond_wait(&p->watch, &p->lock);
+			rest(w, 0);
 	}
 	atomic_store(&p->resting, TICKING);
 }

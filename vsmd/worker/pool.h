@@ -13,7 +13,8 @@
  * no request ever waits for a slow one to end.  While the guest has used one session at a
  * time, nobody is likely to wait, and ticks are longer.
  *
- * The watch also sends the beats (frame.h).  It sleeps while nothing is being served.
+ * The watch also sends the beats (frame.h), and session objects to be kept (keep.h).  It
+ * sleeps while nothing is being served.
  */
 #ifndef CAAS_VSMD_POOL_H
 #define CAAS_VSMD_POOL_H
@@ -92,6 +93,8 @@ bool pool_keep(struct worker *w, struct seat *seat);
 bool pool_holds(struct pool *p, const struct seat *seat);
 /* Something is left for the watch to do: it does not rest. */
 void pool_stir(struct pool *p);
+/* keep_wait() has something new to say. */
+void pool_expect(struct pool *p);
 /* Threads that compute, or are about to look for something to compute. */
 unsigned pool_active(struct pool *p);
 /* False when the id is outstanding already. Reader only. */

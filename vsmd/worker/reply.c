@@ -161,6 +161,20 @@ reply_flush(struct worker *w)
 	return ok;
 }
 
+bool
+reply_push(struct worker *w, const struct buf *frame)
+{
+	bool ok;
+
+	if (pthread_mutex_trylock(&w->write_lock) != 0)
+		return false;
+	ok = write_out(w, frame, 0);
+	pthread_mutex_unlock(&w->write_lock);
+	if (!ok)
+		worker_end(w, 1);
+	return ok;
+}
+
 void
 reply_beat(struct worker *w)
 {

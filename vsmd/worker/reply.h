@@ -29,6 +29,8 @@ bool reply_send(struct request *r, bool busy);
 /* Something waits, and nobody is writing; and: send it.  False as above. */
 bool reply_waits(struct worker *w);
 bool reply_flush(struct worker *w);
+/* A frame that answers nothing, whole.  false: another thread is writing, or the guest is gone. */
+bool reply_push(struct worker *w, const struct buf *frame);
 /* A beat, unless another thread is writing just now. */
 void reply_beat(struct worker *w);
 

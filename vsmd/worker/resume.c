@@ -50,9 +50,12 @@ collect(struct worker *w, CK_SESSION_HANDLE session, struct index *x)
 	CK_OBJECT_HANDLE batch[BATCH];
 	CK_ULONG n = 0;
 	struct object o;
-	bool ok = true;
+	bool ok;
 
-	if (w->fl->C_FindObjectsInit(session, NULL, 0) != CKR_OK)
+	pthread_rwlock_rdlock(&w->keep.finding);
+	ok = w->fl->C_FindObjectsInit(session, NULL, 0) == CKR_OK;
+	pthread_rwlock_unlock(&w->keep.finding);
+	if (!ok)
 		return false;
 	while (ok && w->fl->C_FindObjects(session, batch, BATCH, &n) == CKR_OK && n > 0)
 		for (CK_ULONG i = 0; ok && i < n; i++)
@@ -126,8 +129,10 @@ resume_login(struct request *r, CK_SESSION_HANDLE session, const struct resume *
 	if (rv == CKR_OK && user == CKU_USER)
 		lookup_login(r, pin, len);
 	sec_wipe(pin, sizeof(pin));
-	if (rv == CKR_OK)
+	if (rv == CKR_OK) {
+		keep_login(w, asked->ticket, asked->ticket_len);
 		w->user = user;
+	}
 	e.rv = rv;
 	event_word(&e, "user", user == CKU_SO ? "so" : "user");
 	audit_refusal(r, &e);
@@ -148,7 +153,9 @@ serve_resume(struct request *r)
 	done.nobjects = asked.nids;
 	done.sessions = arena_array(&r->arena, asked.nsessions, sizeof(*done.sessions));
 	done.objects = arena_array(&r->arena, asked.nids, sizeof(*done.objects));
-	if (done.sessions == NULL || done.objects == NULL)
+	done.nkept = asked.nkept;
+	done.kept = arena_array(&r->arena, asked.nkept, sizeof(*done.kept));
+	if (done.sessions == NULL || done.objects == NULL || done.kept == NULL)
 		return false;
 	for (uint32_t i = 0; i < asked.nsessions; i++) {
 		if (session_open(r, asked.session_flags[i], &done.sessions[i]) != CKR_OK)
@@ -162,6 +169,7 @@ serve_resume(struct request *r)
 	pthread_mutex_unlock(&r->w->login_lock);
 	serve_identities(r, any, (const uint8_t(*)[MSG_ID_LEN])asked.ids, asked.nids,
 	    done.objects);
+	keep_restore(r, any, &asked, done.sessions, done.kept);
 	resume_answer_write(&r->out, &done);
 	return true;
 }

@@ -54,6 +54,8 @@ close_session(struct request *r, CK_SESSION_HANDLE handle)
 
 	login_lock(r);
 	pthread_mutex_lock(&w->open_lock);
+	if (sessions_count(&w->sessions) <= 1)
+		keep_last(w); /* SoftHSM2 logs out with the last one */
 	rv = w->fl->C_CloseSession(handle);
 	if (rv == CKR_OK && r->turn.session != NULL)
 		last = sessions_remove(&w->sessions, r->turn.session);

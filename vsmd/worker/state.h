@@ -2,8 +2,9 @@
  * state.h - what the files of the worker share; nothing outside vsmd/worker uses it.
  *
  * One struct worker per process; one struct request per serving thread.  Order of locks:
- * a session's turn, login_lock, the gate, open_lock, then one of the short mutexes
- * (sessions, objects, keys, lookup, store), never two of these at once.
+ * a session's turn, login_lock, keep.pushing, the gate, open_lock, keep.finding, then one of
+ * the short mutexes (sessions, objects, keys, lookup, store, keep), never two of these at
+ * once.
  */
 #ifndef CAAS_VSMD_WORKER_STATE_H
 #define CAAS_VSMD_WORKER_STATE_H
@@ -20,6 +21,7 @@
 #include "vsmd/worker/event.h"
 #include "vsmd/worker/gate.h"
 #include "vsmd/worker/inbox.h"
+#include "vsmd/worker/keep.h"
 #include "vsmd/worker/keycache.h"
 #include "vsmd/worker/lookup.h"
 #include "vsmd/worker/objects.h"
@@ -64,6 +66,7 @@ struct worker {
 	struct sessions sessions;
 	struct objects objects;
 	struct keycache keys;
+	struct keep keep;
 	struct lookup lookup;
 	struct store store;
 	struct audit audit;

@@ -248,6 +248,26 @@ store_logged_out(struct worker *w, uint8_t user)
 }
 
 CK_RV
+store_keep(struct worker *w, const void *pass, size_t len, uint8_t *ret_pass,
+    size_t *ret_len, uint8_t key[STORE_KEEP_KEY])
+{
+	struct buf q, a;
+	const uint8_t *p;
+	CK_RV rv;
+
+	begin(&q, M_W_KEEP);
+	buf_put_bytes(&q, pass, len);
+	rv = ask(w, &q, &a);
+	*ret_len = KEPT_MAX_PASS;
+	if (rv == CKR_OK) {
+		take_bytes(&a, ret_pass, ret_len);
+		if ((p = buf_get_raw(&a, STORE_KEEP_KEY)) != NULL)
+			memcpy(key, p, STORE_KEEP_KEY);
+	}
+	return answered(w, &a, rv);
+}
+
+CK_RV
 store_token_flags(struct worker *w, CK_FLAGS *ret)
 {
 	struct buf q, a;

@@ -15,11 +15,14 @@
 
 #include "common/buf.h"
 #include "protocol/frame.h"
+#include "protocol/kept.h"
 #include "protocol/pkcs11.h"
 #include "vsmd/worker/gate.h"
 
 struct worker;
 struct event;
+
+#define STORE_KEEP_KEY 32
 
 struct store {
 	pthread_mutex_t lock;
@@ -55,6 +58,10 @@ CK_RV store_ticket_open(struct worker *w, const void *ticket, size_t len, uint8_
     uint8_t *pin, size_t *ret_len);
 CK_RV store_pin_changed(struct worker *w, uint8_t user, const void *pin, size_t len);
 CK_RV store_logged_out(struct worker *w, uint8_t user);
+/* The key that is in the pass; or, with len 0, a new one, and *ret_len bytes of pass, for
+ * which there is room for KEPT_MAX_PASS. */
+CK_RV store_keep(struct worker *w, const void *pass, size_t len, uint8_t *ret_pass,
+    size_t *ret_len, uint8_t key[STORE_KEEP_KEY]);
 /* CKF_*_PIN_* flags to show. */
 CK_RV store_token_flags(struct worker *w, CK_FLAGS *ret);
 

@@ -14,12 +14,15 @@
 
 #include "common/log.h"
 #include "vsmd/worker/interpose.h"
+#include "vsmd/worker/plant.h"
+#include "vsmd/worker/press.h"
 #include "vsmd/worker/seen.h"
 
 #define SUFFIX ".object"
 #define TEXT 36 /* letters of a UUID */
 #define FIRST_SIZE 256
 #define ANSWER 0x40000000 /* stands for a descriptor of a file that is not opened */
+#define PLANTED 0x40000003 /* likewise: opened.name says of which */
 
 static struct {
 	const char *directory;
@@ -53,6 +56,8 @@ static _Thread_local struct {
 	uint8_t (*names)[VIEW_NAME];
 	size_t n, at;
 	bool there; /* all of them have files */
+	DIR *whole; /* the directory itself is being read, and then: */
+	size_t planted;
 	struct dirent entry;
 } listing;
 
@@ -266,6 +271,15 @@ view_whole(void)
 	pthread_mutex_unlock(&view.lock);
 }
 
+void
+view_stale(void)
+{
+	pthread_mutex_lock(&view.lock);
+	view.stale |= view_is_whole();
+	view.generation++;
+	pthread_mutex_unlock(&view.lock);
+}
+
 static void
 touch(const uint8_t name[VIEW_NAME])
 {
@@ -470,6 +484,13 @@ open_generation(const char *path, int flags, int mode)
 }
 
 static int
+deny(void)
+{
+	errno = EACCES;
+	return -1;
+}
+
+static int
 open_object(
     const char *path, int flags, int mode, const uint8_t name[VIEW_NAME], bool asking)
 {
@@ -478,6 +499,8 @@ open_object(
 
 	memcpy(opened.name, name, VIEW_NAME);
 	opened.is = true;
+	if (plant_has(name))
+		return (flags & O_ACCMODE) == O_RDONLY ? PLANTED : deny();
 	if ((flags & O_ACCMODE) == O_RDONLY)
 		return asking && seen_get(name, &number)
 			   ? answer(number)
@@ -499,14 +522,17 @@ in_open(const char *path, int flags, ...)
 	uint8_t name[VIEW_NAME];
 	const char *file;
 	va_list ap;
-	int mode;
+	int mode, fd;
 
 	va_start(ap, flags);
 	mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(ap, int) : 0;
 	va_end(ap);
 	ready();
 	checking.asking = checking.answered = false;
-	if ((file = file_of(path)) != NULL && strcmp(file, "generation") == 0)
+	file = file_of(path);
+	if (file != NULL && (fd = press_open(file, flags)) != PRESS_NOT)
+		return fd;
+	if (file != NULL && strcmp(file, "generation") == 0)
 		return open_generation(path, flags, mode);
 	if (file != NULL && parse(file, name, &odd))
 		return open_object(path, flags, mode, name, asking);
@@ -530,9 +556,17 @@ FILE *
 in_fdopen(int fd, const char *mode)
 {
 	static _Thread_local char buffer[64];
-	FILE *f;
+	bool pressed;
+	FILE *f = press_fdopen(fd, mode, &pressed);
 
 	ready();
+	if (pressed)
+		return f;
+	if (fd == PLANTED) {
+		f = plant_open(opened.name);
+		checking.answered = f != NULL;
+		return f;
+	}
 	if (fd != ANSWER)
 		return real.fdopen(fd, mode);
 	f = fopencookie((void *)(uintptr_t)checking.number, "r",
@@ -548,17 +582,21 @@ static DIR *
 list_view(void)
 {
 	static const uint8_t none[VIEW_NAME];
+	size_t planted = plant_count();
 
 	free(listing.names);
 	listing.n = listing.at = 0;
 	pthread_mutex_lock(&view.lock);
 	listing.there = view.checked == seen_now() + 1;
 	view.checked = seen_now() + 1;
-	if ((listing.names = malloc((view.used + 1) * VIEW_NAME)) != NULL)
+	if ((listing.names = malloc((view.used + planted + 1) * VIEW_NAME)) != NULL) {
 		for (size_t i = 0; i < view.size; i++)
 			if (memcmp(view.names[i], none, VIEW_NAME) != 0)
 				memcpy(
 				    listing.names[listing.n++], view.names[i], VIEW_NAME);
+		for (size_t i = 0; i < planted; i++)
+			listing.n += plant_name(i, listing.names[listing.n]);
+	}
 	pthread_mutex_unlock(&view.lock);
 	return listing.names != NULL ? (DIR *)(void *)&listing : NULL;
 }
@@ -578,34 +616,50 @@ in_opendir(const char *path)
 		pthread_mutex_lock(&view.lock);
 		view.stale &= !asking;
 		pthread_mutex_unlock(&view.lock);
-		return real.opendir(path);
+		listing.planted = 0;
+		return listing.whole = real.opendir(path);
 	}
 	atomic_store(&view.asked, true);
 	return list_view();
 }
 
-struct dirent *
-in_readdir(DIR *d)
+static struct dirent *
+entry_of(const uint8_t name[VIEW_NAME])
 {
-	ready();
-	if (d != (DIR *)(void *)&listing)
-		return real.readdir(d);
-	if (listing.at == listing.n)
-		return NULL;
-	print(listing.entry.d_name, sizeof(listing.entry.d_name),
-	    listing.names[listing.at++]);
+	print(listing.entry.d_name, sizeof(listing.entry.d_name), name);
 	listing.entry.d_type = DT_REG;
 	listing.entry.d_ino = 1;
 	return &listing.entry;
+}
+
+struct dirent *
+in_readdir(DIR *d)
+{
+	uint8_t name[VIEW_NAME];
+	struct dirent *e;
+
+	ready();
+	if (d != (DIR *)(void *)&listing) {
+		if ((e = real.readdir(d)) != NULL || d != listing.whole ||
+		    !plant_name(listing.planted, name))
+			return e;
+		listing.planted++;
+		return entry_of(name);
+	}
+	return listing.at < listing.n ? entry_of(listing.names[listing.at++]) : NULL;
 }
 
 /* SoftHSM2 asks of each name that it was given whether it is a file. */
 int
 in_lstat(const char *path, struct stat *st)
 {
-	const char *file = listing.names != NULL && listing.there ? file_of(path) : NULL;
+	bool listed = listing.names != NULL && listing.there;
+	const char *file = listed || plant_count() > 0 ? file_of(path) : NULL;
+	uint8_t name[VIEW_NAME];
+	bool odd;
 
-	if (file == NULL || strcmp(file, listing.entry.d_name) != 0)
+	if (file == NULL || !((listed && strcmp(file, listing.entry.d_name) == 0) ||
+	    (parse(file, name, &odd) && plant_has(name))))
 		return fstatat(AT_FDCWD, path, st, AT_SYMLINK_NOFOLLOW);
 	memset(st, 0, sizeof(*st));
 	st->st_mode = S_IFREG | 0600;
@@ -616,6 +670,8 @@ int
 in_closedir(DIR *d)
 {
 	ready();
+	if (d == listing.whole)
+		listing.whole = NULL;
 	if (d != (DIR *)(void *)&listing)
 		return real.closedir(d);
 	free(listing.names);
@@ -632,7 +688,9 @@ in_remove(const char *path)
 
 	ready();
 	checking.asking = false;
-	if ((file = file_of(path)) != NULL && parse(file, name, &odd)) {
+	if ((file = file_of(path)) != NULL && press_names(file))
+		return 0;
+	if (file != NULL && parse(file, name, &odd)) {
 		seen_changed();
 		touch(name);
 	}
@@ -650,7 +708,8 @@ in_fcntl(int fd, int cmd, ...)
 	va_end(ap);
 	ready();
 	/* SoftHSM2 locks what it reads; an answer has no descriptor. */
-	if (fd == -1 && checking.answered && (cmd == F_SETLK || cmd == F_SETLKW))
+	if (fd == -1 && (checking.answered || press_on()) &&
+	    (cmd == F_SETLK || cmd == F_SETLKW))
 		return 0;
 	return real.fcntl(fd, cmd, arg);
 }

@@ -15,7 +15,8 @@
  * What SoftHSM2 makes itself is in the view.  What others remove stays in it as a name;
  * SoftHSM2 sees that there is no file.  With the whole view it is given what there is.
  *
- * Either way numbers that cannot have changed are not read again (seen.h).
+ * Either way numbers that cannot have changed are not read again (seen.h).  Two kinds of
+ * files are nowhere, whatever the view: press.h and plant.h.
  *
  * Threads: any.  Fork: a child has its parent's view, and one of its own from then on.
  */
@@ -41,6 +42,8 @@ bool view_was_asked(void);
 bool view_add(const uint8_t (*names)[VIEW_NAME], size_t n);
 /* See everything, for good. */
 void view_whole(void);
+/* What is planted (plant.h) has changed: SoftHSM2 lists the directory at once. */
+void view_stale(void);
 
 /* The objects that this thread wrote or removed since it asked last: n, or VIEW_TOUCHED +
  * 1 when there were more. */

@@ -118,7 +118,7 @@ greet(struct worker *w)
 	answer.max_frame = w->max_frame;
 	answer.silence = w->silence;
 	answer.epoch = gate_epoch(&w->gate);
-	answer.flags = ask->flags & HELLO_ONCE;
+	answer.flags = ask->flags & (HELLO_ONCE | HELLO_KEEP);
 	if (answer.status == HELLO_OK && shares_memory(w->config))
 		answer.flags |= HELLO_SHARED_MEMORY;
 	memcpy(answer.instance, w->config->nursery->instance, sizeof(answer.instance));
@@ -172,6 +172,7 @@ open_worker(struct worker *w, const struct worker_config *config)
 	sessions_init(&w->sessions, config->nursery->max_sessions);
 	objects_init(&w->objects);
 	keycache_init(&w->keys);
+	keep_init(&w->keep, config->hello.flags & HELLO_KEEP);
 	lookup_init(&w->lookup);
 	store_init(&w->store, config->store);
 	store_patience(&w->store, config->hello.silence);
@@ -204,6 +205,7 @@ worker_main(const struct worker_config *config)
 		return 1;
 	inbox_init(&w->inbox, w->max_frame);
 	w->inbox.near = channel_berth(w->channel, 0) != NULL;
+	keep_room(&w->keep, w->inbox.near);
 	status = pool_run(w, config->nursery->threads);
 	if (reply_waits(w))
 		(void)reply_flush(w);

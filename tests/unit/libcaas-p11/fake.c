@@ -53,6 +53,8 @@ greet(struct fake *f, struct channel *c)
 	answer.silence = ask.silence;
 	if (token && f->knows_once)
 		answer.flags = ask.flags & HELLO_ONCE;
+	if (token && f->keeps)
+		answer.flags |= ask.flags & HELLO_KEEP;
 	answer.status = f->mode == FAKE_REFUSE ? HELLO_REFUSED
 			: f->mode == FAKE_BUSY ? HELLO_BUSY
 			: token && ask.slot != FAKE_SLOT && ask.slot != FAKE_EMPTY_SLOT

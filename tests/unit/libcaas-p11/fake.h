@@ -49,7 +49,8 @@ enum fake_mode {
 	/* Of FRAME_INFO: */
 	FAKE_INFO_NONE,  /* it is not known here */
 	FAKE_INFO_COUNT, /* one mechanism too many is promised */
-	FAKE_INFO_MANY   /* more than there may be */
+	FAKE_INFO_MANY,  /* more than there may be */
+	FAKE_KEPT_TORN   /* what is to be kept is longer than the frame */
 };
 
 #define FAKE_MADE 64
@@ -64,6 +65,8 @@ struct fake {
 	atomic_int mode;
 	atomic_int knows_once; /* FRAME_ONCE is understood, */
 	atomic_int forgets_once; /* but no more by who comes after one that dies */
+	atomic_int keeps; /* session objects are given to be kept; 2: before the reply */
+	atomic_int kept, restored; /* how many */
 	atomic_int onces, repeated; /* such requests, and those that were answered again */
 	struct fake_made made[FAKE_MADE];
 	atomic_int nmade;

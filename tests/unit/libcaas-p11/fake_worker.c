@@ -18,6 +18,7 @@
 #include "protocol/frame.h"
 #include "protocol/info.h"
 #include "protocol/invoke.h"
+#include "protocol/kept.h"
 #include "protocol/message.h"
 #include "protocol/resume.h"
 #include "vchan-transport/transport.h"
@@ -133,6 +134,21 @@ find_by_id(struct worker *w, CK_SESSION_HANDLE s, const uint8_t want[MSG_ID_LEN]
 	return alike == 1 ? found : 0;
 }
 
+/* What was sealed is the label of a data object: this is a test. */
+static CK_OBJECT_HANDLE
+restore(struct worker *w, CK_SESSION_HANDLE s, const struct resume *r, uint32_t i)
+{
+	CK_OBJECT_CLASS class = CKO_DATA;
+	CK_BBOOL no = CK_FALSE;
+	CK_ATTRIBUTE t[] = {{CKA_CLASS, &class, sizeof(class)}, {CKA_TOKEN, &no, 1},
+	    {CKA_LABEL, (void *)(uintptr_t)r->kept[i].object, r->kept[i].len}};
+	CK_OBJECT_HANDLE o = 0;
+
+	assert(r->pass_len == 4 && memcmp(r->pass, "pass", 4) == 0);
+	w->fake->restored++;
+	return w->hsm->C_CreateObject(s, t, 3, &o) == CKR_OK ? o : 0;
+}
+
 static bool
 resume(struct worker *w, struct buf *in, struct buf *out)
 {
@@ -157,6 +173,10 @@ resume(struct worker *w, struct buf *in, struct buf *out)
 		    (CK_UTF8CHAR_PTR)(uintptr_t)r.ticket + 1, r.ticket_len - 1);
 	for (uint32_t i = 0; i < r.nids && r.nsessions > 0; i++)
 		answer.objects[i] = find_by_id(w, answer.sessions[0], r.ids[i]);
+	answer.nkept = r.nkept;
+	answer.kept = arena_array(&arena, r.nkept, sizeof(CK_ULONG));
+	for (uint32_t i = 0; i < r.nkept; i++)
+		answer.kept[i] = restore(w, answer.sessions[r.kept[i].session], &r, i);
 	resume_answer_write(out, &answer);
 	arena_free(&arena);
 	return true;
@@ -289,7 +309,8 @@ note_made(struct worker *w, const uint8_t *once, const struct object_ref *refs, 
 }
 
 static bool
-serve_call(struct worker *w, const struct frame *f, struct buf *in, struct buf *out)
+serve_call(struct worker *w, const struct frame *f, struct buf *in, struct buf *out,
+    CK_SESSION_HANDLE *ret_session, CK_OBJECT_HANDLE *ret_made)
 {
 	const uint8_t *once = NULL;
 
@@ -341,6 +362,11 @@ serve_call(struct worker *w, const struct frame *f, struct buf *in, struct buf *
 			identify(w, args[0].len, o[k], refs[reply.nrefs++].id);
 		}
 	}
+	if (reply.rv == CKR_OK && reply.nrefs == 1 && call->where == WHERE_SESSION &&
+	    call->number != CALL_C_FindObjects && refs[0].id[MSG_ID_FLAGS] & MSG_ID_SESSION) {
+		*ret_session = args[0].len;
+		*ret_made = refs[0].handle;
+	}
 	if (once != NULL && reply.rv == CKR_OK)
 		note_made(w, once, refs, reply.nrefs > 0 ? reply.nrefs : 1);
 	if (number == CALL_C_Login && args[2].ptr != NULL && args[2].len < 60) {
@@ -364,6 +390,30 @@ send_all(struct worker *w, const void *p, size_t len)
 	pthread_mutex_lock(&w->writing);
 	(void)channel_writev(w->channel, &v, 1, -1);
 	pthread_mutex_unlock(&w->writing);
+}
+
+/* Give a session object to be kept. */
+static void
+keep(struct worker *w, CK_SESSION_HANDLE s, CK_OBJECT_HANDLE o)
+{
+	uint8_t label[256];
+	CK_ATTRIBUTE a = {CKA_LABEL, label, sizeof(label)};
+	struct kept k = {.handle = o, .pass = (const uint8_t *)"pass", .object = label,
+	    .pass_len = w->fake->kept == 0 ? 4 : 0};
+	struct buf b;
+
+	if (w->hsm->C_GetAttributeValue(s, o, &a, 1) != CKR_OK || a.ulValueLen == 0)
+		return;
+	k.object_len = a.ulValueLen;
+	buf_init(&b, 4096);
+	frame_begin(&b, 0, FRAME_KEPT);
+	kept_write(&b, &k);
+	frame_end(&b);
+	if (w->fake->mode == FAKE_KEPT_TORN)
+		buf_set_u32(&b, FRAME_HEADER + 8, 4000);
+	send_all(w, b.data, b.len);
+	buf_free(&b);
+	w->fake->kept++;
 }
 
 static void
@@ -509,6 +559,8 @@ serve_one(struct worker *w)
 	uint8_t header[FRAME_HEADER], *body;
 	struct buf in, out;
 	struct frame f;
+	CK_SESSION_HANDLE session = 0;
+	CK_OBJECT_HANDLE made = 0;
 	bool ok;
 
 	pthread_mutex_lock(&w->reading);
@@ -531,13 +583,17 @@ serve_one(struct worker *w)
 	ok = f.call == FRAME_FETCH ? fetch(w, &in, &out) :
 	    f.call == FRAME_INFO ? info(w, &in, &out) :
 	    f.call == FRAME_RESUME ? resume(w, &in, &out)
-				    : serve_call(w, &f, &in, &out);
+				    : serve_call(w, &f, &in, &out, &session, &made);
 	frame_end(&out);
 	if (f.call == FRAME_FETCH)
 		spoil_search(w->fake->mode, &out);
 	else if (f.call == FRAME_INFO)
 		spoil_info(w->fake->mode, &out);
+	if (w->fake->keeps == 2 && made != 0)
+		keep(w, session, made);
 	ok = ok && !dies(w, f.call) && answer(w, &out, f.flags & FRAME_FUSED);
+	if (w->fake->keeps == 1 && made != 0)
+		keep(w, session, made);
 	buf_free(&out);
 	free(body);
 	return ok;

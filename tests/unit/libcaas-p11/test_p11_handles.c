@@ -29,6 +29,7 @@ end(void **state)
 {
 	(void)state;
 	handles_free(&h);
+	blob_forget(&a.astray);
 	return 0;
 }
 
@@ -246,16 +247,17 @@ test_moved(void **state)
 	struct handles_held held;
 
 	(void)state;
-	assert_int_equal(handles_held(&h, &a, &held), CKR_OK);
+	assert_int_equal(handles_held(&h, &a, KEPT_MAX_ALL, &held), CKR_OK);
 	assert_int_equal(held.nsessions, 2);
 	assert_int_equal(held.nobjects, 2); /* not the session object */
+	assert_int_equal(held.nkept, 0);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(held.flags[i], 4);
 		sessions[i] = held.sessions[i] == s ? 101 : 0;
 		objects[i] = held.objects[i] == o ? 110 : 0;
 		assert_int_equal(held.ids[i][0], held.objects[i] == o ? 10 : 11);
 	}
-	assert_int_equal(handles_moved(&h, &a, 2, &held, sessions, objects), CKR_OK);
+	assert_int_equal(handles_moved(&h, &a, 2, &held, sessions, objects, NULL), CKR_OK);
 	handles_held_free(&held);
 	assert_int_equal(a.generation, 2);
 	assert_int_equal(remote_of(s, o), 110);
@@ -265,6 +267,134 @@ test_moved(void **state)
 	assert_int_equal(remote_of(other, theirs), 10);
 	assert_int_equal(object(&a, 110, 0), o);
 	assert_int_not_equal(object(&a, 10, 0), o);
+}
+
+/* vsmd gives what it sealed of an object that it knows by this handle. */
+static void
+keep(CK_OBJECT_HANDLE remote, const char *text, uint64_t generation)
+{
+	struct kept k = {.handle = remote, .object = (const uint8_t *)text,
+	    .object_len = strlen(text)};
+
+	handles_keep(&h, &a, generation, &k);
+}
+
+/* What is kept of session objects moves with them, in their sessions. */
+static void
+test_kept(void **state)
+{
+	CK_SESSION_HANDLE s = session(&a, 1), t = session(&a, 2);
+	CK_OBJECT_HANDLE mine = object(&a, 12, s), theirs = object(&a, 13, t);
+	CK_OBJECT_HANDLE lost = object(&a, 14, s), late;
+	CK_ULONG sessions[2], kept[4];
+	struct handles_held held;
+
+	(void)state;
+	keep(12, "old", 1);
+	keep(12, "mine", 1);
+	keep(13, "theirs", 1);
+	keep(14, "of another channel", 2);
+	keep(15, "astray", 1);
+	late = object(&a, 15, t); /* comes after what is kept of it */
+	assert_int_equal(handles_held(&h, &a, KEPT_MAX_ALL, &held), CKR_OK);
+	assert_int_equal(held.nobjects, 0);
+	assert_int_equal(held.nkept, 3);
+	for (uint32_t i = 0; i < 3; i++) {
+		CK_OBJECT_HANDLE o = held.kept[i].object;
+		const char *text = o == mine ? "mine" : o == theirs ? "theirs" : "astray";
+
+		assert_true(o == mine || o == theirs || o == late);
+		assert_int_equal(held.kept[i].blob->len, strlen(text));
+		assert_memory_equal(held.kept[i].blob->bytes, text, strlen(text));
+		assert_int_equal(held.sessions[held.kept[i].session], o == mine ? s : t);
+		kept[i] = o == mine ? 112 : o == theirs ? 0 : 115;
+	}
+	for (int i = 0; i < 2; i++)
+		sessions[i] = held.sessions[i] == s ? 101 : 102;
+	assert_int_equal(handles_moved(&h, &a, 2, &held, sessions, NULL, kept), CKR_OK);
+	handles_held_free(&held);
+	assert_int_equal(remote_of(s, mine), 112);
+	assert_int_equal(remote_of(s, theirs), 0);
+	assert_int_equal(remote_of(s, lost), 0);
+	assert_int_equal(remote_of(s, late), 115);
+	/* They still end with their sessions, and are still kept. */
+	(void)handles_drop_session(&h, t);
+	assert_int_equal(remote_of(s, late), 0);
+	assert_int_equal(handles_held(&h, &a, KEPT_MAX_ALL, &held), CKR_OK);
+	assert_int_equal(held.nkept, 1);
+	handles_held_free(&held);
+	/* No more than there is room for. */
+	assert_int_equal(handles_held(&h, &a, 3, &held), CKR_OK);
+	assert_int_equal(held.nkept, 0);
+	handles_held_free(&held);
+	assert_int_equal(a.kept, 4);
+	handles_drop_object(&h, mine);
+	assert_int_equal(a.kept, 0);
+	assert_int_equal(handles_held(&h, &a, KEPT_MAX_ALL, &held), CKR_OK);
+	assert_int_equal(held.nkept, 0);
+	handles_held_free(&held);
+}
+
+/* An object was changed: what was kept of it before is void, but not what came meanwhile. */
+static void
+test_kept_of_before(void **state)
+{
+	CK_SESSION_HANDLE s = session(&a, 1);
+	CK_OBJECT_HANDLE o = object(&a, 12, s);
+	uint64_t before;
+
+	(void)state;
+	assert_int_equal(handles_kept(&h, o), 0);
+	keep(12, "before", 1);
+	before = handles_kept(&h, o);
+	assert_int_not_equal(before, 0);
+	handles_unkeep(&h, o, before);
+	assert_int_equal(handles_kept(&h, o), 0);
+	keep(12, "after", 1);
+	assert_int_not_equal(handles_kept(&h, o), before);
+	handles_unkeep(&h, o, before);
+	assert_int_not_equal(handles_kept(&h, o), 0);
+}
+
+/* There is an end to what is kept. */
+static void
+test_kept_bound(void **state)
+{
+	CK_SESSION_HANDLE s = session(&a, 1);
+	static uint8_t large[KEPT_MAX_OBJECT];
+	struct kept k = {.object = large, .object_len = sizeof(large)};
+	CK_ULONG n = KEPT_MAX_ALL / sizeof(large);
+
+	(void)state;
+	for (k.handle = 1; k.handle <= n + 10; k.handle++) {
+		CK_OBJECT_HANDLE o = object(&a, k.handle, s);
+
+		handles_keep(&h, &a, 1, &k);
+		assert_int_equal(handles_kept(&h, o) != 0, k.handle <= n);
+	}
+	assert_int_equal(a.kept, KEPT_MAX_ALL);
+	(void)session(&a, 2);
+	(void)handles_drop_session(&h, s);
+	assert_int_equal(a.kept, 0);
+}
+
+/* The child of a fork has no session objects. */
+static void
+test_kept_in_the_child(void **state)
+{
+	CK_SESSION_HANDLE s = session(&a, 1);
+	struct handles_held held;
+
+	(void)state;
+	(void)object(&a, 12, s);
+	keep(12, "mine", 1);
+	keep(13, "astray", 1);
+	a.nsessions = b.nsessions = 0;
+	assert_int_equal(handles_renew(&h), CKR_OK);
+	(void)object(&a, 13, s);
+	assert_int_equal(handles_held(&h, &a, KEPT_MAX_ALL, &held), CKR_OK);
+	assert_int_equal(held.nkept, 0);
+	handles_held_free(&held);
 }
 
 static void
@@ -312,7 +442,7 @@ test_logouts_do_not_pile_up(void **state)
 		for (int i = 0; i < 20; i++)
 			last = found(++remote, (uint8_t)(i + 1), MSG_ID_PRIVATE);
 	}
-	assert_int_equal(handles_held(&h, &a, &held), CKR_OK);
+	assert_int_equal(handles_held(&h, &a, KEPT_MAX_ALL, &held), CKR_OK);
 	assert_int_equal(held.nobjects, 20);
 	handles_held_free(&held);
 	assert_int_equal(remote_of(s, first), 0);
@@ -372,6 +502,10 @@ main(void)
 	    T(test_churn),
 	    T(test_old_channel),
 	    T(test_moved),
+	    T(test_kept),
+	    T(test_kept_of_before),
+	    T(test_kept_bound),
+	    T(test_kept_in_the_child),
 	    T(test_renew),
 	    T(test_logouts_do_not_pile_up),
 	    T(test_public_objects_are_never_lost),

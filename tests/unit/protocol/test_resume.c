@@ -47,6 +47,86 @@ ask_round_trip(void **state)
 	buf_free(&b);
 }
 
+/* Session objects too, each in a session that there is. */
+static void
+kept_round_trip(void **state)
+{
+	struct resume_kept kept[2] = {{(const uint8_t *)"one", 3, 1}, {(const uint8_t *)"two", 3, 0}};
+	struct resume ask = asked, got;
+	struct arena arena;
+	struct buf b, cut;
+	size_t without;
+
+	(void)state;
+	ask.kept = kept;
+	ask.nkept = 2;
+	ask.pass = (const uint8_t *)"pass";
+	ask.pass_len = 4;
+	arena_init(&arena, 1 << 20);
+	buf_init(&b, 1 << 20);
+	resume_ask_write(&b, &asked);
+	without = b.len;
+	buf_reset(&b);
+	resume_ask_write(&b, &ask);
+	assert_true(resume_ask_read(&b, &got, &arena));
+	assert_int_equal(got.nkept, 2);
+	assert_int_equal(got.pass_len, 4);
+	assert_memory_equal(got.pass, "pass", 4);
+	assert_int_equal(got.kept[0].session, 1);
+	assert_int_equal(got.kept[1].session, 0);
+	assert_int_equal(got.kept[1].len, 3);
+	assert_memory_equal(got.kept[1].object, "two", 3);
+	for (size_t len = 0; len < b.len; len++) {
+		buf_view(&cut, b.data, len);
+		assert_int_equal(resume_ask_read(&cut, &got, &arena), len == without);
+	}
+	buf_reset(&b);
+	kept[0].session = 2;
+	resume_ask_write(&b, &ask);
+	assert_false(resume_ask_read(&b, &got, &arena));
+	buf_reset(&b);
+	kept[0].session = 0;
+	ask.pass_len = KEPT_MAX_PASS + 1;
+	ask.pass = (const uint8_t[KEPT_MAX_PASS + 1]){0};
+	resume_ask_write(&b, &ask);
+	assert_false(resume_ask_read(&b, &got, &arena));
+	arena_free(&arena);
+	buf_free(&b);
+}
+
+static void
+kept_answer(void **state)
+{
+	CK_SESSION_HANDLE sessions[2] = {1, 2};
+	CK_OBJECT_HANDLE objects[3] = {3, 4, 5}, kept[2] = {6, 0};
+	struct resumed done = {.sessions = sessions, .nsessions = 2, .objects = objects,
+	    .nobjects = 3, .kept = kept, .nkept = 2}, got;
+	struct resume ask = asked;
+	struct arena arena;
+	struct buf b, cut;
+
+	(void)state;
+	ask.nkept = 2;
+	arena_init(&arena, 1 << 20);
+	buf_init(&b, 1 << 20);
+	resume_answer_write(&b, &done);
+	assert_true(resume_answer_read(&b, &ask, &got, &arena));
+	assert_int_equal(got.nkept, 2);
+	assert_memory_equal(got.kept, kept, sizeof(kept));
+	for (size_t len = 0; len < b.len; len++) {
+		buf_view(&cut, b.data, len);
+		assert_false(resume_answer_read(&cut, &ask, &got, &arena));
+	}
+	/* Nobody asked for them, or for another number. */
+	for (ask.nkept = 0; ask.nkept < 4; ask.nkept++) {
+		buf_view(&cut, b.data, b.len);
+		assert_int_equal(
+		    resume_answer_read(&cut, &ask, &got, &arena), ask.nkept == 2);
+	}
+	arena_free(&arena);
+	buf_free(&b);
+}
+
 static void
 nothing_to_resume(void **state)
 {
@@ -140,6 +220,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(ask_round_trip),
+	    cmocka_unit_test(kept_round_trip),
+	    cmocka_unit_test(kept_answer),
 	    cmocka_unit_test(nothing_to_resume),
 	    cmocka_unit_test(hostile_asks_are_refused),
 	    cmocka_unit_test(answer_round_trip),

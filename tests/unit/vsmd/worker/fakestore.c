@@ -105,6 +105,25 @@ tell_once(const char *gate, const uint8_t *name, struct buf *a)
 	close(fd);
 }
 
+/* The pass is the key's first bytes. */
+static CK_RV
+pass(struct fake_store *s, struct buf *q, struct buf *a)
+{
+	uint8_t key[32] = "the key of pass ";
+	size_t len;
+	const uint8_t *p = buf_get_bytes(q, &len);
+
+	if (atomic_load(&s->refuse_pass) || (len != 0 && len != 20))
+		return CKR_USER_NOT_LOGGED_IN;
+	if (len == 0)
+		snprintf((char *)key + 16, 5, "%04d", atomic_fetch_add(&s->passes, 1));
+	else
+		memcpy(key, p, len);
+	buf_put_bytes(a, key, 20);
+	buf_put_raw(a, key, sizeof(key));
+	return CKR_OK;
+}
+
 static CK_RV
 answer(struct server *x, struct buf *q, struct buf *a)
 {
@@ -148,7 +167,8 @@ answer(struct server *x, struct buf *q, struct buf *a)
 		p = buf_get_bytes(q, &len);
 		if (p == NULL || len < 2)
 			return CKR_USER_NOT_LOGGED_IN;
-		buf_put_u8(a, (uint8_t)(p[0] - '0'));
+		/* By letters: of another login of that user. */
+		buf_put_u8(a, (uint8_t)(p[0] - (p[0] >= 'a' ? 'a' : '0')));
 		buf_put_bytes(a, p + 1, len - 1);
 		return CKR_OK;
 	case M_W_PIN_CHANGED:
@@ -164,6 +184,8 @@ answer(struct server *x, struct buf *q, struct buf *a)
 		s->onces++;
 		tell_once(x->gate, buf_get_raw(q, 16), a);
 		return CKR_OK;
+	case M_W_KEEP:
+		return pass(s, q, a);
 	case M_W_TOKEN_FLAGS:
 		buf_put_u64(a, s->flags);
 		return CKR_OK;

@@ -132,7 +132,8 @@ void
 guest_attach(struct guest *g, struct rig *r, const struct grant *grant, uint32_t silence)
 {
 	struct hello_ask ask = {.version = HELLO_VERSION, .purpose = HELLO_TOKEN,
-	    .slot = RIG_SLOT, .max_frame = FRAME_MAX_DEFAULT, .silence = silence};
+	    .slot = RIG_SLOT, .max_frame = FRAME_MAX_DEFAULT, .silence = silence,
+	    .flags = r->hello_flags};
 	uint8_t hello[HELLO_LEN];
 	struct buf b;
 	int channel[2], store[2], fds[2];
@@ -256,8 +257,12 @@ guest_call(struct guest *g, uint32_t number, const struct arg *args)
 	struct frame f;
 
 	guest_send(g, id, number, args);
-	if (!guest_receive(g, &f))
-		return CKR_DEVICE_REMOVED;
+	do {
+		if (!guest_receive(g, &f))
+			return CKR_DEVICE_REMOVED;
+		if (f.call == FRAME_KEPT && g->rig->on_kept != NULL)
+			g->rig->on_kept(g);
+	} while (f.call == FRAME_KEPT);
 	assert_int_equal(f.id, id);
 	if (f.call == FRAME_AGAIN) {
 		assert_int_equal(f.length, 0);

@@ -32,7 +32,8 @@
 /* What the fake store was told, and how it answers. Shared by all guests of a rig. */
 struct fake_store {
 	pthread_mutex_t lock;
-	atomic_int commits, audits, logins, failures, logouts, pins, onces;
+	atomic_int commits, audits, logins, failures, logouts, pins, onces, passes;
+	atomic_int refuse_pass;
 	atomic_int may_not;      /* answer CKR_PIN_LOCKED */
 	atomic_ulong commit_rv;  /* answer this to a commit */
 	atomic_int hold_commit;  /* do not answer commits while set */
@@ -42,6 +43,8 @@ struct fake_store {
 	CK_FLAGS flags;
 };
 
+struct guest;
+
 struct rig {
 	char dir[64], slots[96], gate_path[96];
 	struct nursery_config config;
@@ -49,6 +52,8 @@ struct rig {
 	pid_t nursery;
 	int supervisor;
 	struct fake_store store;
+	uint32_t hello_flags; /* of the guests that attach */
+	void (*on_kept)(struct guest *g); /* FRAME_KEPT came before a reply; body in g->in */
 };
 
 struct guest {
