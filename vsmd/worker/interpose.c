@@ -11,7 +11,9 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/log.h"
 #include "vsmd/worker/gate.h"
@@ -28,6 +30,7 @@ static struct {
 	__typeof__(DH_generate_key) *dh;
 } real;
 static atomic_uint generated;
+static atomic_bool exits_at_once;
 
 bool
 interpose_find(const char *name, void *ret)
@@ -120,6 +123,28 @@ EXPORT int
 DH_generate_key(DH *dh)
 {
 	return begin(real.dh) ? end(real.dh(dh)) : 0;
+}
+
+void
+interpose_exit_at_once(void)
+{
+	atomic_store(&exits_at_once, true);
+}
+
+/* Not before: a thread that writes to the token leaves its mark, and what SoftHSM2 has wiped
+ * under its hands is taken back with it. */
+EXPORT void
+exit(int status)
+{
+	__typeof__(exit) *real_exit;
+
+	if (atomic_load(&exits_at_once) || !interpose_find("exit", &real_exit)) {
+		log_error("exit(%d) by the token library, or an error before: this worker ends",
+		    status);
+		_exit(status);
+	}
+	real_exit(status);
+	abort(); /* it does not return, but its type does not say so */
 }
 
 static void __attribute__((format(printf, 1, 0)))

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "vsmd/nursery/softhsm.h"
@@ -141,6 +142,41 @@ test_nobody_said_learn_init(void **state)
 		assert_memory_equal(got[i], right, sizeof(right));
 }
 
+static void
+destroyed(void)
+{
+	_exit(9);
+}
+
+/* What SoftHSM2 does after an exception of its own, while other threads use what is destroyed
+ * by it. */
+static int
+status_of_exit(bool at_once)
+{
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (atexit(destroyed) != 0)
+			_exit(1);
+		if (at_once)
+			interpose_exit_at_once();
+		exit(5);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void
+test_exit_destroys_nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(status_of_exit(false), 9);
+	assert_int_equal(status_of_exit(true), 5);
+}
+
 int
 main(void)
 {
@@ -148,6 +184,7 @@ main(void)
 	    cmocka_unit_test(test_nobody_said_learn_init),
 	    cmocka_unit_test(test_softhsm_binds_to_us),
 	    cmocka_unit_test(test_gate_is_free_meanwhile),
+	    cmocka_unit_test(test_exit_destroys_nothing),
 	};
 	char command[160];
 	int rc;
