@@ -28,6 +28,7 @@ static struct {
 	__typeof__(DSA_generate_key) *dsa;
 	__typeof__(DH_generate_parameters_ex) *dh_params;
 	__typeof__(DH_generate_key) *dh;
+	__typeof__(RSA_set0_key) *set_rsa;
 } real;
 static atomic_uint generated;
 static atomic_bool exits_at_once;
@@ -51,7 +52,8 @@ interpose_init(void)
 	    interpose_find("DSA_generate_parameters_ex", &real.dsa_params) &&
 	    interpose_find("DSA_generate_key", &real.dsa) &&
 	    interpose_find("DH_generate_parameters_ex", &real.dh_params) &&
-	    interpose_find("DH_generate_key", &real.dh))
+	    interpose_find("DH_generate_key", &real.dh) &&
+	    interpose_find("RSA_set0_key", &real.set_rsa))
 		return 0;
 	log_error("libcrypto lacks a function that SoftHSM2 calls; install OpenSSL 3.0");
 	return -1;
@@ -123,6 +125,29 @@ EXPORT int
 DH_generate_key(DH *dh)
 {
 	return begin(real.dh) ? end(real.dh(dh)) : 0;
+}
+
+/* OpenSSL refuses a key without these two, and SoftHSM2 does not look whether it did. */
+EXPORT int
+RSA_set0_key(RSA *r, BIGNUM *n, BIGNUM *e, BIGNUM *d)
+{
+	bool no_n = n == NULL && RSA_get0_n(r) == NULL;
+	bool no_e = e == NULL && RSA_get0_e(r) == NULL;
+	int rc;
+
+	if (real.set_rsa == NULL && interpose_init() != 0)
+		return 0;
+	if (no_n)
+		n = BN_new();
+	if (no_e)
+		e = BN_new();
+	if ((rc = real.set_rsa(r, n, e, d)) != 1) {
+		if (no_n)
+			BN_free(n);
+		if (no_e)
+			BN_free(e);
+	}
+	return rc;
 }
 
 void

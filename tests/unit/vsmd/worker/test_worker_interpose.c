@@ -21,6 +21,34 @@ static char dir[] = "/tmp/test_interpose.XXXXXX";
 static char gate_path[64];
 static struct gate_file file;
 
+/* A key with a modulus of no bytes can be made; what is done with it fails. */
+static void
+use_of_nothing(CK_FUNCTION_LIST *fl, CK_SESSION_HANDLE s)
+{
+	CK_OBJECT_CLASS class = CKO_PUBLIC_KEY;
+	CK_KEY_TYPE type = CKK_RSA;
+	CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
+	uint8_t e[] = {1, 0, 1}, data[16] = {0}, out[512];
+	CK_ATTRIBUTE t[] = {{CKA_CLASS, &class, sizeof(class)},
+	    {CKA_KEY_TYPE, &type, sizeof(type)}, {CKA_MODULUS, data, 0},
+	    {CKA_PUBLIC_EXPONENT, e, sizeof(e)}, {CKA_ENCRYPT, &yes, 1},
+	    {CKA_VERIFY, &yes, 1}, {CKA_PRIVATE, &no, 1}};
+	CK_MECHANISM_TYPE mechs[] = {CKM_RSA_PKCS, CKM_RSA_X_509, CKM_SHA256_RSA_PKCS};
+	CK_OBJECT_HANDLE key;
+
+	assert_int_equal(fl->C_CreateObject(s, t, 7, &key), CKR_OK);
+	for (size_t i = 0; i < 3; i++) {
+		CK_MECHANISM m = {mechs[i], NULL, 0};
+		CK_ULONG len = sizeof(out);
+
+		if (fl->C_EncryptInit(s, &m, key) == CKR_OK)
+			assert_int_not_equal(fl->C_Encrypt(s, data, 0, out, &len), CKR_OK);
+		/* With more data than modulus SoftHSM2 gives up by exit(3). */
+		if (mechs[i] != CKM_RSA_X_509 && fl->C_VerifyInit(s, &m, key) == CKR_OK)
+			assert_int_not_equal(fl->C_Verify(s, data, sizeof(data), out, 0), CKR_OK);
+	}
+}
+
 static void
 test_softhsm_binds_to_us(void **state)
 {
@@ -57,6 +85,7 @@ test_softhsm_binds_to_us(void **state)
 	assert_int_equal(
 	    fl->C_GenerateKeyPair(s, &ec, ec_t, 1, priv_t, 1, &pub, &priv), CKR_OK);
 	assert_int_equal(interpose_generated(), before + 2);
+	use_of_nothing(fl, s);
 	assert_int_equal(fl->C_Finalize(NULL), CKR_OK);
 }
 
