@@ -29,6 +29,7 @@ static struct {
 	__typeof__(DH_generate_parameters_ex) *dh_params;
 	__typeof__(DH_generate_key) *dh;
 	__typeof__(RSA_set0_key) *set_rsa;
+	__typeof__(BN_mod_exp) *mod_exp;
 } real;
 static atomic_uint generated;
 static atomic_bool exits_at_once;
@@ -53,7 +54,8 @@ interpose_init(void)
 	    interpose_find("DSA_generate_key", &real.dsa) &&
 	    interpose_find("DH_generate_parameters_ex", &real.dh_params) &&
 	    interpose_find("DH_generate_key", &real.dh) &&
-	    interpose_find("RSA_set0_key", &real.set_rsa))
+	    interpose_find("RSA_set0_key", &real.set_rsa) &&
+	    interpose_find("BN_mod_exp", &real.mod_exp))
 		return 0;
 	log_error("libcrypto lacks a function that SoftHSM2 calls; install OpenSSL 3.0");
 	return -1;
@@ -148,6 +150,16 @@ RSA_set0_key(RSA *r, BIGNUM *n, BIGNUM *e, BIGNUM *d)
 			BN_free(e);
 	}
 	return rc;
+}
+
+/* Of a private key of DSA or DH, to make the public one. */
+EXPORT int
+BN_mod_exp(BIGNUM *r, const BIGNUM *a, const BIGNUM *p, const BIGNUM *m, BN_CTX *ctx)
+{
+	if (r == NULL || a == NULL || p == NULL || m == NULL ||
+	    (real.mod_exp == NULL && interpose_init() != 0))
+		return 0;
+	return real.mod_exp(r, a, p, m, ctx);
 }
 
 void

@@ -7,9 +7,9 @@
  *	RSA_generate_key_ex, EC_KEY_generate_key, ...  leave the gate while computing
  *	syslog and its kin                              our log, at debug level: a confined
  *	                                                process has no socket to syslog
- *	RSA_set0_key                                    a number that is not there is 0: of a
- *	                                                key whose modulus is empty, SoftHSM2
- *	                                                asks the size without a look at it
+ *	RSA_set0_key, BN_mod_exp                        a number that is not there is 0, or an
+ *	                                                error: of keys whose modulus or prime is
+ *	                                                empty, SoftHSM2 passes on NULL
  *	exit                                            ends a worker at once: SoftHSM2 calls
  *	                                                it after an exception, and what exit(3)
  *	                                                destroys, other threads still use

@@ -49,6 +49,27 @@ use_of_nothing(CK_FUNCTION_LIST *fl, CK_SESSION_HANDLE s)
 	}
 }
 
+/* The same of a private key's prime, and of what is there beside it: SoftHSM2 would lose that. */
+static void
+use_of_no_prime(CK_FUNCTION_LIST *fl, CK_SESSION_HANDLE s)
+{
+	CK_OBJECT_CLASS class = CKO_PRIVATE_KEY;
+	CK_KEY_TYPE type = CKK_DSA;
+	CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
+	uint8_t some[20] = {1, 2, 3}, out[512];
+	CK_ATTRIBUTE t[] = {{CKA_CLASS, &class, sizeof(class)},
+	    {CKA_KEY_TYPE, &type, sizeof(type)}, {CKA_PRIME, some, 0},
+	    {CKA_SUBPRIME, some, 0}, {CKA_BASE, some, 0},
+	    {CKA_VALUE, some, sizeof(some)}, {CKA_SIGN, &yes, 1}, {CKA_PRIVATE, &no, 1}};
+	CK_MECHANISM m = {CKM_DSA, NULL, 0};
+	CK_ULONG len = sizeof(out);
+	CK_OBJECT_HANDLE key;
+
+	assert_int_equal(fl->C_CreateObject(s, t, 8, &key), CKR_OK);
+	if (fl->C_SignInit(s, &m, key) == CKR_OK)
+		assert_int_not_equal(fl->C_Sign(s, some, sizeof(some), out, &len), CKR_OK);
+}
+
 static void
 test_softhsm_binds_to_us(void **state)
 {
@@ -86,6 +107,7 @@ test_softhsm_binds_to_us(void **state)
 	    fl->C_GenerateKeyPair(s, &ec, ec_t, 1, priv_t, 1, &pub, &priv), CKR_OK);
 	assert_int_equal(interpose_generated(), before + 2);
 	use_of_nothing(fl, s);
+	use_of_no_prime(fl, s);
 	assert_int_equal(fl->C_Finalize(NULL), CKR_OK);
 }
 
