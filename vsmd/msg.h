@@ -45,7 +45,8 @@ enum msg {
 	M_W_COMMIT = 64,  /* u8 nevents, events, u8 has_token, [str label, str serial]: all
 	                   * changes to the directory so far become durable, then the answer
 	                   * { u64 epoch }.  has_token after C_InitToken: label without its
-	                   * trailing blanks, serial from C_GetTokenInfo.  CKR_DEVICE_MEMORY (disk
+	                   * trailing blanks, serial from C_GetTokenInfo; a breach where the
+	                   * grant has no CLASS_INIT.  CKR_DEVICE_MEMORY (disk
 	                   * full) or CKR_DEVICE_ERROR: not durable, the token is discarded.  A
 	                   * writer that died half way is seen by the mark in the gate file
 	                   * (vsmd/worker/gate.h, offset 76): then it is discarded too */

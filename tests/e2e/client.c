@@ -48,11 +48,12 @@ static const struct {
     {"digest", do_digest},
     {"hmac", do_hmac},
     {"aes", do_aes},
+    {"hook", do_hook},
 };
 
 struct job {
 	struct client *client;
-	char line[1024];
+	char line[2048];
 	pthread_t thread;
 	bool runs;
 };
@@ -163,7 +164,7 @@ main(int argc, char **argv)
 	struct client c = {0}, other = {0};
 	struct job job = {.client = &other};
 	CK_C_GetFunctionList get;
-	char line[1024];
+	char line[2048];
 	void *dl;
 
 	if (argc != 2) {

@@ -27,7 +27,7 @@ struct client {
 	CK_SLOT_ID slot;
 	CK_SESSION_HANDLE session;
 	CK_OBJECT_HANDLE key, public;
-	char says[512]; /* what follows the code */
+	char says[2304]; /* what follows the code */
 };
 
 /* argv[0] is the command; missing words are NULL. */
@@ -42,6 +42,8 @@ command do_genec, do_genrsa, do_genaes, do_import, do_find, do_count, do_sign, d
     do_get, do_set, do_destroy, do_value, do_wrap, do_decrypt;
 /* bulk.c */
 command do_digest, do_hmac, do_aes;
+/* taken.c */
+command do_hook;
 
 void say(struct client *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A number, or `other` when there is none. */

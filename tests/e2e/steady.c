@@ -3,12 +3,13 @@
  *
  *	caas-e2e-steady MODULE TOKEN PIN LABEL SECONDS THREADS
  *
- * With LABEL's P-256 key.  Prints signed=N refused=N wrong=N longest_ms=N, and fails unless
- * some were signed, none refused and none wrong.
+ * With LABEL's P-256 key; SIGTERM ends it before.  Prints signed=N refused=N wrong=N
+ * longest_ms=N, and fails unless some were signed, none refused and none wrong.
  */
 #include <err.h>
 #include <openssl/rand.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@ static EVP_PKEY *public;
 static const char usage[] = "usage: caas-e2e-steady MODULE TOKEN PIN LABEL SECONDS THREADS";
 static double until;
 static atomic_ulong signed_, refused, wrong;
+static volatile sig_atomic_t ended;
 
 struct thread {
 	pthread_t id;
@@ -59,6 +61,13 @@ sign_one(CK_SESSION_HANDLE s)
 	}
 }
 
+static void
+end(int signal)
+{
+	(void)signal;
+	ended = 1;
+}
+
 static void *
 run(void *arg)
 {
@@ -66,7 +75,7 @@ run(void *arg)
 	CK_SESSION_HANDLE s;
 
 	must(p11->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &s), "C_OpenSession");
-	while (now() < until) {
+	while (!ended && now() < until) {
 		double began = now(), took;
 
 		sign_one(s);
@@ -99,6 +108,7 @@ main(int argc, char *argv[])
 	p256_point(s, p256_find(s, CKO_PUBLIC_KEY, argv[4]), point);
 	public = p256_public(point);
 	until += now();
+	signal(SIGTERM, end);
 	for (int i = 0; i < n; i++)
 		if (pthread_create(&threads[i].id, NULL, run, &threads[i]) != 0)
 			errx(2, "no thread");

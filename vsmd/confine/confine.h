@@ -57,8 +57,8 @@ int confine_filter_make(const struct confine *c, struct confine_filter *ret);
 
 /*
  * System calls that every process may make: memory, clocks, locks, open descriptors.
- * Beside them, by their arguments: mmap and mprotect without PROT_EXEC, and prctl for a
- * name, an end with the parent, and more confinement.
+ * Beside them, by their arguments: mmap and mprotect without PROT_EXEC, fcntl for flags,
+ * copies, locks and seals, and prctl for a name, an end with the parent, and more confinement.
  */
 extern const int confine_base[];
 extern const size_t confine_base_count;

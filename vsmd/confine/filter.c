@@ -1,9 +1,11 @@
 /* filter.c - which system calls a process may make. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -67,17 +69,39 @@ allow_memory(scmp_filter_ctx f)
 	return rc;
 }
 
+/*
+ * Flags, copies, locks and seals of descriptors.  Not their owner (F_SETOWN, F_SETSIG), who
+ * would be sent a signal of one's choice, SIGKILL too; nor leases (F_SETLEASE), which keep
+ * others from opening a file.
+ */
+static int
+allow_fcntl(scmp_filter_ctx f)
+{
+	static const int commands[] = {F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL,
+	    F_SETFL, F_GETLK, F_SETLK, F_SETLKW, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW,
+	    F_ADD_SEALS, F_GET_SEALS};
+	int rc = 0;
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]) && rc == 0; i++)
+		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+		    SCMP_A1(SCMP_CMP_EQ, (uint64_t)commands[i]));
+	return rc;
+}
+
 /* A name, an end with the parent, and more confinement: nothing that takes any back. */
 static int
 allow_prctl(scmp_filter_ctx f)
 {
-	static const int options[] = {PR_SET_NAME, PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS,
-	    PR_SET_SECCOMP, PR_SET_VMA_};
+	static const int options[] = {
+	    PR_SET_NAME, PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, PR_SET_VMA_};
 	int rc = 0;
 
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]) && rc == 0; i++)
 		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
 		    SCMP_A0(SCMP_CMP_EQ, (uint64_t)options[i]));
+	if (rc == 0)
+		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 2,
+		    SCMP_A0(SCMP_CMP_EQ, PR_SET_PDEATHSIG), SCMP_A1(SCMP_CMP_EQ, SIGKILL));
 	if (rc == 0)
 		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 2,
 		    SCMP_A0(SCMP_CMP_EQ, PR_SET_DUMPABLE), SCMP_A1(SCMP_CMP_EQ, 0));
@@ -91,9 +115,14 @@ make(const struct confine *c)
 	scmp_filter_ctx f = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int rc = -ENOMEM;
 
-	if (f != NULL && (rc = allow(f, confine_base, confine_base_count)) == 0 &&
+	/* A call of 32-bit programs too ends the process, not a thread of it. */
+	if (f != NULL &&
+	    (rc = seccomp_attr_set(
+	         f, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS)) == 0 &&
+	    (rc = allow(f, confine_base, confine_base_count)) == 0 &&
 	    (rc = allow(f, c->syscalls, c->nsyscalls)) == 0 &&
-	    (rc = allow_memory(f)) == 0 && (rc = allow_prctl(f)) == 0 &&
+	    (rc = allow_memory(f)) == 0 && (rc = allow_fcntl(f)) == 0 &&
+	    (rc = allow_prctl(f)) == 0 &&
 	    (rc = allow_clone(f, c->flags)) == 0)
 		return f;
 	if (f != NULL)

@@ -34,6 +34,7 @@ attached_add(struct store *s, int fd, uint32_t slot, bool admin, const struct gr
 	memcpy(a->principal, g->principal, sizeof(a->principal));
 	memcpy(a->peer, g->peer, sizeof(a->peer));
 	a->flags = g->flags;
+	a->may_init = (g->classes & 1u << CLASS_INIT) != 0;
 	buf_init(&a->request, IPC_MAX);
 	buf_init(&a->answer, IPC_MAX);
 	for (size_t i = 0; i < PIN_USERS; i++)

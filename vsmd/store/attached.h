@@ -37,6 +37,7 @@ struct attach {
 	uint32_t slot;
 	char principal[GRANT_NAME], peer[GRANT_NAME];
 	uint32_t flags; /* GRANT_* */
+	bool may_init;	/* its grant allows to make the token */
 
 	enum attach_wait wait;
 	struct buf request; /* the one being served */

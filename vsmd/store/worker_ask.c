@@ -79,7 +79,8 @@ ask_commit(struct store *s, struct attach *a)
 	CK_RV written;
 
 	a->body = a->request.pos;
-	if (!commit_ask_read(s, a, false, &ask, &written))
+	/* Grants go by a token's label: who may not make tokens cannot give one. */
+	if (!commit_ask_read(s, a, false, &ask, &written) || (ask.has_token && !a->may_init))
 		return false;
 	if (slot == NULL || slot->discarding)
 		attached_answer(a, CKR_DEVICE_ERROR, NULL);

@@ -9,6 +9,7 @@
 #include "common/ipc.h"
 #include "common/log.h"
 #include "vsmd/admin/admin.h"
+#include "vchan-transport/stream.h"
 #include "vsmd/msg.h"
 #include "vsmd/supervisor/super.h"
 
@@ -59,6 +60,7 @@ start(struct super *s, int channel, const uint8_t *hello, const struct grant *gr
 		free(status);
 		return -1;
 	}
+	stream_refuse_fds(pair[0]);
 	keep[0] = channel;
 	keep[1] = pair[1];
 	if (tell_store(s, grant, pair[0]) < 0)

@@ -13,6 +13,7 @@
 
 #include "common/ipc.h"
 #include "common/log.h"
+#include "vchan-transport/stream.h"
 #include "vsmd/msg.h"
 #include "vsmd/supervisor/super.h"
 
@@ -85,6 +86,8 @@ tell_store(struct super *s, struct slot *slot, struct attach *a)
 
 	if (ipc_pair(pair) < 0)
 		return -1;
+	/* Of a worker that was taken over the store has none to close either. */
+	stream_refuse_fds(pair[0]);
 	buf_init(&b, IPC_MAX);
 	buf_put_u8(&b, M_S_ATTACH);
 	buf_put_u32(&b, slot->id);

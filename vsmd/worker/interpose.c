@@ -11,7 +11,9 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/log.h"
 #include "vsmd/worker/gate.h"
@@ -26,8 +28,11 @@ static struct {
 	__typeof__(DSA_generate_key) *dsa;
 	__typeof__(DH_generate_parameters_ex) *dh_params;
 	__typeof__(DH_generate_key) *dh;
+	__typeof__(RSA_set0_key) *set_rsa;
+	__typeof__(BN_mod_exp) *mod_exp;
 } real;
 static atomic_uint generated;
+static atomic_bool exits_at_once;
 
 bool
 interpose_find(const char *name, void *ret)
@@ -48,7 +53,9 @@ interpose_init(void)
 	    interpose_find("DSA_generate_parameters_ex", &real.dsa_params) &&
 	    interpose_find("DSA_generate_key", &real.dsa) &&
 	    interpose_find("DH_generate_parameters_ex", &real.dh_params) &&
-	    interpose_find("DH_generate_key", &real.dh))
+	    interpose_find("DH_generate_key", &real.dh) &&
+	    interpose_find("RSA_set0_key", &real.set_rsa) &&
+	    interpose_find("BN_mod_exp", &real.mod_exp))
 		return 0;
 	log_error("libcrypto lacks a function that SoftHSM2 calls; install OpenSSL 3.0");
 	return -1;
@@ -120,6 +127,61 @@ EXPORT int
 DH_generate_key(DH *dh)
 {
 	return begin(real.dh) ? end(real.dh(dh)) : 0;
+}
+
+/* OpenSSL refuses a key without these two, and SoftHSM2 does not look whether it did. */
+EXPORT int
+RSA_set0_key(RSA *r, BIGNUM *n, BIGNUM *e, BIGNUM *d)
+{
+	bool no_n = n == NULL && RSA_get0_n(r) == NULL;
+	bool no_e = e == NULL && RSA_get0_e(r) == NULL;
+	int rc;
+
+	if (real.set_rsa == NULL && interpose_init() != 0)
+		return 0;
+	if (no_n)
+		n = BN_new();
+	if (no_e)
+		e = BN_new();
+	if ((rc = real.set_rsa(r, n, e, d)) != 1) {
+		if (no_n)
+			BN_free(n);
+		if (no_e)
+			BN_free(e);
+	}
+	return rc;
+}
+
+/* Of a private key of DSA or DH, to make the public one. */
+EXPORT int
+BN_mod_exp(BIGNUM *r, const BIGNUM *a, const BIGNUM *p, const BIGNUM *m, BN_CTX *ctx)
+{
+	if (r == NULL || a == NULL || p == NULL || m == NULL ||
+	    (real.mod_exp == NULL && interpose_init() != 0))
+		return 0;
+	return real.mod_exp(r, a, p, m, ctx);
+}
+
+void
+interpose_exit_at_once(void)
+{
+	atomic_store(&exits_at_once, true);
+}
+
+/* Not before: a thread that writes to the token leaves its mark, and what SoftHSM2 has wiped
+ * under its hands is taken back with it. */
+EXPORT void
+exit(int status)
+{
+	__typeof__(exit) *real_exit;
+
+	if (atomic_load(&exits_at_once) || !interpose_find("exit", &real_exit)) {
+		log_error("exit(%d) by the token library, or an error before: this worker ends",
+		    status);
+		_exit(status);
+	}
+	real_exit(status);
+	abort(); /* it does not return, but its type does not say so */
 }
 
 static void __attribute__((format(printf, 1, 0)))

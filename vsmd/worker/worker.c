@@ -13,6 +13,7 @@
 #include "vchan-transport/berth.h"
 #include "vchan-transport/shm.h"
 #include "vsmd/confine/confine.h"
+#include "vsmd/worker/interpose.h"
 #include "vsmd/worker/reply.h"
 #include "vsmd/worker/serve.h"
 
@@ -197,6 +198,7 @@ worker_main(const struct worker_config *config)
 	snprintf(title, sizeof(title), "slot %u %s %s", config->nursery->slot,
 	    config->grant.principal, config->grant.peer);
 	proctitle_set("vsmd-worker", title);
+	interpose_exit_at_once();
 	lock_memory();
 	limit_memory();
 	if (w == NULL || open_worker(w, config) != 0 || confine_this() != 0)

@@ -197,6 +197,61 @@ do_name(void)
 	return prctl(PR_SET_NAME, "name") != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0;
 }
 
+/* Whom a descriptor's signals go to, and which. */
+static int
+do_own(void)
+{
+	return fcntl(STDERR_FILENO, F_SETOWN, getppid());
+}
+
+static int
+do_set_signal(void)
+{
+	return fcntl(STDERR_FILENO, F_SETSIG, SIGKILL);
+}
+
+/* The kernel looks at the low half alone. */
+static int
+do_own_high(void)
+{
+	return (int)syscall(
+	    SYS_fcntl, STDERR_FILENO, (1ul << 32) | F_SETOWN, (long)getppid());
+}
+
+static int
+do_lease(void)
+{
+	return fcntl(STDERR_FILENO, F_SETLEASE, F_RDLCK);
+}
+
+static int
+do_flags(void)
+{
+	int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3), flags = fcntl(fd, F_GETFL);
+
+	return fd < 0 || flags < 0 || fcntl(fd, F_SETFL, flags) != 0 ||
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 || close(fd) != 0;
+}
+
+/* Of a directory that cannot be opened. */
+static int
+do_chmod_other(void)
+{
+	return chmod(outside, 0755);
+}
+
+static int
+do_outlive(void)
+{
+	return prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
+}
+
+static int
+do_end_with_parent(void)
+{
+	return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+}
+
 static int
 do_confine_more(void)
 {
@@ -216,6 +271,8 @@ test_allowed(void **state)
 	assert_int_equal(attempt(0, do_ask_processor), 0);
 	assert_int_equal(attempt(0, do_write_inside), 0);
 	assert_int_equal(attempt(0, do_name), 0);
+	assert_int_equal(attempt(0, do_flags), 0);
+	assert_int_equal(attempt(0, do_end_with_parent), 0);
 	assert_int_equal(attempt(CONFINE_THREADS, do_thread), 5);
 	assert_int_equal(attempt(CONFINE_FORK, do_fork), 0);
 	assert_int_equal(attempt(CONFINE_FORK, do_thread), 5);
@@ -244,6 +301,19 @@ test_killed(void **state)
 	assert_int_equal(attempt(0, do_map_code), -SIGSYS);
 	assert_int_equal(attempt(0, do_make_code), -SIGSYS);
 	assert_int_equal(attempt(0, do_dumpable), -SIGSYS);
+}
+
+/* All of our processes are one user: what the kernel lets that user do to the others. */
+static void
+test_same_user(void **state)
+{
+	(void)state;
+	assert_int_equal(attempt(0, do_own), -SIGSYS);
+	assert_int_equal(attempt(0, do_own_high), -SIGSYS);
+	assert_int_equal(attempt(0, do_set_signal), -SIGSYS);
+	assert_int_equal(attempt(0, do_lease), -SIGSYS);
+	assert_int_equal(attempt(0, do_chmod_other), -SIGSYS);
+	assert_int_equal(attempt(0, do_outlive), -SIGSYS);
 }
 
 static void
@@ -281,6 +351,7 @@ main(void)
 	    cmocka_unit_test(test_allowed),
 	    cmocka_unit_test(test_paths_denied),
 	    cmocka_unit_test(test_killed),
+	    cmocka_unit_test(test_same_user),
 	    cmocka_unit_test(test_second_layer),
 	    cmocka_unit_test(test_keep_fds),
 	};

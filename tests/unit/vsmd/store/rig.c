@@ -219,9 +219,9 @@ rig_token_path(const struct rig_slot *slot, char path[512])
 	assert_int_equal(n, 1);
 }
 
-int
-rig_attach(
-    struct rig *r, uint32_t slot, bool admin, const char *principal, uint32_t flags)
+static int
+attach(struct rig *r, uint32_t slot, bool admin, const char *principal, uint32_t flags,
+    uint32_t classes)
 {
 	struct grant *g = calloc(1, sizeof(*g));
 	int fds[2];
@@ -231,6 +231,7 @@ rig_attach(
 	snprintf(g->principal, sizeof(g->principal), "%s", principal);
 	snprintf(g->peer, sizeof(g->peer), "uid 1 pid 2");
 	g->flags = flags;
+	g->classes = classes;
 	assert_int_equal(ipc_pair(fds), 0);
 	buf_init(&b, IPC_MAX);
 	buf_put_u8(&b, M_S_ATTACH);
@@ -242,6 +243,19 @@ rig_attach(
 	close(fds[1]);
 	free(g);
 	return fds[0];
+}
+
+int
+rig_attach(
+    struct rig *r, uint32_t slot, bool admin, const char *principal, uint32_t flags)
+{
+	return attach(r, slot, admin, principal, flags, (1u << (CLASS_INIT + 1)) - 1);
+}
+
+int
+rig_attach_classes(struct rig *r, uint32_t slot, const char *principal, uint32_t classes)
+{
+	return attach(r, slot, false, principal, 0, classes);
 }
 
 CK_RV

@@ -52,9 +52,11 @@ struct rig_slot *rig_slot(struct rig *r, uint32_t number);
 /* The token's directory in memory: the only one in its slot. */
 void rig_token_path(const struct rig_slot *slot, char path[512]);
 
-/* A pipe to the store; the test's end.  flags: GRANT_*. */
+/* A pipe to the store; the test's end.  flags: GRANT_*.  All classes of calls are allowed;
+ * and: those alone. */
 int rig_attach(
     struct rig *r, uint32_t slot, bool admin, const char *principal, uint32_t flags);
+int rig_attach_classes(struct rig *r, uint32_t slot, const char *principal, uint32_t classes);
 /* Send and receive; `in` is reset, and read up to what follows type and CK_RV. */
 CK_RV rig_ask(int fd, const struct buf *out, struct buf *in);
 /* M_W_COMMIT with an event; label NULL: no token was made. */

@@ -377,6 +377,36 @@ breaches_close_the_pipe(void **state)
 	close(good);
 }
 
+/* Grants go by label: a worker that was taken over and may not make tokens does not get a grant
+ * on another token's label for its own. */
+static void
+a_label_is_given_by_who_may_init(void **state)
+{
+	struct buf b;
+	int fd;
+	RIG(r);
+
+	close(group_token(r, 0, "web"));
+	fd = rig_attach_classes(r, 0, "taken", (1u << CLASS_INIT) - 1);
+	assert_int_equal(rig_commit(fd, NULL, NULL, NULL), CKR_OK);
+	buf_init(&b, IPC_MAX);
+	buf_put_u8(&b, M_W_COMMIT);
+	buf_put_u8(&b, 0);
+	buf_put_u8(&b, 1);
+	buf_put_str(&b, "zones");
+	buf_put_str(&b, "0123456789abcdef");
+	assert_int_equal(ipc_send(fd, &b, NULL, 0), 0);
+	assert_true(answered(fd, 10000));
+	assert_int_equal(ipc_recv(fd, &b, NULL, NULL), -1);
+	buf_free(&b);
+	close(fd);
+	fd = rig_attach(r, 0, false, "web", 0);
+	assert_int_equal(rig_commit(fd, "zones", "0123456789abcdef", NULL), CKR_OK);
+	rig_slots(r);
+	assert_string_equal(rig_slot(r, 0)->label, "zones");
+	close(fd);
+}
+
 /* A worker that ends while its commit waits has changed the token with a record of it. */
 static void
 a_worker_that_leaves_is_recorded(void **state)
@@ -437,6 +467,7 @@ main(void)
 	    T(two_tokens_on_one_slot),
 	    T(commits_of_many),
 	    T(breaches_close_the_pipe),
+	    T(a_label_is_given_by_who_may_init),
 	    T(a_worker_that_leaves_is_recorded),
 	};
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "vsmd/nursery/softhsm.h"
@@ -19,6 +20,55 @@
 static char dir[] = "/tmp/test_interpose.XXXXXX";
 static char gate_path[64];
 static struct gate_file file;
+
+/* A key with a modulus of no bytes can be made; what is done with it fails. */
+static void
+use_of_nothing(CK_FUNCTION_LIST *fl, CK_SESSION_HANDLE s)
+{
+	CK_OBJECT_CLASS class = CKO_PUBLIC_KEY;
+	CK_KEY_TYPE type = CKK_RSA;
+	CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
+	uint8_t e[] = {1, 0, 1}, data[16] = {0}, out[512];
+	CK_ATTRIBUTE t[] = {{CKA_CLASS, &class, sizeof(class)},
+	    {CKA_KEY_TYPE, &type, sizeof(type)}, {CKA_MODULUS, data, 0},
+	    {CKA_PUBLIC_EXPONENT, e, sizeof(e)}, {CKA_ENCRYPT, &yes, 1},
+	    {CKA_VERIFY, &yes, 1}, {CKA_PRIVATE, &no, 1}};
+	CK_MECHANISM_TYPE mechs[] = {CKM_RSA_PKCS, CKM_RSA_X_509, CKM_SHA256_RSA_PKCS};
+	CK_OBJECT_HANDLE key;
+
+	assert_int_equal(fl->C_CreateObject(s, t, 7, &key), CKR_OK);
+	for (size_t i = 0; i < 3; i++) {
+		CK_MECHANISM m = {mechs[i], NULL, 0};
+		CK_ULONG len = sizeof(out);
+
+		if (fl->C_EncryptInit(s, &m, key) == CKR_OK)
+			assert_int_not_equal(fl->C_Encrypt(s, data, 0, out, &len), CKR_OK);
+		/* With more data than modulus SoftHSM2 gives up by exit(3). */
+		if (mechs[i] != CKM_RSA_X_509 && fl->C_VerifyInit(s, &m, key) == CKR_OK)
+			assert_int_not_equal(fl->C_Verify(s, data, sizeof(data), out, 0), CKR_OK);
+	}
+}
+
+/* The same of a private key's prime, and of what is there beside it: SoftHSM2 would lose that. */
+static void
+use_of_no_prime(CK_FUNCTION_LIST *fl, CK_SESSION_HANDLE s)
+{
+	CK_OBJECT_CLASS class = CKO_PRIVATE_KEY;
+	CK_KEY_TYPE type = CKK_DSA;
+	CK_BBOOL yes = CK_TRUE, no = CK_FALSE;
+	uint8_t some[20] = {1, 2, 3}, out[512];
+	CK_ATTRIBUTE t[] = {{CKA_CLASS, &class, sizeof(class)},
+	    {CKA_KEY_TYPE, &type, sizeof(type)}, {CKA_PRIME, some, 0},
+	    {CKA_SUBPRIME, some, 0}, {CKA_BASE, some, 0},
+	    {CKA_VALUE, some, sizeof(some)}, {CKA_SIGN, &yes, 1}, {CKA_PRIVATE, &no, 1}};
+	CK_MECHANISM m = {CKM_DSA, NULL, 0};
+	CK_ULONG len = sizeof(out);
+	CK_OBJECT_HANDLE key;
+
+	assert_int_equal(fl->C_CreateObject(s, t, 8, &key), CKR_OK);
+	if (fl->C_SignInit(s, &m, key) == CKR_OK)
+		assert_int_not_equal(fl->C_Sign(s, some, sizeof(some), out, &len), CKR_OK);
+}
 
 static void
 test_softhsm_binds_to_us(void **state)
@@ -56,6 +106,8 @@ test_softhsm_binds_to_us(void **state)
 	assert_int_equal(
 	    fl->C_GenerateKeyPair(s, &ec, ec_t, 1, priv_t, 1, &pub, &priv), CKR_OK);
 	assert_int_equal(interpose_generated(), before + 2);
+	use_of_nothing(fl, s);
+	use_of_no_prime(fl, s);
 	assert_int_equal(fl->C_Finalize(NULL), CKR_OK);
 }
 
@@ -141,6 +193,41 @@ test_nobody_said_learn_init(void **state)
 		assert_memory_equal(got[i], right, sizeof(right));
 }
 
+static void
+destroyed(void)
+{
+	_exit(9);
+}
+
+/* What SoftHSM2 does after an exception of its own, while other threads use what is destroyed
+ * by it. */
+static int
+status_of_exit(bool at_once)
+{
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (atexit(destroyed) != 0)
+			_exit(1);
+		if (at_once)
+			interpose_exit_at_once();
+		exit(5);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void
+test_exit_destroys_nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(status_of_exit(false), 9);
+	assert_int_equal(status_of_exit(true), 5);
+}
+
 int
 main(void)
 {
@@ -148,6 +235,7 @@ main(void)
 	    cmocka_unit_test(test_nobody_said_learn_init),
 	    cmocka_unit_test(test_softhsm_binds_to_us),
 	    cmocka_unit_test(test_gate_is_free_meanwhile),
+	    cmocka_unit_test(test_exit_destroys_nothing),
 	};
 	char command[160];
 	int rc;
