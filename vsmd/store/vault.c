@@ -233,9 +233,12 @@ vault_open(
 	}
 	if (v->rolled_back)
 		return 0;
-	/* What a crash between two generations, or during the first start, left behind.
-	 */
-	vault_sweep(v);
+	/* What a crash between two generations, or during the first start, left behind: it
+	 * goes when the head that does not name it is sure to stay. */
+	if (fsync(v->dir) == 0)
+		vault_sweep(v);
+	else
+		log_warn("state directory: cannot be synced: %s", strerror(errno));
 	(void)unlinkat(dir, VAULT_NEW, 0);
 	(void)unlinkat(dir, HEAD_NEXT, 0);
 	return 0;

@@ -272,6 +272,26 @@ a_new_log_whose_head_may_be_lost(void **state)
 	fill_close(&v);
 }
 
+/* A start removes no log before the head that does not name it is sure to stay. */
+static void
+a_leftover_goes_after_a_sync(void **state)
+{
+	const char *path = *state;
+	struct vault v;
+
+	dirs_save(path, "log.7", "leftover", 8);
+	faults.error = EIO;
+	faults.in[FAULT_FSYNC] = 1;
+	faults.each[FAULT_FSYNC] = 1;
+	assert_int_equal(fill_open(&v, path, fill_master), 0);
+	fill_close(&v);
+	assert_true(dirs_has(path, "log.7"));
+	faults_clear();
+	assert_int_equal(fill_open(&v, path, fill_master), 0);
+	fill_close(&v);
+	assert_false(dirs_has(path, "log.7"));
+}
+
 /* The process ends before each call of a commit with compaction in turn. */
 static void
 a_crash_at_each_call(void **state)
@@ -475,6 +495,7 @@ main(void)
 	    T(garbage_is_compacted),
 	    T(compaction_that_fails),
 	    T(a_new_log_whose_head_may_be_lost),
+	    T(a_leftover_goes_after_a_sync),
 	    T(a_crash_at_each_call),
 	    T(a_crash_in_the_first_start),
 	    T(kill_in_a_commit_loop),
