@@ -328,7 +328,7 @@ record_one_more(struct vsm *v, struct recording *r, const struct expect *now)
 	return true;
 }
 
-bool
+enum again_result
 again_record_failure(
     const struct step *in, struct vsm *v, unsigned n, struct recording *ret)
 {
@@ -339,12 +339,14 @@ again_record_failure(
 	CK_RV rv;
 
 	if (!find_calls(s, v, &c))
-		return false;
+		return AGAIN_WRONG;
 	for (unsigned k = 0; at < c.n; at++)
-		if ((c.call[at] == CALL_SYNC || c.call[at] == CALL_SYNC_DIR) && k++ == n)
+		if ((c.call[at] == CALL_SYNC || c.call[at] == CALL_SYNC_DIR) && ++k == n)
 			break;
-	if (at == c.n || !record_step(s, v, ret))
-		return false;
+	if (at == c.n)
+		return AGAIN_NONE;
+	if (!record_step(s, v, ret))
+		return AGAIN_WRONG;
 	e = recording_expect(ret);
 	history_expect(s, e);
 	record->fail_errno = EIO;
@@ -360,20 +362,20 @@ again_record_failure(
 	expect_after(s, rv, true, &now);
 	memcpy(now.what, refused.what, sizeof(now.what));
 	if (v->pid > 0 && s->action->kind == STEP_ASK) {
-		struct expect *during = &ret->expects[ret->nexpects - 1];
+		size_t next = ret->nexpects;
 
 		if (!record_one_more(v, ret, &now))
-			return false;
-		e = &ret->expects[during - ret->expects + 1];
+			return AGAIN_WRONG;
+		e = &ret->expects[next];
 		for (size_t i = now.n; i < refused.n && e->n < EXPECT_MODELS; i++)
 			e->models[e->n++] = refused.models[i];
 	}
 	vsm_kill(v);
 	recording_take(ret);
-	return true;
+	return AGAIN_RECORDED;
 }
 
-bool
+enum again_result
 again_record_kill(const struct step *in, struct vsm *v, unsigned n, struct recording *ret)
 {
 	const struct step here = alone(in), *s = &here;
@@ -382,13 +384,13 @@ again_record_kill(const struct step *in, struct vsm *v, unsigned n, struct recor
 	CK_RV rv;
 
 	if (!record_step(s, v, ret))
-		return false;
+		return AGAIN_WRONG;
 	history_expect(s, &e);
 	*recording_expect(ret) = e;
 	record->kill_at = record->points + n;
 	rv = history_do(s, v);
 	if (record->points < record->kill_at)
-		return false;
+		return AGAIN_NONE;
 	record->kill_at = 0;
 	vsm_kill(v);
 	expect_after(s, rv, false, &e);
@@ -397,8 +399,8 @@ again_record_kill(const struct step *in, struct vsm *v, unsigned n, struct recor
 	/* Which of them it is, it is for good. */
 	look(v, e.anchor, &f);
 	if (look_judge(&f, &e, 0) != NULL || !record_one_more(v, ret, &e))
-		return false;
+		return AGAIN_WRONG;
 	vsm_kill(v);
 	recording_take(ret);
-	return true;
+	return AGAIN_RECORDED;
 }

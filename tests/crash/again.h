@@ -20,13 +20,18 @@ void again_killed(const struct again *a, unsigned shares);
  * fails, before a command is done or after.  Once, or as long as the step lasts. */
 void again_failing(const struct again *a, unsigned shares);
 /*
- * A sync of that step fails and the store goes on: recorded, for power_run().  n counts the
- * syncs of the step from 0; false when it has no such.
+ * Records for power_run(): a sync of the step fails, and the store goes on; or it is killed at
+ * a point, and goes on in a new process, and what it shows then it has acknowledged.  n counts
+ * the syncs, or the points, from 1.
  */
-bool again_record_failure(
+enum again_result {
+	AGAIN_RECORDED,
+	AGAIN_NONE, /* the step has not as many */
+	AGAIN_WRONG /* without any power cut */
+};
+enum again_result again_record_failure(
     const struct step *s, struct vsm *v, unsigned n, struct recording *ret);
-/* The store is killed at the n-th point of the step, counted from 1, and goes on in a new
- * process: recorded too.  What it shows then it has acknowledged. */
-bool again_record_kill(const struct step *s, struct vsm *v, unsigned n, struct recording *ret);
+enum again_result again_record_kill(
+    const struct step *s, struct vsm *v, unsigned n, struct recording *ret);
 
 #endif

@@ -136,35 +136,52 @@ is_chosen(const struct step *s)
 	       (s->action == &actions[DO_ACCEPT] && s->before.rolled_back);
 }
 
-/* Something went wrong, the store goes on (itself, or another process of it), and then the
- * power goes. */
+typedef enum again_result (*make_record)(
+    const struct step *s, struct vsm *v, unsigned n, struct recording *ret);
+
+/* Something went wrong at a point of a step, the store goes on (itself, or another process of
+ * it), and then the power goes.  How many such points there were. */
+static unsigned
+power_lost_after_step(
+    const struct history *h, const struct step *s, struct vsm *v, make_record make)
+{
+	struct recording r = {0};
+	enum again_result made;
+	unsigned n = 1;
+
+	for (; (made = make(s, v, n, &r)) == AGAIN_RECORDED; n++) {
+		struct power p = power_of(h, h->name, &r);
+
+		p.nested = 0;
+		p.most = run.thorough ? 200 : 8;
+		power_run(&p, run.shares);
+		recording_free(&r);
+	}
+	if (made == AGAIN_WRONG) {
+		printf("# %s: %s %u, point %u: wrong without any power cut\n", h->name,
+		    s->action->name, s->arg, n);
+		vsm_show_log(v);
+		run.tally->bad++;
+	}
+	recording_free(&r);
+	vsm_kill(v);
+	return n - 1;
+}
+
 static void
-power_lost_after(const struct history *h, struct vsm *v, const char *what, unsigned first,
-    bool (*make)(const struct step *s, struct vsm *v, unsigned n, struct recording *ret))
+power_lost_after(
+    const struct history *h, struct vsm *v, const char *what, make_record make)
 {
 	char text[200], figures[160];
 	unsigned records = 0;
 
 	begin(false);
-	for (size_t i = 0; i < h->n; i++) {
-		struct recording r;
-
-		if (!is_chosen(&h->steps[i]))
-			continue;
-		for (unsigned n = first; make(&h->steps[i], v, n, &r); n++) {
-			struct power p = power_of(h, h->name, &r);
-
-			p.nested = 0;
-			p.most = run.thorough ? 200 : 8;
-			power_run(&p, run.shares);
-			recording_free(&r);
-			records++;
-		}
-		vsm_kill(v);
-	}
+	for (size_t i = 0; i < h->n; i++)
+		if (is_chosen(&h->steps[i]))
+			records += power_lost_after_step(h, &h->steps[i], v, make);
 	power_figures(figures);
 	snprintf(text, sizeof(text), "%u times, %s", records, figures);
-	verdict(run.tally->bad == 0, h->name, what, text);
+	verdict(run.tally->bad == 0 && records > 0, h->name, what, text);
 }
 
 static void
@@ -240,10 +257,8 @@ all_passes(const struct history *h, struct vsm *v, bool anchored)
 		failing(h);
 	if (run.passes & PASS_POWER) {
 		power_lost(h);
-		power_lost_after(
-		    h, v, "a sync fails, then the power goes", 0, again_record_failure);
-		power_lost_after(
-		    h, v, "killed, started, then the power goes", 1, again_record_kill);
+		power_lost_after(h, v, "a sync fails, then the power goes", again_record_failure);
+		power_lost_after(h, v, "killed, started, then the power goes", again_record_kill);
 	}
 	for (size_t i = 0; run.passes & PASS_BROKEN && i < brokens_count; i++)
 		if (brokens[i].anchored == anchored && strcmp(h->name, "rolled back") != 0)
