@@ -81,6 +81,9 @@ compact(struct journal *j, const struct map *m, uint64_t generation, bool keep)
 	}
 	journal_name(name, j->at.generation);
 	fresh.lazy_head = j->lazy_head;
+	/* Where the head alone says which log it is, nothing is acknowledged in this one before
+	 * that is sure to stay: the next commit writes another. */
+	fresh.broken = switched > 0 && !keep;
 	journal_close(j);
 	*j = fresh;
 	if (!keep && switched == 0 && unlinkat(j->dir, name, 0) != 0)

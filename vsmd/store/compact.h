@@ -18,7 +18,8 @@
 bool compact_worth(const struct journal *j, const struct map *m);
 /* Replace the journal by one of that generation, above all that are there.  The old log
  * is removed, with `keep` it stays.  0, or -1 with errno after a line on the log: the
- * journal is then as before. */
+ * journal is then as before.  Without `keep` the new one may be broken: its head could not
+ * be made sure to stay. */
 int compact(struct journal *j, const struct map *m, uint64_t generation, bool keep);
 
 #endif

@@ -203,8 +203,15 @@ open_without(struct vault *v, const struct head *head)
 	if (journal_open(&v->journal, v->dir, v->keys, head, apply, &v->map) !=
 	    JOURNAL_OK)
 		return -1;
+	if (v->journal.at.anchor_type == HEAD_UNANCHORED)
+		return 0;
+	/* The heads of commits without an anchor are not sure to stay: after a power cut the
+	 * one of before must not say that the TPM knows the end. */
 	v->journal.at.anchor_type = HEAD_UNANCHORED;
-	return 0;
+	if (head_write(v->dir, v->keys, &v->journal.at) == 0 && fsync(v->dir) == 0)
+		return 0;
+	log_error(HEAD_FILE ": cannot be written: %s", strerror(errno));
+	return -1;
 }
 
 int
@@ -233,9 +240,12 @@ vault_open(
 	}
 	if (v->rolled_back)
 		return 0;
-	/* What a crash between two generations, or during the first start, left behind.
-	 */
-	vault_sweep(v);
+	/* What a crash between two generations, or during the first start, left behind: it
+	 * goes when the head that does not name it is sure to stay. */
+	if (fsync(v->dir) == 0)
+		vault_sweep(v);
+	else
+		log_warn("state directory: cannot be synced: %s", strerror(errno));
 	(void)unlinkat(dir, VAULT_NEW, 0);
 	(void)unlinkat(dir, HEAD_NEXT, 0);
 	return 0;

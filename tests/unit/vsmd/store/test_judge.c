@@ -563,6 +563,44 @@ a_store_without_an_anchor(void **state)
 	dirs_remove(nv);
 }
 
+/* Heads of commits without an anchor are not sure to stay: when the power takes them all, the
+ * one that is left must not say that the TPM knows the end. */
+static void
+a_power_cut_after_it_was_switched_off(void **state)
+{
+	struct vault v;
+	uint8_t *head;
+	size_t len;
+
+	(void)state;
+	fill_anchor = NULL;
+	opens(&v, store);
+	head = dirs_load(store, "head", &len);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(fill_put(&v, "new", "while off"), VAULT_OK);
+	fill_close(&v);
+	dirs_save(store, "head", head, len);
+	free(head);
+	fill_anchor = &tpm.anchor;
+	opens_with(store, "new", "while off");
+}
+
+/* And it is not opened where that head cannot be written. */
+static void
+switching_off_on_a_disk_that_fails(void **state)
+{
+	struct vault v;
+
+	(void)state;
+	fill_anchor = NULL;
+	faults.error = EIO;
+	faults.in[FAULT_RENAME] = 1;
+	assert_int_equal(fill_open(&v, store, fill_master), -1);
+	faults_clear();
+	fill_anchor = &tpm.anchor;
+	opens_with(store, "key/0", "value 0");
+}
+
 static void
 accept(struct vault *v, enum vault_result want)
 {
@@ -712,6 +750,8 @@ main(void)
 	    T(every_call_of_a_commit_fails),
 	    T(the_head_stays_behind),
 	    T(a_store_without_an_anchor),
+	    T(a_power_cut_after_it_was_switched_off),
+	    T(switching_off_on_a_disk_that_fails),
 	    T(a_rolled_back_store_is_accepted),
 	    T(tries_are_counted),
 	    T(made_again_is_not_new),

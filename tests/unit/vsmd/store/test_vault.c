@@ -243,6 +243,55 @@ compaction_that_fails(void **state)
 	fill_close(&v);
 }
 
+/* The new log is written, and its head not sure to stay: after a power cut the old head could
+ * be there again, so nothing is acknowledged that only the new log has. */
+static void
+a_new_log_whose_head_may_be_lost(void **state)
+{
+	const char *path = *state;
+	struct vault v;
+
+	assert_int_equal(fill_open(&v, path, fill_master), 0);
+	make_garbage(&v);
+	faults.error = EIO;
+	faults.in[FAULT_FSYNC] = 4; /* log, directory, head, directory */
+	assert_int_equal(fill_put(&v, "new", "lost"), VAULT_FAILED);
+	assert_int_equal(faults.in[FAULT_FSYNC], 0);
+	assert_int_equal(v.journal.at.generation, 2);
+	assert_true(v.journal.broken);
+	assert_true(dirs_has(path, "log.1")); /* which that head names */
+	faults_clear();
+	assert_int_equal(fill_put(&v, "other", "kept"), VAULT_OK);
+	assert_int_equal(v.journal.at.generation, 3);
+	assert_false(v.journal.broken);
+	fill_close(&v);
+	assert_int_equal(fill_open(&v, path, fill_master), 0);
+	assert_null(fill_get(&v, "new"));
+	assert_string_equal(fill_get(&v, "other"), "kept");
+	assert_false(dirs_has(path, "log.1"));
+	fill_close(&v);
+}
+
+/* A start removes no log before the head that does not name it is sure to stay. */
+static void
+a_leftover_goes_after_a_sync(void **state)
+{
+	const char *path = *state;
+	struct vault v;
+
+	dirs_save(path, "log.7", "leftover", 8);
+	faults.error = EIO;
+	faults.in[FAULT_FSYNC] = 1;
+	faults.each[FAULT_FSYNC] = 1;
+	assert_int_equal(fill_open(&v, path, fill_master), 0);
+	fill_close(&v);
+	assert_true(dirs_has(path, "log.7"));
+	faults_clear();
+	assert_int_equal(fill_open(&v, path, fill_master), 0);
+	fill_close(&v);
+	assert_false(dirs_has(path, "log.7"));
+}
+
 /* The process ends before each call of a commit with compaction in turn. */
 static void
 a_crash_at_each_call(void **state)
@@ -445,6 +494,8 @@ main(void)
 	    T(a_log_that_cannot_be_cut),
 	    T(garbage_is_compacted),
 	    T(compaction_that_fails),
+	    T(a_new_log_whose_head_may_be_lost),
+	    T(a_leftover_goes_after_a_sync),
 	    T(a_crash_at_each_call),
 	    T(a_crash_in_the_first_start),
 	    T(kill_in_a_commit_loop),
