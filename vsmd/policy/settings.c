@@ -23,6 +23,8 @@ settings_default(struct config_settings *s)
 	s->max_applications = 1000;
 	s->max_per_principal = 250;
 	s->max_sessions = 4096;
+	s->max_objects = 100000;
+	s->max_memory = 1024;
 	s->threads = 64;
 	s->shared_memory = true;
 	s->log_level = LOG_INFO_;
@@ -252,6 +254,18 @@ void
 set_max_sessions(struct parse *p, const char *value)
 {
 	set_unsigned(p, value, 1, 65536, &p->config->settings.max_sessions);
+}
+
+void
+set_max_objects(struct parse *p, const char *value)
+{
+	set_unsigned(p, value, 1, 200000, &p->config->settings.max_objects);
+}
+
+void
+set_max_memory(struct parse *p, const char *value)
+{
+	set_unsigned(p, value, 64, 1048576, &p->config->settings.max_memory);
 }
 
 void

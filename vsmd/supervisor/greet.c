@@ -13,8 +13,6 @@
 #include "common/log.h"
 #include "vsmd/supervisor/super.h"
 
-#define DEADLINE 5000 /* ms for the whole hello */
-
 static void
 describe(char dst[GRANT_NAME], const struct peer *peer)
 {
@@ -224,7 +222,7 @@ greet_begin(struct super *s, struct channel *channel, const struct peer *peer)
 	}
 	g->channel = channel;
 	g->peer = *peer;
-	g->until = now_ms() + DEADLINE;
+	g->until = now_ms() + GREETS_DEADLINE;
 	g->watch.ready = on_channel;
 	/* At the end: the list is in the order of the deadlines. */
 	while (*at != NULL)

@@ -38,6 +38,8 @@ run(struct super *s, struct slot *slot, int pipe)
 	    .library = config_settings(s->boot)->softhsm,
 	    .threads = c->threads,
 	    .big = NURSERY_BIG, .max_sessions = c->max_sessions,
+	    .max_objects = c->max_objects,
+	    .max_memory = c->max_memory,
 	    .shared_memory = c->shared_memory};
 	char gate[1100];
 

@@ -79,6 +79,8 @@ reload(struct super *s)
 	compare(config_settings(s->boot), after);
 	refork = before->threads != after->threads ||
 		 before->max_sessions != after->max_sessions ||
+		 before->max_objects != after->max_objects ||
+		 before->max_memory != after->max_memory ||
 		 before->shared_memory != after->shared_memory;
 	log_level((enum log_level)after->log_level);
 	if (s->config != s->boot)

@@ -250,6 +250,7 @@ supervisor_main(const char *file, struct config *config)
 	proctitle_set("vsmd", NULL);
 	s.store.watch.fd = s.signals.fd = -1;
 	harden_limits();
+	limits_init(&s);
 	if (getrandom(s.instance, sizeof(s.instance), 0) != sizeof(s.instance) ||
 	    (s.epoll = epoll_create1(EPOLL_CLOEXEC)) < 0 || signals_init(&s) < 0) {
 		log_error("cannot start: %s", strerror(errno));

@@ -159,6 +159,7 @@ struct super {
 		struct count *counts;
 		size_t n;
 		unsigned total;
+		unsigned by_files; /* applications that there are descriptors for; 0: any */
 		int64_t log_window;
 		unsigned logged, dropped;
 	} limits;
@@ -284,6 +285,14 @@ void tpm_kill(struct super *s);
 void tpm_end(struct super *s);
 
 /* limits.c */
+#define GREETS_MAX 256	   /* peers that have not said hello */
+#define GREETS_MAX_EACH 32 /* of one identity */
+#define GREETS_DEADLINE 5000 /* ms for the whole hello */
+#define ADMINS_MAX 16
+/* Look how many descriptors there are. */
+void limits_init(struct super *s);
+/* Most applications at a time, as configured and as there are descriptors. */
+unsigned limits_applications(const struct super *s);
 bool limits_take(struct super *s, const char *principal);
 void limits_drop(struct super *s, const char *principal);
 /* Peers can cause this line: true when it may be logged now. */
