@@ -40,6 +40,7 @@ struct config_settings {
 	unsigned max_per_principal;      /* applications of one principal */
 	unsigned max_objects;            /* of one token */
 	unsigned max_memory;             /* MiB of one application */
+	char *metrics;                   /* address of the page (vsmd/metrics), or NULL */
 	char *user;                      /* drop to this user when started as root, or NULL */
 	int log_level;
 	bool shared_memory;              /* with guests on a unix socket */

@@ -5,7 +5,7 @@
 
 #define FLAGS_ALL                                                                        \
 	(GRANT_CHANNEL_LOGIN | GRANT_PIN_LOCKOUT | GRANT_DENY_EXTRACT |                  \
-	    GRANT_AUDIT_USE | GRANT_ADMIN)
+	    GRANT_AUDIT_USE | GRANT_ADMIN | GRANT_STATUS)
 #define CLASSES_ALL ((1u << (CLASS_INIT + 1)) - 1)
 
 #define HAS_CLASS 0x01

@@ -23,6 +23,7 @@
 #define GRANT_DENY_EXTRACT 0x04  /* no wrapping out, no extractable or clear-text keys */
 #define GRANT_AUDIT_USE 0x08     /* an audit record for each signature and decryption */
 #define GRANT_ADMIN 0x10         /* role admin */
+#define GRANT_STATUS 0x20        /* of what administrators may ask: status; never a peer's */
 
 /* Matches an object: every member that is set must agree. */
 struct grant_match {

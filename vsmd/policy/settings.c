@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "vsmd/metrics/address.h"
 #include "vsmd/policy/policy.h"
 
 #define STATE "/var/lib/caas"
@@ -87,6 +88,21 @@ void
 set_runtime(struct parse *p, const char *value)
 {
 	(void)value_path(p, value, &p->config->settings.runtime);
+}
+
+void
+set_metrics(struct parse *p, const char *value)
+{
+	struct sockaddr_storage sa;
+	const char *why = "";
+	socklen_t len;
+
+	if (strcmp(value, "none") == 0)
+		return;
+	if (!metrics_address(value, &sa, &len, &why))
+		parse_error(p, "metrics: `%s': %s", value, why);
+	else
+		keep(p, &p->config->settings.metrics, value);
 }
 
 void
@@ -389,5 +405,6 @@ settings_free(struct config_settings *s)
 	free(s->tpm);
 	free((char *)(uintptr_t)s->tpm_policy.authority);
 	free(s->approvals);
+	free(s->metrics);
 	free(s->user);
 }

@@ -262,6 +262,8 @@ commit(struct store *s, struct txn *t,
 		v = make_durable(&s->vault, &all);
 	}
 	store_say_commits(s, v != VAULT_OK);
+	s->commits += v == VAULT_OK;
+	s->commits_failed += v != VAULT_OK;
 	if (v == VAULT_OK) {
 		revoked_done(&s->revoked);
 		audit_stored(&s->audit);

@@ -21,6 +21,8 @@ policy_refuse(struct request *r, CK_RV rv, const char *why, const struct object 
 		if (r->call->args[i] == ARG_MECH)
 			event_mech(e, r->args[i].ptr);
 	r->refused = true;
+	if (strcmp(why, "quota") != 0)
+		worker_count(r->w, COUNTER_POLICY);
 	return rv;
 }
 
@@ -194,6 +196,7 @@ over_quota(struct request *r, const struct object *o, const struct draw *d)
 	uint32_t refused = quota_refused(&r->w->gate, d->key);
 	char n[16];
 
+	worker_count(r->w, COUNTER_QUOTA);
 	if (refused == 0)
 		return CKR_FUNCTION_REJECTED;
 	snprintf(n, sizeof(n), "%u", refused);

@@ -119,7 +119,7 @@ bad_members(void **state)
 	struct buf b;
 
 	(void)state;
-	patched(16, 0x20);     /* unknown flag */
+	patched(16, 0x40);     /* unknown flag */
 	patched(20, 1u << 12); /* unknown class */
 	patched(24, 2);	       /* a bool that is none */
 	patched(25, GRANT_MAX_MECHS + 1);
