@@ -59,14 +59,14 @@ quotas_write(
 
 static void
 quotas_read(struct buf *b, uint32_t *ret_rate, uint32_t *ret_burst, struct grant_quota *q,
-    uint16_t *ret_n)
+    uint16_t max, uint16_t *ret_n)
 {
 	uint16_t n;
 
 	*ret_rate = buf_get_u32(b);
 	*ret_burst = buf_get_u32(b);
 	n = buf_get_u16(b);
-	if (n > GRANT_MAX_QUOTAS)
+	if (n > max)
 		buf_fail(b);
 	for (uint16_t i = 0; i < n && buf_ok(b); i++) {
 		q[i].mech = buf_get_u32(b);
@@ -121,7 +121,7 @@ rule_read(struct buf *b, struct grant_rule *r)
 		m->id_len = (uint8_t)len;
 	}
 	mechs_read(b, r->mechs, &r->nmechs);
-	quotas_read(b, &r->rate, &r->burst, r->quotas, &r->nquotas);
+	quotas_read(b, &r->rate, &r->burst, r->quotas, GRANT_RULE_QUOTAS, &r->nquotas);
 }
 
 void
@@ -152,7 +152,7 @@ grant_read(struct buf *b, struct grant *g)
 	limit = buf_get_u8(b);
 	g->limit_mechs = limit == 1;
 	mechs_read(b, g->mechs, &g->nmechs);
-	quotas_read(b, &g->rate, &g->burst, g->quotas, &g->nquotas);
+	quotas_read(b, &g->rate, &g->burst, g->quotas, GRANT_MAX_QUOTAS, &g->nquotas);
 	g->nrules = buf_get_u16(b);
 	if (g->flags & ~(uint32_t)FLAGS_ALL || g->classes & ~CLASSES_ALL || limit > 1 ||
 	    g->nrules > GRANT_MAX_RULES)

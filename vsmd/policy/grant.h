@@ -16,7 +16,8 @@
 #define GRANT_NAME 64
 #define GRANT_MAX_RULES 64
 #define GRANT_MAX_MECHS 128
-#define GRANT_MAX_QUOTAS 16 /* of mechanisms, in one grant or rule */
+#define GRANT_MAX_QUOTAS 16 /* of mechanisms */
+#define GRANT_RULE_QUOTAS 4 /* the same, in one rule */
 
 #define GRANT_CHANNEL_LOGIN 0x01 /* C_Login without a PIN; the store gives the user PIN */
 #define GRANT_PIN_LOCKOUT 0x02   /* count wrong PINs, lock */
@@ -48,7 +49,7 @@ struct grant_rule {
 	CK_MECHANISM_TYPE mechs[GRANT_MAX_MECHS];
 	uint16_t nmechs;
 	uint32_t rate, burst;             /* private-key uses per second; 0: no quota */
-	struct grant_quota quotas[GRANT_MAX_QUOTAS]; /* and of these mechanisms with it */
+	struct grant_quota quotas[GRANT_RULE_QUOTAS]; /* and of these mechanisms with it */
 	uint16_t nquotas;
 };
 

@@ -334,7 +334,7 @@ set_key_quota(struct parse *p, const char *value)
 /* MECHANISM RATE/s [burst N] */
 static void
 take_mechanism_quota(
-    struct parse *p, const char *item, struct grant_quota *quotas, uint16_t *n)
+    struct parse *p, const char *item, struct grant_quota *quotas, uint16_t *n, uint16_t max)
 {
 	CK_MECHANISM_TYPE mech[GRANT_MAX_MECHS];
 	size_t len = strcspn(item, " \t");
@@ -356,8 +356,8 @@ take_mechanism_quota(
 			parse_error(p, "%s: %s is there twice", p->key, name);
 			return;
 		}
-	if (*n == GRANT_MAX_QUOTAS) {
-		parse_error(p, "%s: more than %d", p->key, GRANT_MAX_QUOTAS);
+	if (*n == max) {
+		parse_error(p, "%s: more than %d", p->key, max);
 		return;
 	}
 	quotas[*n].mech = mech[0];
@@ -371,7 +371,7 @@ take_grant_mechanism_quota(struct parse *p, const char *item)
 {
 	struct token_grant *g = section_grant(p);
 
-	take_mechanism_quota(p, item, g->quotas, &g->nquotas);
+	take_mechanism_quota(p, item, g->quotas, &g->nquotas, GRANT_MAX_QUOTAS);
 }
 
 void
@@ -385,7 +385,7 @@ take_key_mechanism_quota(struct parse *p, const char *item)
 {
 	struct grant_rule *r = &section_rule(p)->rule;
 
-	take_mechanism_quota(p, item, r->quotas, &r->nquotas);
+	take_mechanism_quota(p, item, r->quotas, &r->nquotas, GRANT_RULE_QUOTAS);
 }
 
 void

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/wait.h>
@@ -130,11 +131,12 @@ on_pipe(struct super *s, struct watch *w, uint32_t events)
 static int
 tell_store(struct super *s, int fd)
 {
-	static const struct grant grant = {
-	    .principal = "vsmd-metrics", .flags = GRANT_STATUS};
+	static struct grant grant; /* large */
 	struct buf b;
 	int rc;
 
+	snprintf(grant.principal, sizeof(grant.principal), "vsmd-metrics");
+	grant.flags = GRANT_STATUS;
 	buf_init(&b, IPC_MAX);
 	buf_put_u8(&b, M_S_ATTACH);
 	buf_put_u32(&b, 0);

@@ -48,7 +48,7 @@ fill(void)
 		memcpy(r->mechs, in.mechs, sizeof(r->mechs));
 		r->rate = 7;
 		r->burst = (uint32_t)i;
-		r->nquotas = GRANT_MAX_QUOTAS;
+		r->nquotas = GRANT_RULE_QUOTAS;
 		memcpy(r->quotas, in.quotas, sizeof(r->quotas));
 	}
 }

@@ -132,6 +132,8 @@ bad_keys(void **state)
 	    "from 1 to 1000000\n");
 	refused(K "mechanism-quota = CKM_ECDSA 5/s, CKM_ECDSA 6/s\n",
 	    "f:5: mechanism-quota: CKM_ECDSA is there twice\n");
+	refused(K "mechanism-quota = 1 1/s, 2 1/s, 3 1/s, 4 1/s, 5 1/s\n",
+	    "f:5: mechanism-quota: more than 4\n");
 	refused(K "class = key\n",
 	    "f:5: class: `key' is not one of data certificate public-key "
 	    "private-key secret-key domain-parameters\n");
