@@ -148,14 +148,14 @@ mech_quota(const struct grant_quota *q, uint16_t n, const CK_MECHANISM *mech, st
 	return false;
 }
 
-/* One bucket per principal, rule and key. */
+/* One bucket per principal, rule and key.  Session objects share one: they are made at will,
+ * copies of a key among them, and each with its own would leave no room for the others. */
 static uint64_t
 key_of(const struct worker *w, size_t rule, const struct object *o)
 {
 	uint64_t key = quota_key(rule, w->grant->principal, strlen(w->grant->principal));
 
-	key = quota_key(key, o->identity, sizeof(o->identity));
-	return o->token ? key : quota_key(key, &o->handle, sizeof(o->handle));
+	return o->token ? quota_key(key, o->identity, sizeof(o->identity)) : key;
 }
 
 /* All that a use of `o` (NULL: of no key) draws from, into ret; returns how many. */

@@ -379,6 +379,33 @@ test_quota_of_mechanism_and_key(void **state)
 	assert_int_equal(guest_leave(&g), 0);
 }
 
+/* A key that is made anew for each use draws from the same bucket. */
+static void
+test_quota_of_session_keys(void **state)
+{
+	struct grant grant = rig_grant();
+	CK_MECHANISM ecb = {CKM_AES_ECB, NULL, 0};
+	struct grant_rule *r = rule(&grant, "short-lived");
+	CK_OBJECT_HANDLE key;
+	struct guest g;
+	int n = 0;
+
+	(void)state;
+	strcpy(grant.principal, "session-keys");
+	r->rate = 1;
+	r->burst = 3;
+	guest_attach(&g, &rig, &grant, 0);
+	guest_login(&g);
+	for (; n < 50; n++) {
+		assert_int_equal(guest_make_aes(&g, "short-lived", false, false, &key), CKR_OK);
+		if (CALLX(&g, C_EncryptInit, N(g.session), P(&ecb), N(key)) ==
+		    CKR_FUNCTION_REJECTED)
+			break;
+	}
+	assert_in_range(n, 3, 20);
+	assert_int_equal(guest_leave(&g), 0);
+}
+
 static void
 test_deny_extract(void **state)
 {
@@ -505,6 +532,7 @@ main(void)
 	    cmocka_unit_test(test_quota_of_principal),
 	    cmocka_unit_test(test_quota_of_mechanism),
 	    cmocka_unit_test(test_quota_of_mechanism_and_key),
+	    cmocka_unit_test(test_quota_of_session_keys),
 	    cmocka_unit_test(test_deny_extract),
 	    cmocka_unit_test(test_audit_of_uses),
 	    cmocka_unit_test(test_refusals_do_not_flood),
