@@ -10,6 +10,7 @@
  *   worker     ── store        one pipe per worker (M_W*), made by the supervisor, which
  *                              tells the store first what the worker may ask for
  *   admin      ── store        one pipe per admin connection (M_A*), made likewise
+ *   metrics    ── supervisor   one pipe (M_P*), and one to the store (M_A*, status alone)
  */
 #ifndef CAAS_VSMD_MSG_H
 #define CAAS_VSMD_MSG_H
@@ -68,6 +69,13 @@ enum msg {
 	                   * session objects, or CKR_USER_NOT_LOGGED_IN when it is not of
 	                   * this principal, token and login epoch */
 	M_W_ANSWER = 127,
+
+	/* metrics to supervisor, one question at a time; it asks the store for `status` as an
+	 * administrator does */
+	M_P_ASK = 112,    /* u32 slot */
+	M_P_ANSWER,       /* u8 n, n * u64 (numbers of metrics.def, source SUPERVISOR), u8 0, or 1
+	                   * and the first slot with that number or a higher one: u32 slot, str
+	                   * label, u32 applications, u64 sessions, counters (vsmd/metrics) */
 
 	/* admin to store: vsmd/admin/admin.def has the calls; the body is str JSON both ways */
 	M_A_ASK = 128,    /* str call, str JSON arguments, bytes secret (empty, or itself

@@ -174,10 +174,14 @@ attach(struct nursery *n, struct buf *b, int fds[2])
 	w.store = fds[1];
 	w.pins = n->pins;
 	w.index = n->index;
+	w.cell = counters_cell_take(n->config->counters);
 	if ((pid = fork()) < 0)
+		counters_cell_is(n->config->counters, w.cell, 0);
+	if (pid < 0)
 		return tell(n, M_N_FAILED, 0, 0, strerror(errno));
 	if (pid == 0)
 		_exit(be_worker(n, &w, parent));
+	counters_cell_is(n->config->counters, w.cell, pid);
 	return tell(n, M_N_STARTED, (uint32_t)pid, 0, NULL);
 }
 
@@ -211,6 +215,7 @@ reap(struct nursery *n)
 	if (read(n->children, &info, sizeof(info)) < 0 && errno != EAGAIN && errno != EINTR)
 		return -1;
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		counters_cell_free(n->config->counters, pid);
 		if (WIFSIGNALED(status))
 			log_warn("worker %d was killed by signal %d%s", (int)pid,
 			    WTERMSIG(status),

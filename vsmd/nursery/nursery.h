@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "protocol/hello.h"
+#include "vsmd/metrics/counters.h"
 
 #ifndef NURSERY_BIG /* objects; a build with 0 tests what is seen in part */
 #define NURSERY_BIG 1000
@@ -26,6 +27,9 @@ struct nursery_config {
 	unsigned threads;      /* most concurrent calls in a worker */
 	unsigned big;          /* with so many objects the token is not read as a whole */
 	unsigned max_sessions; /* most sessions of one application on this token */
+	unsigned max_objects;  /* most objects of the token; 0: no limit */
+	unsigned max_memory;   /* MiB of one application; 0: a default */
+	struct counters *counters; /* where workers count, or NULL */
 	bool shared_memory;    /* may be offered to guests (shm.h) */
 	uint8_t instance[HELLO_APP_LEN]; /* of this vsmd, for the answer to the hello */
 };

@@ -38,6 +38,9 @@ struct config_settings {
 	unsigned pin_tries;              /* 0: no lock-out */
 	unsigned max_applications, max_sessions, threads;
 	unsigned max_per_principal;      /* applications of one principal */
+	unsigned max_objects;            /* of one token */
+	unsigned max_memory;             /* MiB of one application */
+	char *metrics;                   /* address of the page (vsmd/metrics), or NULL */
 	char *user;                      /* drop to this user when started as root, or NULL */
 	int log_level;
 	bool shared_memory;              /* with guests on a unix socket */

@@ -5,7 +5,7 @@
 
 #define FLAGS_ALL                                                                        \
 	(GRANT_CHANNEL_LOGIN | GRANT_PIN_LOCKOUT | GRANT_DENY_EXTRACT |                  \
-	    GRANT_AUDIT_USE | GRANT_ADMIN)
+	    GRANT_AUDIT_USE | GRANT_ADMIN | GRANT_STATUS)
 #define CLASSES_ALL ((1u << (CLASS_INIT + 1)) - 1)
 
 #define HAS_CLASS 0x01
@@ -42,6 +42,41 @@ mechs_read(struct buf *b, CK_MECHANISM_TYPE *mechs, uint16_t *ret_n)
 }
 
 static void
+quotas_write(
+    struct buf *b, uint32_t rate, uint32_t burst, const struct grant_quota *q, uint16_t n)
+{
+	buf_put_u32(b, rate);
+	buf_put_u32(b, burst);
+	buf_put_u16(b, n);
+	for (uint16_t i = 0; i < n; i++) {
+		if (q[i].mech > UINT32_MAX)
+			buf_fail(b);
+		buf_put_u32(b, (uint32_t)q[i].mech);
+		buf_put_u32(b, q[i].rate);
+		buf_put_u32(b, q[i].burst);
+	}
+}
+
+static void
+quotas_read(struct buf *b, uint32_t *ret_rate, uint32_t *ret_burst, struct grant_quota *q,
+    uint16_t max, uint16_t *ret_n)
+{
+	uint16_t n;
+
+	*ret_rate = buf_get_u32(b);
+	*ret_burst = buf_get_u32(b);
+	n = buf_get_u16(b);
+	if (n > max)
+		buf_fail(b);
+	for (uint16_t i = 0; i < n && buf_ok(b); i++) {
+		q[i].mech = buf_get_u32(b);
+		q[i].rate = buf_get_u32(b);
+		q[i].burst = buf_get_u32(b);
+	}
+	*ret_n = buf_ok(b) ? n : 0;
+}
+
+static void
 rule_write(struct buf *b, const struct grant_rule *r)
 {
 	const struct grant_match *m = &r->match;
@@ -55,8 +90,7 @@ rule_write(struct buf *b, const struct grant_rule *r)
 	buf_put_str(b, m->label);
 	buf_put_bytes(b, m->id, m->id_len);
 	mechs_write(b, r->mechs, r->nmechs);
-	buf_put_u32(b, r->rate);
-	buf_put_u32(b, r->burst);
+	quotas_write(b, r->rate, r->burst, r->quotas, r->nquotas);
 }
 
 static void
@@ -87,8 +121,7 @@ rule_read(struct buf *b, struct grant_rule *r)
 		m->id_len = (uint8_t)len;
 	}
 	mechs_read(b, r->mechs, &r->nmechs);
-	r->rate = buf_get_u32(b);
-	r->burst = buf_get_u32(b);
+	quotas_read(b, &r->rate, &r->burst, r->quotas, GRANT_RULE_QUOTAS, &r->nquotas);
 }
 
 void
@@ -100,6 +133,7 @@ grant_write(struct buf *b, const struct grant *g)
 	buf_put_u32(b, g->classes);
 	buf_put_u8(b, g->limit_mechs);
 	mechs_write(b, g->mechs, g->nmechs);
+	quotas_write(b, g->rate, g->burst, g->quotas, g->nquotas);
 	buf_put_u16(b, g->nrules);
 	for (uint16_t i = 0; i < g->nrules; i++)
 		rule_write(b, &g->rules[i]);
@@ -118,6 +152,7 @@ grant_read(struct buf *b, struct grant *g)
 	limit = buf_get_u8(b);
 	g->limit_mechs = limit == 1;
 	mechs_read(b, g->mechs, &g->nmechs);
+	quotas_read(b, &g->rate, &g->burst, g->quotas, GRANT_MAX_QUOTAS, &g->nquotas);
 	g->nrules = buf_get_u16(b);
 	if (g->flags & ~(uint32_t)FLAGS_ALL || g->classes & ~CLASSES_ALL || limit > 1 ||
 	    g->nrules > GRANT_MAX_RULES)

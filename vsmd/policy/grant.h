@@ -16,12 +16,15 @@
 #define GRANT_NAME 64
 #define GRANT_MAX_RULES 64
 #define GRANT_MAX_MECHS 128
+#define GRANT_MAX_QUOTAS 16 /* of mechanisms */
+#define GRANT_RULE_QUOTAS 4 /* the same, in one rule */
 
 #define GRANT_CHANNEL_LOGIN 0x01 /* C_Login without a PIN; the store gives the user PIN */
 #define GRANT_PIN_LOCKOUT 0x02   /* count wrong PINs, lock */
 #define GRANT_DENY_EXTRACT 0x04  /* no wrapping out, no extractable or clear-text keys */
 #define GRANT_AUDIT_USE 0x08     /* an audit record for each signature and decryption */
 #define GRANT_ADMIN 0x10         /* role admin */
+#define GRANT_STATUS 0x20        /* of what administrators may ask: status; never a peer's */
 
 /* Matches an object: every member that is set must agree. */
 struct grant_match {
@@ -33,6 +36,12 @@ struct grant_match {
 	uint8_t id_len;
 };
 
+/* How often a mechanism may be used. */
+struct grant_quota {
+	CK_MECHANISM_TYPE mech;
+	uint32_t rate, burst;             /* a second, and at once */
+};
+
 struct grant_rule {
 	struct grant_match match;
 	bool hide;                        /* as if it were not on the token */
@@ -40,6 +49,8 @@ struct grant_rule {
 	CK_MECHANISM_TYPE mechs[GRANT_MAX_MECHS];
 	uint16_t nmechs;
 	uint32_t rate, burst;             /* private-key uses per second; 0: no quota */
+	struct grant_quota quotas[GRANT_RULE_QUOTAS]; /* and of these mechanisms with it */
+	uint16_t nquotas;
 };
 
 struct grant {
@@ -50,6 +61,9 @@ struct grant {
 	bool limit_mechs;                 /* for the token as a whole */
 	CK_MECHANISM_TYPE mechs[GRANT_MAX_MECHS];
 	uint16_t nmechs;
+	uint32_t rate, burst;             /* private-key uses per second; 0: no quota */
+	struct grant_quota quotas[GRANT_MAX_QUOTAS]; /* of mechanisms, whatever the key */
+	uint16_t nquotas;
 	struct grant_rule rules[GRANT_MAX_RULES];
 	uint16_t nrules;
 };

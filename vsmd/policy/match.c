@@ -113,6 +113,10 @@ config_grant(const struct config *c, const char *principal, const char *token_la
 	ret->limit_mechs = g->limit_mechs;
 	memcpy(ret->mechs, g->mechs, sizeof(ret->mechs));
 	ret->nmechs = g->nmechs;
+	ret->rate = g->rate;
+	ret->burst = g->burst;
+	memcpy(ret->quotas, g->quotas, sizeof(ret->quotas));
+	ret->nquotas = g->nquotas;
 	for (size_t i = 0; i < c->nrules && ret->nrules < GRANT_MAX_RULES; i++)
 		if (rule_applies(&c->rules[i], g, token_label))
 			ret->rules[ret->nrules++] = c->rules[i].rule;

@@ -39,6 +39,9 @@ struct token_grant {
 	bool limit_mechs, allow_given, lockout_given;
 	CK_MECHANISM_TYPE mechs[GRANT_MAX_MECHS];
 	uint16_t nmechs;
+	uint32_t rate, burst;
+	struct grant_quota quotas[GRANT_MAX_QUOTAS];
+	uint16_t nquotas;
 	unsigned line;
 };
 

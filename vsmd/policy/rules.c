@@ -285,10 +285,10 @@ take_rate(const char **s)
 	return n;
 }
 
-void
-set_quota(struct parse *p, const char *value)
+/* RATE/s, or RATE/s burst N. */
+static void
+take_quota(struct parse *p, const char *value, uint32_t *ret_rate, uint32_t *ret_burst)
 {
-	struct grant_rule *r = &section_rule(p)->rule;
 	const char *s = value;
 	uint32_t rate = take_rate(&s), burst = rate;
 
@@ -305,12 +305,91 @@ set_quota(struct parse *p, const char *value)
 			}
 		}
 		if (rate > 0 && burst > 0 && *s == '\0') {
-			r->rate = rate;
-			r->burst = burst;
+			*ret_rate = rate;
+			*ret_burst = burst;
 			return;
 		}
 	}
 	parse_error(p,
-	    "quota: `%s' is not written RATE/s or RATE/s burst N, numbers from 1 to %d",
-	    value, MAX_RATE);
+	    "%s: `%s' is not written RATE/s or RATE/s burst N, numbers from 1 to %d",
+	    p->key, value, MAX_RATE);
+}
+
+void
+set_grant_quota(struct parse *p, const char *value)
+{
+	struct token_grant *g = section_grant(p);
+
+	take_quota(p, value, &g->rate, &g->burst);
+}
+
+void
+set_key_quota(struct parse *p, const char *value)
+{
+	struct grant_rule *r = &section_rule(p)->rule;
+
+	take_quota(p, value, &r->rate, &r->burst);
+}
+
+/* MECHANISM RATE/s [burst N] */
+static void
+take_mechanism_quota(
+    struct parse *p, const char *item, struct grant_quota *quotas, uint16_t *n, uint16_t max)
+{
+	CK_MECHANISM_TYPE mech[GRANT_MAX_MECHS];
+	size_t len = strcspn(item, " \t");
+	char name[GRANT_NAME];
+	uint16_t named = 0;
+
+	if (item[len] == '\0' || len >= sizeof(name)) {
+		parse_error(p, "%s: `%s' is not written MECHANISM RATE/s or MECHANISM "
+			       "RATE/s burst N", p->key, item);
+		return;
+	}
+	memcpy(name, item, len);
+	name[len] = '\0';
+	value_mechanism(p, name, mech, &named);
+	if (named == 0)
+		return;
+	for (uint16_t i = 0; i < *n; i++)
+		if (quotas[i].mech == mech[0]) {
+			parse_error(p, "%s: %s is there twice", p->key, name);
+			return;
+		}
+	if (*n == max) {
+		parse_error(p, "%s: more than %d", p->key, max);
+		return;
+	}
+	quotas[*n].mech = mech[0];
+	take_quota(p, item + len + strspn(item + len, " \t"), &quotas[*n].rate,
+	    &quotas[*n].burst);
+	++*n;
+}
+
+static void
+take_grant_mechanism_quota(struct parse *p, const char *item)
+{
+	struct token_grant *g = section_grant(p);
+
+	take_mechanism_quota(p, item, g->quotas, &g->nquotas, GRANT_MAX_QUOTAS);
+}
+
+void
+set_grant_mechanism_quota(struct parse *p, const char *value)
+{
+	value_list(p, value, ",", take_grant_mechanism_quota);
+}
+
+static void
+take_key_mechanism_quota(struct parse *p, const char *item)
+{
+	struct grant_rule *r = &section_rule(p)->rule;
+
+	take_mechanism_quota(p, item, r->quotas, &r->nquotas, GRANT_RULE_QUOTAS);
+}
+
+void
+set_key_mechanism_quota(struct parse *p, const char *value)
+{
+	value_list(p, value, ",", take_key_mechanism_quota);
 }

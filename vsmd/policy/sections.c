@@ -144,10 +144,11 @@ section_end(struct parse *p)
 	if (p->section == SECTION_KEY) {
 		struct key_rule *r = section_rule(p);
 
-		if (!r->rule.hide && !r->rule.limit_mechs && r->rule.rate == 0)
+		if (!r->rule.hide && !r->rule.limit_mechs && r->rule.rate == 0 &&
+		    r->rule.nquotas == 0)
 			parse_error_at(p, r->line,
 			    "[key %s %s %s] changes nothing: give hide, "
-			    "mechanisms or quota",
+			    "mechanisms, quota or mechanism-quota",
 			    r->principal, r->token, r->name);
 	} else if (p->section == SECTION_PRINCIPAL) {
 		struct principal *pr = section_principal(p);

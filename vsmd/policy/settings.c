@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "vsmd/metrics/address.h"
 #include "vsmd/policy/policy.h"
 
 #define STATE "/var/lib/caas"
@@ -23,6 +24,8 @@ settings_default(struct config_settings *s)
 	s->max_applications = 1000;
 	s->max_per_principal = 250;
 	s->max_sessions = 4096;
+	s->max_objects = 100000;
+	s->max_memory = 1024;
 	s->threads = 64;
 	s->shared_memory = true;
 	s->log_level = LOG_INFO_;
@@ -85,6 +88,21 @@ void
 set_runtime(struct parse *p, const char *value)
 {
 	(void)value_path(p, value, &p->config->settings.runtime);
+}
+
+void
+set_metrics(struct parse *p, const char *value)
+{
+	struct sockaddr_storage sa;
+	const char *why = "";
+	socklen_t len;
+
+	if (strcmp(value, "none") == 0)
+		return;
+	if (!metrics_address(value, &sa, &len, &why))
+		parse_error(p, "metrics: `%s': %s", value, why);
+	else
+		keep(p, &p->config->settings.metrics, value);
 }
 
 void
@@ -255,6 +273,18 @@ set_max_sessions(struct parse *p, const char *value)
 }
 
 void
+set_max_objects(struct parse *p, const char *value)
+{
+	set_unsigned(p, value, 1, 200000, &p->config->settings.max_objects);
+}
+
+void
+set_max_memory(struct parse *p, const char *value)
+{
+	set_unsigned(p, value, 64, 1048576, &p->config->settings.max_memory);
+}
+
+void
 set_threads(struct parse *p, const char *value)
 {
 	set_unsigned(p, value, 1, 1024, &p->config->settings.threads);
@@ -375,5 +405,6 @@ settings_free(struct config_settings *s)
 	free(s->tpm);
 	free((char *)(uintptr_t)s->tpm_policy.authority);
 	free(s->approvals);
+	free(s->metrics);
 	free(s->user);
 }

@@ -19,6 +19,7 @@
 #include "vsmd/store/text.h"
 
 #define VERIFY_STEP 200 /* lines between two looks at the pipes */
+#define STATUS_PAUSE 250 /* ms between two questions of vsmd-metrics */
 
 static void
 answer(struct attach *a, bool ok, const char *text, const void *blob, size_t len)
@@ -170,17 +171,19 @@ ask_status(struct store *s, struct attach *a, const struct admin_request *r)
 	(void)map_each(&s->vault.map, "slot/", count_object, &objects);
 	admin_good(a,
 	    json_pack(
-		"{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, "
+		"{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, "
 		"s:{s:s, s:s, s:s, s:o, s:i, s:b}, "
-		"s:I, s:b, s:i, s:o}",
+		"s:I, s:I, s:I, s:b, s:i, s:o}",
 		"store", id, "sequence", (json_int_t)at->sequence, "generation",
 		(json_int_t)at->generation, "log_bytes", (json_int_t)at->bytes,
 		"live_bytes", (json_int_t)s->vault.map.bytes, "tokens",
-		(json_int_t)slot_table_tokens(&s->slots), "objects", objects,
+		(json_int_t)slot_table_tokens(&s->slots), "tokens_limit",
+		(json_int_t)s->slots.max, "objects", objects,
 		"commits_possible", !s->vault.journal.broken && !s->vault.rolled_back, "tpm", "address",
 		s->config->tpm, "is", s->master.tpm, "ref", s->master.ref, "pcrs", pcrs, "locality", policy->locality,
 		"authorized_updates", policy->authority != NULL, "audit_records",
-		(json_int_t)s->audit.at.seq, "memory_locked", s->locked && sec_locked(),
+		(json_int_t)s->audit.at.seq, "commits", (json_int_t)s->commits, "commits_failed",
+		(json_int_t)s->commits_failed, "memory_locked", s->locked && sec_locked(),
 		"pin_tries", (int)s->config->pin_tries, "anchor", anchor_status(s)),
 	    NULL, 0);
 }
@@ -388,7 +391,9 @@ while_rolled_back(const char *call)
 static void
 dispatch(struct store *s, struct attach *a, const struct admin_request *r)
 {
-	if (!(a->flags & GRANT_ADMIN)) {
+	bool status = strcmp(r->call->name, "status") == 0;
+
+	if (!(a->flags & (status ? GRANT_ADMIN | GRANT_STATUS : GRANT_ADMIN))) {
 		(void)store_note(
 		    s, a, "admin-refused", r->call->name, CKR_FUNCTION_REJECTED);
 		admin_bad(a, "principal %s has no role admin", a->principal);
@@ -408,6 +413,18 @@ dispatch(struct store *s, struct attach *a, const struct admin_request *r)
 	admin_bad(a, "%s: the store has no such call", r->call->name);
 }
 
+/* A status counts all objects.  Who has nothing else to ask has no need to ask often. */
+static bool
+too_often(struct attach *a)
+{
+	int64_t now = clock_ms(), before = a->asked;
+
+	if (a->flags & GRANT_ADMIN)
+		return false;
+	a->asked = now;
+	return before != 0 && now - before < STATUS_PAUSE;
+}
+
 bool
 admin_ask(struct store *s, struct attach *a)
 {
@@ -415,7 +432,7 @@ admin_ask(struct store *s, struct attach *a)
 	char why[256];
 	bool ok = true;
 
-	if (buf_get_u8(&a->request) != M_A_ASK)
+	if (buf_get_u8(&a->request) != M_A_ASK || too_often(a))
 		return false;
 	switch (admin_check(&a->request, &r, why, sizeof(why))) {
 	case ADMIN_GOOD:

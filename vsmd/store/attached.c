@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "vsmd/msg.h"
 #include "vsmd/store/admin_ask.h"
+#include "vsmd/store/clock.h"
 #include "vsmd/store/state.h"
 #include "vsmd/store/worker_ask.h"
 
@@ -106,8 +107,10 @@ attached_answer(struct attach *a, CK_RV rv, const struct buf *rest)
 void
 attached_retry_logins(struct store *s)
 {
+	int64_t now = clock_ms();
+
 	for (struct attach *a = s->attached; a != NULL; a = a->next) {
-		if (a->wait != WAIT_LOGIN || a->dead)
+		if (a->wait != WAIT_LOGIN || a->dead || a->look_at > now)
 			continue;
 		a->wait = WAIT_NOTHING;
 		a->request.pos = 0;

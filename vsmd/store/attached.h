@@ -50,6 +50,9 @@ struct attach {
 	bool trying; /* between LOGIN_MAY and LOGIN_DONE */
 	enum pin_user trying_as;
 	int64_t trying_since;			    /* milliseconds */
+	int64_t slowed_since; /* WAIT_LOGIN for its own guesses: ms, and 0 if not */
+	int64_t look_at;      /* WAIT_LOGIN: not before, ms */
+	int64_t asked;				    /* GRANT_STATUS: ms, when it last did */
 	struct audit_check *check;		    /* WAIT_VERIFY */
 	uint8_t login[ATTACH_LOGINS][TICKET_LOGIN]; /* logins this worker took part in */
 	uint8_t login_type[ATTACH_LOGINS];

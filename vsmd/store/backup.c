@@ -21,7 +21,8 @@ stays(const char *what)
 {
 	return strcmp(what, "meta") == 0 || strcmp(what, "epoch") == 0 ||
 	       strcmp(what, "revoked") == 0 || strcmp(what, "tries") == 0 ||
-	       strncmp(what, "once/", 5) == 0 || strcmp(what, SLOT_ROLLED_BACK) == 0;
+	       strncmp(what, "once/", 5) == 0 || strncmp(what, "guess/", 6) == 0 ||
+	       strcmp(what, SLOT_ROLLED_BACK) == 0;
 }
 
 struct packing {

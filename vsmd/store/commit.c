@@ -75,6 +75,8 @@ take_pins(struct round *r, struct slot *slot, struct attach *a, bool initialized
 	if (initialized_token) {
 		memset(&tries, 0, sizeof(tries));
 		memset(slot->failed, 0, sizeof(slot->failed));
+		for (unsigned i = 0; i < PIN_USERS; i++)
+			guess_forget(slot, &r->txn, &s->vault.map, (enum pin_user)i);
 		slot_key(key, a->slot, "pin/user");
 		txn_remove(&r->txn, key);
 	}
@@ -82,11 +84,13 @@ take_pins(struct round *r, struct slot *slot, struct attach *a, bool initialized
 		pins_put_user(
 		    &r->txn, a->slot, a->pin[PIN_USER].data, a->pin[PIN_USER].len);
 		tries.failed[PIN_USER] = slot->failed[PIN_USER] = 0;
+		guess_forget(slot, &r->txn, &s->vault.map, PIN_USER);
 	}
 	if (a->new_pin[PIN_SO]) {
 		ok = pins_put_so(
 		    &r->txn, a->slot, a->pin[PIN_SO].data, a->pin[PIN_SO].len);
 		tries.failed[PIN_SO] = slot->failed[PIN_SO] = 0;
+		guess_forget(slot, &r->txn, &s->vault.map, PIN_SO);
 	}
 	if (initialized_token || a->new_pin[PIN_USER] || a->new_pin[PIN_SO]) {
 		pins_put_tries(&r->txn, a->slot, &tries);
@@ -258,6 +262,8 @@ commit(struct store *s, struct txn *t,
 		v = make_durable(&s->vault, &all);
 	}
 	store_say_commits(s, v != VAULT_OK);
+	s->commits += v == VAULT_OK;
+	s->commits_failed += v != VAULT_OK;
 	if (v == VAULT_OK) {
 		revoked_done(&s->revoked);
 		audit_stored(&s->audit);

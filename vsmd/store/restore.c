@@ -163,23 +163,39 @@ write_one(void *arg, const char *key, const uint8_t *value, size_t len)
 	return write_file(w->slot->dir, lock, "", 0) == 0;
 }
 
+static bool
+count_object(void *arg, const char *key, const uint8_t *value, size_t len)
+{
+	const char *file = strrchr(key, '/'), *dot = strrchr(key, '.');
+
+	(void)value, (void)len;
+	*(uint32_t *)arg += file != NULL && strcmp(file, "/token.object") != 0 && dot != NULL &&
+	    strcmp(dot, ".object") == 0;
+	return true;
+}
+
 /* The gate file, with nobody waiting or writing: all of its processes are gone.  Quotas
  * in it stay. */
 static int
-make_gate(const struct memory *m, struct slot *slot)
+make_gate(const struct memory *m, struct slot *slot, const struct map *map)
 {
 	static const uint8_t
 	    nobody[sizeof(struct gate_shared) - offsetof(struct gate_shared, waiting)];
 	const uint32_t none = 0;
-	char name[16];
+	char name[16], prefix[MAP_KEY_MAX];
+	uint32_t objects = 0;
 
 	snprintf(name, sizeof(name), "%" PRIu32, slot->number);
+	slot_key(prefix, slot->number, "file/");
+	(void)map_each(map, prefix, count_object, &objects);
 	if (slot->gate < 0)
 		slot->gate = openat(
 		    m->gates, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (slot->gate < 0 || ftruncate(slot->gate, GATE_SIZE) != 0 ||
 	    file_write_at(slot->gate, nobody, sizeof(nobody),
 		offsetof(struct gate_shared, waiting)) != 0 ||
+	    file_write_at(slot->gate, &objects, sizeof(objects),
+		offsetof(struct gate_shared, objects)) != 0 ||
 	    file_write_at(slot->gate, &none, sizeof(none), GATE_MADE) != 0)
 		return -1;
 	restore_epoch(slot);
@@ -255,7 +271,7 @@ restore_slot(const struct memory *m, struct slot *slot, const struct map *map)
 	slot->bytes = 0;
 	slot->growth = 0;
 	parent = open_slot(m, slot, true);
-	if (parent < 0 || make_gate(m, slot) != 0)
+	if (parent < 0 || make_gate(m, slot, map) != 0)
 		goto fail;
 	if (!once_load(slot, map)) {
 		errno = ENOMEM;

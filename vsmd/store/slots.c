@@ -43,6 +43,7 @@ slot_free(struct slot *slot)
 		close(slot->dir);
 	map_free(&slot->dirty);
 	once_free(&slot->once);
+	free(slot->guesses);
 	free(slot);
 }
 

@@ -12,6 +12,7 @@
  *	slot/N/file/NAME        a file of SoftHSM2's token directory
  *	slot/N/epoch            u64: login epoch (ticket.h)
  *	slot/N/tries, pin/...   pins.h
+ *	slot/N/guess/PRINCIPAL  guess.h
  *	slot/N/once/K           once.h
  *
  * Ownership: slots belong to the table.  Threads: one.
@@ -20,6 +21,7 @@
 #define CAAS_STORE_SLOTS_H
 
 #include "common/buf.h"
+#include "vsmd/store/guess.h"
 #include "vsmd/store/once.h"
 #include "vsmd/store/txn.h"
 
@@ -47,6 +49,8 @@ struct slot {
 	int64_t growth;	  /* and how much more by the commit that is being made */
 	struct once once;
 	uint32_t failed[2]; /* wrong PINs (enum pin_user) that the disk may not know of */
+	struct guess *guesses; /* by principal (guess.h) */
+	size_t nguesses;
 };
 
 struct slots {

@@ -14,6 +14,8 @@
 #include "vsmd/store/pass.h"
 
 #define TRYING_MAX 10000 /* ms after which a login counts as abandoned */
+#define SLOWED_MAX 5000	 /* ms that a login waits for the pause after wrong ones */
+#define SLOWED_LOOK 100	 /* ms between looks whether it is over */
 
 struct event {
 	char name[EVENT_NAME], detail[EVENT_DETAIL];
@@ -123,17 +125,63 @@ worker_pin_limit(const struct store *s, const struct attach *a)
 	return a->flags & GRANT_PIN_LOCKOUT ? s->config->pin_tries : 0;
 }
 
-/* Logins of other workers for the same PIN whose outcome is not known yet. */
+/* Logins of other workers (of that principal, or NULL) for the same PIN whose outcome is not
+ * known yet. */
 static unsigned
-under_way(const struct store *s, const struct attach *a, enum pin_user user)
+under_way(const struct store *s, const struct attach *a, enum pin_user user,
+    const char *principal)
 {
 	int64_t now = clock_ms();
 	unsigned n = 0;
 
 	for (const struct attach *o = s->attached; o != NULL; o = o->next)
 		n += o != a && !o->dead && !o->admin && o->slot == a->slot && o->trying &&
-		     o->trying_as == user && now - o->trying_since < TRYING_MAX;
+		     o->trying_as == user && now - o->trying_since < TRYING_MAX &&
+		     (principal == NULL || strcmp(o->principal, principal) == 0);
 	return n;
+}
+
+/*
+ * The principal has guessed too often to guess at once (guess.h): this login waits a while, and
+ * is refused without a try if that is not enough.
+ */
+static bool
+slowed(struct store *s, struct attach *a, enum pin_user user)
+{
+	struct slot *slot = slot_table_find(&s->slots, a->slot);
+	int64_t now = clock_ms();
+	struct guess *g;
+	unsigned others;
+
+	if (!(a->flags & GRANT_PIN_LOCKOUT) || slot == NULL)
+		return false;
+	if ((g = guess_of(slot, &s->group, &s->vault.map, a->principal, now)) == NULL) {
+		attached_answer(a, CKR_HOST_MEMORY, NULL);
+		return true;
+	}
+	others = under_way(s, a, user, a->principal);
+	if (g->failed[user] + others < GUESS_FREE || (others == 0 && now >= g->after[user])) {
+		a->slowed_since = 0;
+		return false;
+	}
+	if (a->slowed_since == 0)
+		a->slowed_since = now;
+	if (now - a->slowed_since < SLOWED_MAX && g->after[user] - now < SLOWED_MAX) {
+		a->look_at = now + SLOWED_LOOK;
+		a->wait = WAIT_LOGIN;
+		return true;
+	}
+	a->slowed_since = 0;
+	if (!g->noted[user]) {
+		char detail[64];
+
+		snprintf(detail, sizeof(detail), "user=%s wrong=%u",
+		    user == PIN_SO ? "so" : "user", g->failed[user]);
+		g->noted[user] =
+		    store_note(s, a, "pin-slowed", detail, CKR_FUNCTION_FAILED) == 0;
+	}
+	attached_answer(a, CKR_FUNCTION_FAILED, NULL);
+	return true;
 }
 
 static bool
@@ -147,9 +195,12 @@ ask_login_may(struct store *s, struct attach *a)
 		return false;
 	failed = tries_of(s, a->slot).failed[user];
 	a->trying = false;
+	a->look_at = 0;
 	if (limit > 0 && failed >= limit) {
 		attached_answer(a, CKR_PIN_LOCKED, NULL);
-	} else if (limit > 0 && failed + under_way(s, a, user) >= limit) {
+	} else if (slowed(s, a, user)) {
+		return true;
+	} else if (limit > 0 && failed + under_way(s, a, user, NULL) >= limit) {
 		/* As many guesses are being tried as are left: this one waits for them.
 		 */
 		a->wait = WAIT_LOGIN;
@@ -199,6 +250,25 @@ make_ticket(struct store *s, struct attach *a, uint8_t type, const uint8_t *pin,
 	return ok && buf_ok(out);
 }
 
+/* Right or wrong, by this principal.  True when there is something to be written. */
+static bool
+count_guess(struct store *s, const struct attach *a, enum pin_user user, bool right)
+{
+	struct slot *slot = slot_table_find(&s->slots, a->slot);
+	const struct map *m = &s->vault.map;
+	int64_t now = clock_ms();
+	struct guess *g = NULL;
+
+	if ((a->flags & GRANT_PIN_LOCKOUT) && slot != NULL)
+		g = guess_of(slot, &s->group, m, a->principal, now);
+	if (g == NULL)
+		return false;
+	if (right)
+		return guess_right(slot, &s->group, m, g, user);
+	guess_wrong(slot, &s->group, g, user, now);
+	return true;
+}
+
 /* In memory at once; durably with the commit that the answer waits for. */
 static void
 count_failure(struct store *s, const struct attach *a, enum pin_user user,
@@ -239,6 +309,7 @@ ask_login_done(struct store *s, struct attach *a)
 	enum pin_user user;
 	struct event e;
 	size_t len = 0;
+	bool guess;
 
 	pin = buf_get_bytes(b, &len);
 	event_read(b, &e);
@@ -248,18 +319,22 @@ ask_login_done(struct store *s, struct attach *a)
 	tries = tries_of(s, a->slot);
 	if (!success && limit > 0)
 		count_failure(s, a, user, &tries, limit);
+	guess = !success && count_guess(s, a, user, false);
 	if (store_note(s, a, e.name, e.detail, e.rv) != 0 ||
 	    (success && !make_ticket(s, a, type, pin, len, &a->answer))) {
 		attached_answer(a, CKR_DEVICE_ERROR, NULL);
 		return true;
 	}
-	if (success ? tries.failed[user] == 0 : limit == 0) {
+	if (success)
+		guess = count_guess(s, a, user, true);
+	if (!guess && (success ? tries.failed[user] == 0 : limit == 0)) {
 		attached_answer(a, CKR_OK, &a->answer);
 		return true;
 	}
 	if (success)
 		forget_failures(s, a, user, &tries);
-	pins_put_tries(&s->group, a->slot, &tries);
+	if (success || limit > 0)
+		pins_put_tries(&s->group, a->slot, &tries);
 	a->wait = WAIT_DURABLE;
 	return true;
 }

@@ -13,7 +13,6 @@
 #include "vsmd/msg.h"
 #include "vsmd/supervisor/super.h"
 
-#define ADMINS_MAX 16
 #define KIND_ADMIN 1
 
 static void

@@ -13,8 +13,6 @@
 #include "common/log.h"
 #include "vsmd/supervisor/super.h"
 
-#define DEADLINE 5000 /* ms for the whole hello */
-
 static void
 describe(char dst[GRANT_NAME], const struct peer *peer)
 {
@@ -104,6 +102,7 @@ greet_token(struct super *s, struct channel *channel, const uint8_t *hello, uint
 	    s->config, principal, slot->initialized ? slot->label : NULL, grant);
 	memcpy(grant->peer, peer, sizeof(peer));
 	if (slot->state != SLOT_OPEN || !limits_take(s, principal)) {
+		s->tally[NUMBER_SUPERVISOR_APPLICATIONS_REFUSED] += slot->state == SLOT_OPEN;
 		if (slot->state == SLOT_OPEN && limits_log(s))
 			log_warn("too many applications principal=%s", principal);
 		greet_refuse(s, channel, HELLO_BUSY);
@@ -211,6 +210,31 @@ on_channel(struct super *s, struct watch *w, uint32_t events)
 	greet_serve(s, channel, &peer, hello);
 }
 
+unsigned
+greet_count(const struct super *s)
+{
+	unsigned n = 0;
+
+	for (const struct greet *g = s->greets; g != NULL; g = g->next)
+		n++;
+	return n;
+}
+
+unsigned
+greet_most(const struct super *s)
+{
+	unsigned most = 0;
+
+	for (const struct greet *g = s->greets; g != NULL; g = g->next) {
+		unsigned n = 0;
+
+		for (const struct greet *o = g; o != NULL; o = o->next)
+			n += o->peer.kind == g->peer.kind && o->peer.id == g->peer.id;
+		most = n > most ? n : most;
+	}
+	return most;
+}
+
 void
 greet_begin(struct super *s, struct channel *channel, const struct peer *peer)
 {
@@ -219,12 +243,13 @@ greet_begin(struct super *s, struct channel *channel, const struct peer *peer)
 	if (!limits_greet(s, peer) || (g = calloc(1, sizeof(*g))) == NULL) {
 		if (limits_log(s))
 			log_warn("too many peers that have not said hello");
+		s->tally[NUMBER_SUPERVISOR_WAITING_REFUSED]++;
 		greet_refuse(s, channel, HELLO_BUSY);
 		return;
 	}
 	g->channel = channel;
 	g->peer = *peer;
-	g->until = now_ms() + DEADLINE;
+	g->until = now_ms() + GREETS_DEADLINE;
 	g->watch.ready = on_channel;
 	/* At the end: the list is in the order of the deadlines. */
 	while (*at != NULL)

@@ -1,14 +1,56 @@
 /* limits.c - how much a peer may have of what all peers share. */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "common/log.h"
 #include "vsmd/supervisor/super.h"
 
-#define GREETS_MAX 256	   /* peers that have not said hello */
-#define GREETS_MAX_EACH 32 /* of one identity */
+#define FILES_OTHER 1024   /* descriptors of a process for all but applications */
+#define FILES_WANTED 65536
 #define LOG_WINDOW 10000   /* ms */
 #define LOG_LINES 20	   /* in a window, of those that peers can cause */
+
+void
+limits_init(struct super *s)
+{
+	const struct config_settings *c = config_settings(s->config);
+	rlim_t wanted = FILES_WANTED;
+	struct rlimit files;
+
+	s->limits.by_files = UINT_MAX;
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return;
+	/* The store has one for each application. */
+	if (c->max_applications + FILES_OTHER > wanted)
+		wanted = c->max_applications + FILES_OTHER;
+	if (files.rlim_cur < wanted) {
+		rlim_t before = files.rlim_cur;
+
+		files.rlim_cur = files.rlim_max < wanted ? files.rlim_max : wanted;
+		if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+			files.rlim_cur = before;
+	}
+	if (files.rlim_cur >= UINT_MAX)
+		return;
+	/* Half of few stay for the rest, so that a small limit leaves something. */
+	s->limits.by_files = (unsigned)(files.rlim_cur > 2 * FILES_OTHER
+					    ? files.rlim_cur - FILES_OTHER
+					    : files.rlim_cur / 2);
+	if (s->limits.by_files < c->max_applications)
+		log_warn("max-applications is %u, but with %llu descriptors a process it is "
+			 "%u (LimitNOFILE= raises it)", c->max_applications,
+		    (unsigned long long)files.rlim_cur, s->limits.by_files);
+}
+
+unsigned
+limits_applications(const struct super *s)
+{
+	unsigned most = config_settings(s->config)->max_applications;
+
+	return s->limits.by_files > 0 && s->limits.by_files < most ? s->limits.by_files : most;
+}
 
 static struct count *
 find(struct super *s, const char *principal)
@@ -25,7 +67,7 @@ limits_take(struct super *s, const char *principal)
 	const struct config_settings *c = config_settings(s->config);
 	struct count *count = find(s, principal), *bigger;
 
-	if (s->limits.total >= c->max_applications ||
+	if (s->limits.total >= limits_applications(s) ||
 	    (count != NULL && count->n >= c->max_per_principal))
 		return false;
 	if (count == NULL) {

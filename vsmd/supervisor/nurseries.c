@@ -30,7 +30,7 @@
 #define GROUP_POLL 20 /* ms between looks at a group that is ending */
 
 static void
-run(struct super *s, struct slot *slot, int pipe)
+run(struct super *s, struct slot *slot, int pipe, bool first)
 {
 	const struct config_settings *c = config_settings(s->config);
 	struct nursery_config config = {.slot = slot->id,
@@ -38,11 +38,19 @@ run(struct super *s, struct slot *slot, int pipe)
 	    .library = config_settings(s->boot)->softhsm,
 	    .threads = c->threads,
 	    .big = NURSERY_BIG, .max_sessions = c->max_sessions,
+	    .max_objects = c->max_objects,
+	    .max_memory = c->max_memory,
 	    .shared_memory = c->shared_memory};
 	char gate[1100];
 
 	snprintf(gate, sizeof(gate), "%s/gates/%u", s->memory.path, slot->id);
 	config.gate = gate;
+	if (slot->counters >= 0) {
+		config.counters = counters_map(slot->counters);
+		close(slot->counters);
+	}
+	if (first)
+		counters_cells_clear(config.counters);
 	memcpy(config.instance, s->instance, sizeof(config.instance));
 	_exit(nursery_main(pipe, &config));
 }
@@ -144,19 +152,30 @@ on_pipe(struct super *s, struct watch *w, uint32_t events)
 		attach_flush(s, slot);
 }
 
+/* Where its workers count; without it they do not. */
+static void
+make_counters(struct slot *slot)
+{
+	if (slot->counters < 0 && (slot->counters = counters_make()) < 0)
+		log_warn("what slot %u does is not counted: %s", slot->id, strerror(errno));
+}
+
 int
 nursery_fork(struct super *s, struct slot *slot)
 {
 	struct nursery *n = calloc(1, sizeof(*n));
-	int pair[2];
+	int pair[2], keep[2];
 
 	if (n == NULL || ipc_pair(pair) < 0) {
 		log_error("cannot make a nursery: %s", strerror(errno));
 		free(n);
 		return -1;
 	}
-	if ((n->pid = child_fork(s, "vsmd-nursery", &pair[1], 1)) == 0)
-		run(s, slot, pair[1]);
+	make_counters(slot);
+	keep[0] = pair[1];
+	keep[1] = slot->counters;
+	if ((n->pid = child_fork(s, "vsmd-nursery", keep, keep[1] >= 0 ? 2 : 1)) == 0)
+		run(s, slot, pair[1], !nurseries_of_slot(s, slot->id));
 	close(pair[1]);
 	if (n->pid < 0) {
 		close(pair[0]);
@@ -255,6 +274,7 @@ ended(struct super *s, struct nursery *n, int status)
 				attach_refuse_all(s, slot, HELLO_FAILED);
 		}
 	}
+	s->tally[NUMBER_SUPERVISOR_NURSERY_FAILURES] += !expected;
 	if (expected)
 		log_debug("nursery ended slot=%u", n->slot);
 	else if (WIFSIGNALED(status))

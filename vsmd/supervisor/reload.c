@@ -66,7 +66,7 @@ reload(struct super *s)
 {
 	const struct config_settings *before = config_settings(s->config), *after;
 	struct config *config;
-	bool refork;
+	bool refork, metrics;
 
 	notify_reloading();
 	if ((config = config_load(s->file, report, NULL)) == NULL) {
@@ -79,11 +79,16 @@ reload(struct super *s)
 	compare(config_settings(s->boot), after);
 	refork = before->threads != after->threads ||
 		 before->max_sessions != after->max_sessions ||
+		 before->max_objects != after->max_objects ||
+		 before->max_memory != after->max_memory ||
 		 before->shared_memory != after->shared_memory;
 	log_level((enum log_level)after->log_level);
+	metrics = !same(before->metrics, after->metrics);
 	if (s->config != s->boot)
 		config_free(s->config);
 	s->config = config;
+	if (metrics)
+		metrics_restart(s);
 	/* Nurseries were told these at their start. */
 	if (refork)
 		for (size_t i = 0; i < s->nslots; i++)

@@ -80,6 +80,7 @@ super_stop(struct super *s, int status)
 		attach_refuse_all(s, s->slots[i], HELLO_BUSY);
 	nurseries_end_all(s);
 	admin_kill_all(s);
+	metrics_kill(s);
 	super_phase(s, PHASE_DRAIN, DRAIN_SECONDS);
 }
 
@@ -159,6 +160,7 @@ tick(struct super *s, int64_t now)
 	next = earliest(next, nurseries_tick(s, now));
 	next = earliest(next, store_tick(s, now));
 	next = earliest(next, tpm_tick(s, now));
+	next = earliest(next, metrics_tick(s, now));
 	next = earliest(next, notify_tick(s, now));
 	stop_tick(s, now);
 	/* Past its end a phase only waits for processes that were killed. */
@@ -248,8 +250,9 @@ supervisor_main(const char *file, struct config *config)
 
 	log_level((enum log_level)c->log_level);
 	proctitle_set("vsmd", NULL);
-	s.store.watch.fd = s.signals.fd = -1;
+	s.store.watch.fd = s.signals.fd = s.metrics.watch.fd = -1;
 	harden_limits();
+	limits_init(&s);
 	if (getrandom(s.instance, sizeof(s.instance), 0) != sizeof(s.instance) ||
 	    (s.epoll = epoll_create1(EPOLL_CLOEXEC)) < 0 || signals_init(&s) < 0) {
 		log_error("cannot start: %s", strerror(errno));

@@ -1,6 +1,7 @@
 /* slots.c - the slots as the store told them last, and their discards. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/log.h"
 #include "vsmd/msg.h"
@@ -38,12 +39,15 @@ slot_add(struct super *s, uint32_t id)
 	s->slots = bigger;
 	slot->id = id;
 	slot->retry_at = NEVER;
+	slot->counters = -1;
 	return s->slots[s->nslots++] = slot;
 }
 
 static void
 slot_free(struct slot *slot)
 {
+	if (slot->counters >= 0)
+		close(slot->counters);
 	free(slot->directory);
 	free(slot);
 }

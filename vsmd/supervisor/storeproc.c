@@ -239,6 +239,8 @@ store_exited(struct super *s, pid_t pid, int status)
 	slots_store_gone(s);
 	nurseries_kill_all(s);
 	admin_kill_all(s);
+	metrics_restart(s);
+	s->tally[NUMBER_SUPERVISOR_STORE_FAILURES]++;
 	if (s->phase == PHASE_OPEN) {
 		/* It has said why; trying again would say it again. */
 		log_error("cannot start: the store did not open");

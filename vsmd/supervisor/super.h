@@ -17,6 +17,7 @@
 #include "common/buf.h"
 #include "protocol/hello.h"
 #include "tpm/embedded.h"
+#include "vsmd/metrics/page.h"
 #include "vsmd/policy/config.h"
 #include "vsmd/policy/grant.h"
 
@@ -104,6 +105,7 @@ struct slot {
 	struct attach *queue;
 	unsigned failures; /* nurseries in a row that ended before they were ready */
 	int64_t retry_at;
+	int counters; /* descriptor of what its workers count (counters.h), or -1 */
 };
 
 struct count {
@@ -152,6 +154,17 @@ struct super {
 		int64_t retry_at, since;
 	} tpm;
 
+	struct {
+		struct watch watch;
+		pid_t pid; /* 0: none */
+		bool ending;
+		unsigned failures;
+		int64_t retry_at, since;
+		int64_t window; /* ms: since when it has asked so often */
+		size_t asked;
+	} metrics;
+	uint64_t tally[NUMBERS_SUPERVISOR]; /* what happened, by enum number */
+
 	pid_t *admins;
 	size_t nadmins;
 
@@ -159,6 +172,7 @@ struct super {
 		struct count *counts;
 		size_t n;
 		unsigned total;
+		unsigned by_files; /* applications that there are descriptors for; 0: any */
 		int64_t log_window;
 		unsigned logged, dropped;
 	} limits;
@@ -207,6 +221,10 @@ int64_t listen_tick(struct super *s, int64_t now);
 void greet_begin(struct super *s, struct channel *channel, const struct peer *peer);
 int64_t greet_tick(struct super *s, int64_t now);
 void greet_close_all(struct super *s, enum hello_status status);
+/* Peers that have not said all of their hello. */
+unsigned greet_count(const struct super *s);
+/* Of the identity that has the most of them. */
+unsigned greet_most(const struct super *s);
 /* Answer with a refusal (or HELLO_OK and the slots) and close. */
 void greet_refuse(struct super *s, struct channel *channel, enum hello_status status);
 
@@ -257,6 +275,16 @@ bool workers_of(const struct nursery *n, pid_t pid);
 /* Has or gets the slot any? */
 bool workers_of_slot(const struct super *s, uint32_t slot);
 void workers_forget_all(struct super *s, struct nursery *n);
+/* Workers of the slot, and the sessions that they say they have: of all, and of the one with
+ * the most. */
+uint32_t workers_count(const struct super *s, uint32_t slot);
+uint64_t workers_sessions(
+    const struct super *s, const struct slot *slot, const struct counters *counters);
+uint32_t workers_most_sessions(const struct super *s);
+/* KiB of data of the largest worker; -1: the kernel does not say. */
+int64_t workers_most_memory(const struct super *s);
+/* Threads of the one that has the most; -1: the same. */
+int64_t workers_most_threads(const struct super *s);
 
 /* adminproc.c */
 void admin_start(struct super *s, struct channel *channel, const uint8_t *hello,
@@ -283,7 +311,22 @@ int64_t tpm_tick(struct super *s, int64_t now);
 void tpm_kill(struct super *s);
 void tpm_end(struct super *s);
 
+/* metricsproc.c */
+bool metrics_exited(struct super *s, pid_t pid, int status);
+void metrics_kill(struct super *s);
+/* End it; the next has the configuration of now. */
+void metrics_restart(struct super *s);
+int64_t metrics_tick(struct super *s, int64_t now);
+
 /* limits.c */
+#define GREETS_MAX 256	   /* peers that have not said hello */
+#define GREETS_MAX_EACH 32 /* of one identity */
+#define GREETS_DEADLINE 5000 /* ms for the whole hello */
+#define ADMINS_MAX 16
+/* Look how many descriptors there are. */
+void limits_init(struct super *s);
+/* Most applications at a time, as configured and as there are descriptors. */
+unsigned limits_applications(const struct super *s);
 bool limits_take(struct super *s, const char *principal);
 void limits_drop(struct super *s, const char *principal);
 /* Peers can cause this line: true when it may be logged now. */

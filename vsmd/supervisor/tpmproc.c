@@ -57,6 +57,7 @@ tpm_exited(struct super *s, pid_t pid, int status)
 	else
 		log_error("the embedded TPM ended with status %d", WEXITSTATUS(status));
 	embedded_stop(&s->tpm.tpm);
+	s->tally[NUMBER_SUPERVISOR_TPM_FAILURES]++;
 	if (now_ms() - s->tpm.since > STABLE)
 		s->tpm.failures = 0;
 	doublings = s->tpm.failures < DOUBLINGS ? s->tpm.failures : DOUBLINGS;

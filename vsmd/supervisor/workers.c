@@ -1,8 +1,11 @@
 /* workers.c - which applications a nursery has, by what it says of them. */
-#include <stdlib.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "common/log.h"
 #include "vsmd/supervisor/super.h"
@@ -109,6 +112,8 @@ workers_exited(struct super *s, struct nursery *n, pid_t pid, int status)
 	else
 		log_debug("worker ended pid=%d slot=%u principal=%s status=%d", (int)pid,
 		    n->slot, w->principal, WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+	s->tally[NUMBER_SUPERVISOR_WORKER_FAILURES] +=
+	    WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL;
 	limits_drop(s, w->principal);
 	*w = n->workers.list[--n->workers.n];
 	return true;
@@ -125,4 +130,106 @@ workers_forget_all(struct super *s, struct nursery *n)
 	free(n->workers.list);
 	memset(&n->starting, 0, sizeof(n->starting));
 	memset(&n->workers, 0, sizeof(n->workers));
+}
+
+uint32_t
+workers_count(const struct super *s, uint32_t slot)
+{
+	uint32_t count = 0;
+
+	for (const struct nursery *n = s->nurseries; n != NULL; n = n->next)
+		if (n->slot == slot)
+			count += (uint32_t)n->workers.n;
+	return count;
+}
+
+static uint32_t
+sessions_of(const struct super *s, const struct counters *counters, const struct worker *w)
+{
+	return counters_sessions_of(
+	    counters, w->pid, config_settings(s->config)->max_sessions);
+}
+
+uint64_t
+workers_sessions(
+    const struct super *s, const struct slot *slot, const struct counters *counters)
+{
+	uint64_t sessions = 0;
+
+	for (const struct nursery *n = s->nurseries; n != NULL; n = n->next)
+		for (size_t i = 0; n->slot == slot->id && i < n->workers.n; i++)
+			sessions += sessions_of(s, counters, &n->workers.list[i]);
+	return sessions;
+}
+
+uint32_t
+workers_most_sessions(const struct super *s)
+{
+	static struct counters counters; /* large */
+	uint32_t most = 0;
+
+	for (const struct nursery *n = s->nurseries; n != NULL; n = n->next) {
+		const struct slot *slot = slot_find(s, n->slot);
+
+		if (slot == NULL || n->workers.n == 0)
+			continue;
+		counters_copy(slot->counters, &counters);
+		for (size_t i = 0; i < n->workers.n; i++) {
+			uint32_t sessions = sessions_of(s, &counters, &n->workers.list[i]);
+
+			most = sessions > most ? sessions : most;
+		}
+	}
+	return most;
+}
+
+/* The number behind so many blanks in /proc/PID/`file` (behind the last parenthesis, if there is
+ * one: a name may hold anything); -1: the kernel does not say. */
+static int64_t
+number_of(pid_t pid, const char *file, unsigned blanks)
+{
+	char path[64], text[1024], *at;
+	ssize_t len;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+		return -1;
+	len = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[len > 0 ? len : 0] = '\0';
+	if ((at = strrchr(text, ')')) == NULL)
+		at = text;
+	for (; blanks > 0 && at != NULL; blanks--)
+		if ((at = strchr(at, ' ')) != NULL)
+			at++;
+	return at != NULL && *at >= '0' && *at <= '9' ? strtoll(at, NULL, 10) : -1;
+}
+
+static int64_t
+most_of(const struct super *s, const char *file, unsigned blanks)
+{
+	int64_t most = -1;
+
+	for (const struct nursery *n = s->nurseries; n != NULL; n = n->next)
+		for (size_t i = 0; i < n->workers.n; i++) {
+			int64_t number = number_of(n->workers.list[i].pid, file, blanks);
+
+			most = number > most ? number : most;
+		}
+	return most;
+}
+
+int64_t
+workers_most_memory(const struct super *s)
+{
+	int64_t pages = most_of(s, "statm", 5); /* of data and stack */
+
+	return pages < 0 ? -1 : pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+int64_t
+workers_most_threads(const struct super *s)
+{
+	return most_of(s, "stat", 18);
 }

@@ -15,6 +15,7 @@
 
 _Static_assert(offsetof(struct gate_shared, waiting) == 72, "layout of the gate file");
 _Static_assert(offsetof(struct gate_shared, pins) == 80, "layout of the gate file");
+_Static_assert(offsetof(struct gate_shared, objects) == 84, "layout of the gate file");
 _Static_assert(sizeof(struct gate_made) == 64, "layout of the gate file");
 
 /* The gate that this thread holds, or has paused. */
@@ -71,6 +72,21 @@ uint32_t
 gate_pins_changed(struct gate_file *f)
 {
 	return atomic_fetch_add(&f->shared->pins, 1) + 1;
+}
+
+uint32_t
+gate_objects(const struct gate_file *f)
+{
+	return atomic_load(&f->shared->objects);
+}
+
+void
+gate_objects_add(struct gate *g, int n)
+{
+	_Atomic uint32_t *objects = &g->file->shared->objects;
+	int64_t now = (int64_t)atomic_load(objects) + n;
+
+	atomic_store(objects, (uint32_t)(now > 0 ? now : 0));
 }
 
 int

@@ -15,6 +15,8 @@
  *	76   u32  pid that is writing, 0 for none.  Whoever finds it set while it holds the
  *	          gate: that writer died half way, the files are not to be trusted
  *	80   u32  generation of the PINs: SoftHSM2 reads them once per process
+ *	84   u32  objects of the token.  The store writes it when it makes the directory; from
+ *	          then on who changes their number, and holds the gate EXCLUSIVE
  *	1024 quota buckets (quota.h)
  *	65536 u32 how many objects were made by requests with a name (FRAME_ONCE) that the
  *	          store has not taken yet; at 65600 so many struct gate_made.  Written by who
@@ -49,6 +51,7 @@ struct gate_shared {
 	_Atomic uint32_t waiting;
 	_Atomic uint32_t writing;
 	_Atomic uint32_t pins;
+	_Atomic uint32_t objects;
 };
 
 /* What a request has made. */
@@ -93,6 +96,10 @@ void gate_enter(struct gate *g, enum call_gate mode);
 void gate_leave(struct gate *g);
 /* A writer died while it wrote: ask while holding the gate. */
 bool gate_broken(const struct gate *g);
+
+/* How many objects the token has; while holding the gate EXCLUSIVE: so many more, or fewer. */
+uint32_t gate_objects(const struct gate_file *f);
+void gate_objects_add(struct gate *g, int n);
 
 /* While holding it EXCLUSIVE: what the request made, for the store. */
 void gate_made(struct gate *g, const struct gate_made *made);

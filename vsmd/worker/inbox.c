@@ -4,12 +4,22 @@
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/secmem.h"
 #include "protocol/calls.h"
 
 #define LOOK 8     /* frames to choose from */
 #define OVERTAKE 4 /* in a row */
+
+uint64_t
+inbox_clock(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
 
 void
 inbox_init(struct inbox *i, uint32_t max_frame)
@@ -18,6 +28,7 @@ inbox_init(struct inbox *i, uint32_t max_frame)
 	i->near = false;
 	i->overtook = 0;
 	i->pos = i->len = 0;
+	i->filled = 0;
 }
 
 /* At least `need` bytes from pos on.  1, 0 when the guest closed, -1. */
@@ -36,6 +47,7 @@ fill(struct inbox *i, struct channel *c, size_t need)
 		if (n <= 0)
 			return n < 0 ? -1 : 0;
 		i->len += (size_t)n;
+		i->filled = inbox_clock();
 	}
 	return 1;
 }

@@ -25,6 +25,7 @@ struct inbox {
 	bool near;         /* look for such a frame; set it after inbox_init() */
 	unsigned overtook; /* how often, since the first frame was the next */
 	size_t pos, len;
+	uint64_t filled; /* ns: when bytes were last read */
 	uint8_t data[INBOX_AHEAD];
 	uint8_t aside[INBOX_SMALL]; /* a frame that overtakes, on its way */
 };
@@ -34,6 +35,8 @@ void inbox_init(struct inbox *i, uint32_t max_frame);
  * guest went away inside a frame, or the channel failed. */
 enum inbox_result inbox_read(struct inbox *i, struct channel *c, struct frame *ret,
     struct buf *body);
+/* Nanoseconds of CLOCK_MONOTONIC. */
+uint64_t inbox_clock(void);
 /* How many whole frames have arrived already; `most` when it is that many or more. */
 unsigned inbox_waiting(const struct inbox *i, unsigned most);
 /* The next frame has arrived already, and starts with another session than `session`. */

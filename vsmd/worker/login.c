@@ -76,6 +76,7 @@ login_failed(struct request *r, CK_USER_TYPE user)
 	e->name = r->call->name;
 	e->detail[0] = '\0';
 	e->rv = CKR_PIN_INCORRECT;
+	worker_count(r->w, COUNTER_WRONG_PINS);
 	event_word(e, "user", user_name(user));
 	if (r->w->grant->flags & GRANT_PIN_LOCKOUT)
 		(void)store_login_done(

@@ -1,8 +1,8 @@
 /* loop.c - one thread's way through its requests, see pool.h */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <errno.h>
-#include <time.h>
 
 #include "common/log.h"
 #include "protocol/info.h"
@@ -15,15 +15,6 @@
 #define CHEAP 100000       /* ns: worth a wake-up only if somebody waits already */
 #define CROWD 64           /* requests for which a crowd is remembered */
 #define SAMPLE 16          /* in-place requests between looks at the channel */
-
-static unsigned
-now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (unsigned)((uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec);
-}
 
 static bool
 breach(struct worker *w, const char *what, const struct frame *f)
@@ -119,9 +110,9 @@ look_around(struct request *r)
 
 /* The cost without the noise: it falls at once and rises slowly. */
 static void
-learn_cost(const struct request *r, unsigned ns)
+learn_cost(const struct request *r, uint64_t took)
 {
-	unsigned old = cost_of(r);
+	unsigned old = cost_of(r), ns = took < UINT_MAX ? (unsigned)took : UINT_MAX;
 
 	if (old != 0 && ns > old)
 		ns = old + (ns - old) / 64;
@@ -232,9 +223,9 @@ dispatch(struct request *r, struct seat *seat)
 {
 	struct worker *w = r->w;
 	bool first = !w->resumed, taken;
+	uint64_t arrived = w->inbox.filled, began, took;
 	unsigned waiting;
 	enum hand hand;
-	unsigned began;
 
 	w->resumed = true;
 	keep_asked(w);
@@ -263,9 +254,12 @@ dispatch(struct request *r, struct seat *seat)
 	pool_begin(w, seat, waiting);
 	if (!taken)
 		turn_wait(&w->sessions, &r->turn);
-	began = now_ns();
+	began = inbox_clock();
 	serve(r);
-	learn_cost(r, now_ns() - began);
+	took = inbox_clock() - began;
+	learn_cost(r, took);
+	counters_request(w->config->nursery->counters, w->config->cell, r->call->class,
+	    began - arrived, took, r->reply.rv != CKR_OK);
 	return finish(r, seat);
 }
 

@@ -1,9 +1,12 @@
 /* make.c - calls that make, change and destroy objects */
 #include <string.h>
+#include <sys/mman.h>
 
 #include "protocol/invoke.h"
 #include "vsmd/worker/policy.h"
 #include "vsmd/worker/serve.h"
+
+#define RESERVE ((size_t)16 << 20) /* bytes that stay free when objects are made */
 
 void
 serve_changed(struct request *r)
@@ -46,9 +49,9 @@ check_source(struct request *r, size_t at, struct object *o)
 	return CKR_OK;
 }
 
-/* Will it be an object of the token?  *ret_mode: how to pass the gate for it. */
+/* Will it be an object of the token, and how many?  *ret_mode: how to pass the gate for it. */
 static CK_RV
-plan(struct request *r, enum call_gate *ret_mode)
+plan(struct request *r, enum call_gate *ret_mode, int *ret_objects)
 {
 	size_t source = serve_arg(r, ARG_OBJECT, 0), n = call_nargs(r->call);
 	struct object o = {0};
@@ -67,9 +70,10 @@ plan(struct request *r, enum call_gate *ret_mode)
 
 			if (wants < 0 && r->call->number == CALL_C_CopyObject)
 				wants = o.handle == 0 || o.token;
-			token |= wants > 0;
+			token += wants > 0;
 		}
-	*ret_mode = token ? GATE_EXCLUSIVE : GATE_SHARED;
+	*ret_objects = token;
+	*ret_mode = token > 0 ? GATE_EXCLUSIVE : GATE_SHARED;
 	return rv;
 }
 
@@ -205,6 +209,32 @@ give_again(struct request *r, const struct before *b)
 	return CKR_OK;
 }
 
+/*
+ * Who makes objects without end learns that there is no room before the process has none:
+ * SoftHSM2 takes memory that it does not get for a failure of its own, and other calls of this
+ * application need some too.
+ */
+static bool
+has_memory(void)
+{
+	void *p = mmap(NULL, RESERVE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS |
+	    MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return false;
+	(void)munmap(p, RESERVE);
+	return true;
+}
+
+/* The token may have `more` objects.  The gate is held EXCLUSIVE. */
+static bool
+has_room(const struct worker *w, int more)
+{
+	uint32_t max = w->config->nursery->max_objects;
+
+	return max == 0 || (uint64_t)gate_objects(&w->gate) + (unsigned)more <= max;
+}
+
 /* The half of a pair that is left, before the pair is made anew: nobody was told of it.  The
  * gate is held EXCLUSIVE.  True: something was destroyed. */
 static bool
@@ -216,6 +246,7 @@ destroy_half(struct request *r, const struct before *b)
 		if (b->handles[i] != 0 && r->w->fl->C_DestroyObject(r->args[0].len,
 		    b->handles[i]) == CKR_OK) {
 			objects_forget(&r->w->objects, b->handles[i]);
+			gate_objects_add(&r->gate, -1);
 			any = true;
 		}
 	return any;
@@ -235,22 +266,28 @@ step_make(struct request *r)
 {
 	struct before before = {0};
 	enum call_gate mode;
+	int objects;
 	bool undone;
 	CK_RV rv;
 
-	if ((rv = check_templates(r)) != CKR_OK || (rv = plan(r, &mode)) != CKR_OK)
+	if ((rv = check_templates(r)) != CKR_OK || (rv = plan(r, &mode, &objects)) != CKR_OK)
 		return rv;
 	if (r->repeated && mode == GATE_EXCLUSIVE &&
 	    (rv = look_before(r, &before)) != CKR_OK)
 		return rv;
 	if (before.whole)
 		return give_again(r, &before);
+	if (!has_memory())
+		return CKR_DEVICE_MEMORY;
 	if ((rv = serve_enter(r, mode)) != CKR_OK)
 		return rv;
 	if ((undone = destroy_half(r, &before)))
 		event_word(&r->event, "half", "destroyed");
-	rv = call_invoke(r->call, r->w->fl, r->args);
+	rv = objects == 0 || has_room(r->w, objects) ? call_invoke(r->call, r->w->fl, r->args)
+	                             : CKR_DEVICE_MEMORY;
 	if (rv == CKR_OK) {
+		if (objects > 0)
+			gate_objects_add(&r->gate, objects);
 		if (mode == GATE_EXCLUSIVE)
 			lookup_changed(r->w);
 		note_made(r);
@@ -303,6 +340,8 @@ change(struct request *r, CK_RV (*judge)(struct request *, const struct object *
 		r->refs[0].handle = r->args[1].len;
 		memcpy(r->refs[0].id, o.identity, MSG_ID_LEN);
 		note_name(r, 1);
+		if (r->call->number == CALL_C_DestroyObject && known)
+			gate_objects_add(&r->gate, -1);
 		serve_changed(r);
 	}
 	serve_leave(r);

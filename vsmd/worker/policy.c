@@ -2,6 +2,7 @@
 #include "vsmd/worker/policy.h"
 
 #include <fnmatch.h>
+#include <stdio.h>
 #include <string.h>
 
 CK_RV
@@ -20,6 +21,8 @@ policy_refuse(struct request *r, CK_RV rv, const char *why, const struct object 
 		if (r->call->args[i] == ARG_MECH)
 			event_mech(e, r->args[i].ptr);
 	r->refused = true;
+	if (strcmp(why, "quota") != 0)
+		worker_count(r->w, COUNTER_POLICY);
 	return rv;
 }
 
@@ -73,25 +76,6 @@ policy_mech_allowed(const struct grant *g, CK_MECHANISM_TYPE mech)
 	return false;
 }
 
-CK_RV
-policy_call(struct request *r)
-{
-	const struct grant *g = r->w->grant;
-	const struct call *call = r->call;
-
-	if (call->class != CLASS_NONE && (g->classes & 1u << call->class) == 0 &&
-	    begins(call))
-		return policy_refuse(r, class_code(call), "class", NULL);
-	for (size_t i = 0; call->args[i] != ARG_END; i++) {
-		const CK_MECHANISM *m = r->args[i].ptr;
-
-		if (call->args[i] == ARG_MECH && m != NULL &&
-		    !policy_mech_allowed(g, m->mechanism))
-			return policy_refuse(r, CKR_MECHANISM_INVALID, "mechanism", NULL);
-	}
-	return CKR_OK;
-}
-
 static bool
 matches(const struct grant_match *m, const struct object *o)
 {
@@ -138,17 +122,114 @@ rule_allows(const struct grant_rule *rule, const CK_MECHANISM *mech)
 	return false;
 }
 
-/* One bucket per principal, rule and key. */
+/* A bucket that a use draws from. */
+struct draw {
+	uint64_t key;
+	uint32_t rate, burst;
+	const char *of; /* for the audit */
+};
+
+#define DRAWS_MAX (2 + 2 * GRANT_MAX_RULES)
+
+/* Numbers that no rule has. */
+#define OF_PRINCIPAL UINT64_MAX
+#define OF_MECHANISM (UINT64_MAX - 1)
+
 static bool
-draw(struct worker *w, size_t rule, const struct object *o)
+mech_quota(const struct grant_quota *q, uint16_t n, const CK_MECHANISM *mech, struct draw *ret)
 {
-	const struct grant_rule *gr = &w->grant->rules[rule];
+	for (uint16_t i = 0; mech != NULL && i < n; i++)
+		if (q[i].mech == mech->mechanism) {
+			ret->key = quota_key(ret->key, &q[i].mech, sizeof(q[i].mech));
+			ret->rate = q[i].rate;
+			ret->burst = q[i].burst;
+			return true;
+		}
+	return false;
+}
+
+/* One bucket per principal, rule and key.  Session objects share one: they are made at will,
+ * copies of a key among them, and each with its own would leave no room for the others. */
+static uint64_t
+key_of(const struct worker *w, size_t rule, const struct object *o)
+{
 	uint64_t key = quota_key(rule, w->grant->principal, strlen(w->grant->principal));
 
-	key = quota_key(key, o->identity, sizeof(o->identity));
-	if (!o->token)
-		key = quota_key(key, &o->handle, sizeof(o->handle));
-	return quota_take(&w->gate, key, gr->rate, gr->burst);
+	return o->token ? quota_key(key, o->identity, sizeof(o->identity)) : key;
+}
+
+/* All that a use of `o` (NULL: of no key) draws from, into ret; returns how many. */
+static size_t
+draws(struct worker *w, const struct object *o, const CK_MECHANISM *mech, struct draw *ret)
+{
+	const struct grant *g = w->grant;
+	bool secret = o != NULL && object_is_secret(o);
+	size_t n = 0, len = strlen(g->principal);
+
+	if (g->nquotas > 0) {
+		ret[n] = (struct draw){.key = quota_key(OF_MECHANISM, g->principal, len),
+		    .of = "mechanism"};
+		n += mech_quota(g->quotas, g->nquotas, mech, &ret[n]);
+	}
+	if (secret && g->rate > 0)
+		ret[n++] = (struct draw){quota_key(OF_PRINCIPAL, g->principal, len), g->rate,
+		    g->burst, "principal"};
+	for (size_t i = 0; secret && i < g->nrules; i++) {
+		const struct grant_rule *rule = &g->rules[i];
+
+		if ((rule->rate == 0 && rule->nquotas == 0) || !matches(&rule->match, o))
+			continue;
+		if (rule->rate > 0)
+			ret[n++] = (struct draw){key_of(w, i, o), rule->rate, rule->burst, "key"};
+		if (rule->nquotas == 0)
+			continue;
+		ret[n] = (struct draw){.key = key_of(w, i, o), .of = "key-mechanism"};
+		n += mech_quota(rule->quotas, rule->nquotas, mech, &ret[n]);
+	}
+	return n;
+}
+
+/* The record of a refusal, as often as the bucket has one. */
+static CK_RV
+over_quota(struct request *r, const struct object *o, const struct draw *d)
+{
+	uint32_t refused = quota_refused(&r->w->gate, d->key);
+	char n[16];
+
+	worker_count(r->w, COUNTER_QUOTA);
+	if (refused == 0)
+		return CKR_FUNCTION_REJECTED;
+	snprintf(n, sizeof(n), "%u", refused);
+	(void)policy_refuse(r, CKR_FUNCTION_REJECTED, "quota", NULL);
+	/* Before what may be long: a detail has its end. */
+	event_word(&r->event, "of", d->of);
+	event_word(&r->event, "refused", n);
+	if (o != NULL)
+		event_object(&r->event, o);
+	return CKR_FUNCTION_REJECTED;
+}
+
+/* One from each bucket, or none from any. */
+static CK_RV
+draw(struct request *r, const struct object *o, const CK_MECHANISM *mech)
+{
+	struct draw d[DRAWS_MAX + 1];
+	size_t n = draws(r->w, o, mech, d);
+
+	for (size_t i = 0; i < n; i++) {
+		if (quota_take(&r->w->gate, d[i].key, d[i].rate, d[i].burst))
+			continue;
+		for (size_t j = 0; j < i; j++)
+			quota_give(&r->w->gate, d[j].key, d[j].rate);
+		return over_quota(r, o, &d[i]);
+	}
+	return CKR_OK;
+}
+
+bool
+policy_matters(const struct grant *g)
+{
+	return g->nrules > 0 || g->rate > 0 || g->nquotas > 0;
 }
 
 CK_RV
@@ -159,11 +240,32 @@ policy_use(struct request *r, const struct object *o, const CK_MECHANISM *mech)
 	for (size_t i = 0; i < g->nrules; i++)
 		if (matches(&g->rules[i].match, o) && !rule_allows(&g->rules[i], mech))
 			return policy_refuse(r, CKR_MECHANISM_INVALID, "mechanism", o);
-	for (size_t i = 0; i < g->nrules; i++)
-		if (g->rules[i].rate > 0 && object_is_secret(o) &&
-		    matches(&g->rules[i].match, o) && !draw(r->w, i, o))
-			return policy_refuse(r, CKR_FUNCTION_REJECTED, "quota", o);
-	return CKR_OK;
+	return policy_matters(g) ? draw(r, o, mech) : CKR_OK;
+}
+
+CK_RV
+policy_call(struct request *r)
+{
+	const struct grant *g = r->w->grant;
+	const struct call *call = r->call;
+	const CK_MECHANISM *mech = NULL;
+	bool key = false;
+
+	if (call->class != CLASS_NONE && (g->classes & 1u << call->class) == 0 &&
+	    begins(call))
+		return policy_refuse(r, class_code(call), "class", NULL);
+	for (size_t i = 0; call->args[i] != ARG_END; i++) {
+		const CK_MECHANISM *m = r->args[i].ptr;
+
+		if (call->args[i] == ARG_MECH && m != NULL &&
+		    !policy_mech_allowed(g, m->mechanism))
+			return policy_refuse(r, CKR_MECHANISM_INVALID, "mechanism", NULL);
+		if (call->args[i] == ARG_MECH)
+			mech = m;
+		key |= call->args[i] == ARG_OBJECT;
+	}
+	/* With a key it is drawn when that is known: policy_use(). */
+	return g->nquotas > 0 && mech != NULL && !key ? draw(r, NULL, mech) : CKR_OK;
 }
 
 static bool

@@ -16,14 +16,17 @@
  *	                       read                   CKR_FUNCTION_REJECTED
  *	mechanism not allowed                         CKR_MECHANISM_INVALID
  *	object is hidden                              CKR_OBJECT_HANDLE_INVALID
- *	quota of the key used up                      CKR_FUNCTION_REJECTED
+ *	quota used up: of the principal, the          CKR_FUNCTION_REJECTED
+ *	mechanism, the key, or a mechanism with it
  *	extraction denied      C_WrapKey              CKR_KEY_UNEXTRACTABLE
  *	                       template               CKR_TEMPLATE_INCONSISTENT
  *	                       value asked            CKR_ATTRIBUTE_SENSITIVE
  *	label or id of an      set                    CKR_ATTRIBUTE_READ_ONLY
  *	object with a rule     copy                   CKR_ACTION_PROHIBITED
  *
- * All rules that match an object apply.
+ * All rules that match an object apply.  A use that one quota refuses costs the others
+ * nothing.  Refusals by a quota have one record a second for each bucket ("of" says which
+ * kind it is), which says how many there were.
  */
 #ifndef CAAS_VSMD_WORKER_POLICY_H
 #define CAAS_VSMD_WORKER_POLICY_H
@@ -38,7 +41,9 @@ bool policy_mech_allowed(const struct grant *g, CK_MECHANISM_TYPE mech);
 bool policy_hidden(const struct grant *g, const struct object *o);
 /* Some rule matches it. */
 bool policy_ruled(const struct grant *g, const struct object *o);
-/* The key may be used with mech, and its quota is not used up (one use is taken). */
+/* The grant says something of keys beside their class. */
+bool policy_matters(const struct grant *g);
+/* The key may be used with mech, and no quota is used up (one use is taken). */
 CK_RV policy_use(struct request *r, const struct object *o, const CK_MECHANISM *mech);
 /* A template for a private or secret key keeps it inside, where the grant demands it. */
 CK_RV policy_template(struct request *r, const CK_ATTRIBUTE *t, CK_ULONG n);

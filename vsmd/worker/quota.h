@@ -1,5 +1,6 @@
 /*
- * quota.h - how often a principal may use a key: token buckets in shared memory.
+ * quota.h - how often a principal may use a key or a mechanism: token buckets in shared
+ * memory.
  *
  * The buckets lie in the gate file, so that all applications of a principal draw from
  * the same one.  A bucket is a time: when it would be full again.
@@ -21,6 +22,14 @@ bool quota_take(struct gate_file *f, uint64_t key, uint32_t rate, uint32_t burst
 /* The same at a time of the caller's, in ns: for tests. */
 bool quota_take_at(
     struct gate_file *f, uint64_t key, uint32_t rate, uint32_t burst, uint64_t now);
+/* Give one back: what it was taken for was refused by another bucket. */
+void quota_give(struct gate_file *f, uint64_t key, uint32_t rate);
+/*
+ * The bucket was empty.  How many refusals, with this one, are to be told of now: once in a
+ * second for each bucket, whoever asks; 0: nothing.
+ */
+uint32_t quota_refused(struct gate_file *f, uint64_t key);
+uint32_t quota_refused_at(struct gate_file *f, uint64_t key, uint64_t now);
 /* A key from what identifies the bucket; chain calls for several parts. */
 uint64_t quota_key(uint64_t key, const void *p, size_t len);
 

@@ -3,6 +3,14 @@
 
 #include "protocol/invoke.h"
 
+/* To who asks how many there are.  With open_lock held. */
+static void
+tell_count(struct worker *w)
+{
+	counters_sessions(w->config->nursery->counters, w->config->cell,
+	    sessions_count(&w->sessions));
+}
+
 /* With open_lock held. */
 static CK_RV
 open_counted(struct worker *w, CK_FLAGS flags, CK_SESSION_HANDLE *ret)
@@ -31,6 +39,7 @@ session_open(struct request *r, CK_FLAGS flags, CK_SESSION_HANDLE *ret)
 		return rv;
 	pthread_mutex_lock(&w->open_lock);
 	rv = open_counted(w, flags, ret);
+	tell_count(w);
 	pthread_mutex_unlock(&w->open_lock);
 	serve_leave(r);
 	return rv;
@@ -64,6 +73,7 @@ close_session(struct request *r, CK_SESSION_HANDLE handle)
 		keycache_drop(&w->keys);
 	else
 		keycache_drop_objects(&w->keys);
+	tell_count(w);
 	pthread_mutex_unlock(&w->open_lock);
 	if (last && w->user >= 0)
 		login_gone(r);

@@ -169,6 +169,7 @@ step_init_token(struct request *r)
 			r->has_token = true;
 			serve_changed(r);
 			login_pins_changed(w);
+			gate_objects_add(&r->gate, -(int)gate_objects(&w->gate));
 			atomic_store(&w->blank, false);
 		}
 		serve_leave(r);

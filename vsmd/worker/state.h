@@ -127,6 +127,13 @@ bool serve_resume(struct request *r);
 void serve_identities(struct request *r, CK_SESSION_HANDLE session,
     const uint8_t (*ids)[MSG_ID_LEN], uint32_t n, CK_OBJECT_HANDLE *ret);
 
+/* For the metrics. */
+static inline void
+worker_count(struct worker *w, enum counter which)
+{
+	counters_add(w->config->nursery->counters, w->config->cell, which);
+}
+
 /* End the process as soon as no thread writes the token's files; does not return to the
  * guest.  Any thread; returns to the caller, who must stop serving. */
 void worker_end(struct worker *w, int status);

@@ -46,7 +46,7 @@ CK_RV
 step_use_init(struct request *r)
 {
 	struct worker *w = r->w;
-	bool matters = w->grant->nrules > 0 || (w->grant->flags & GRANT_AUDIT_USE) != 0;
+	bool matters = policy_matters(w->grant) || (w->grant->flags & GRANT_AUDIT_USE) != 0;
 	struct object o;
 	CK_RV rv;
 

@@ -18,7 +18,9 @@
 #include "vsmd/worker/serve.h"
 
 #define DRAIN 30000       /* ms that a write to the token may still take at the end */
-#define MEMORY_MAX ((rlim_t)1 << 30)
+#define MEMORY_MAX 1024   /* MiB, where the configuration says nothing */
+#define FILES_SPARE 64    /* descriptors beside those of threads */
+#define FILES_EACH 8      /* of one thread: its gate, and what SoftHSM2 opens */
 #define SILENCE_LEAST 300 /* ms: less would be beats without end */
 
 void
@@ -55,14 +57,31 @@ lock_memory(void)
 
 /* A guest can send large frames on every thread: it runs out before the host does. */
 static void
-limit_memory(void)
+limit_memory(unsigned mib)
 {
 #ifndef SANITIZED /* which map terabytes */
-	struct rlimit limit = {MEMORY_MAX, MEMORY_MAX};
+	rlim_t most = (rlim_t)(mib != 0 ? mib : MEMORY_MAX) << 20;
+	struct rlimit limit = {most, most};
 
 	if (setrlimit(RLIMIT_DATA, &limit) != 0)
 		log_debug("memory is not limited: %s", strerror(errno));
+#else
+	(void)mib;
 #endif
+}
+
+/* What a worker that goes astray opens is taken from nobody else. */
+static void
+limit_files(unsigned threads)
+{
+	struct rlimit limit;
+	rlim_t most = FILES_SPARE + (rlim_t)FILES_EACH * threads;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_max <= most)
+		return;
+	limit.rlim_cur = limit.rlim_max = most;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+		log_debug("descriptors are not limited: %s", strerror(errno));
 }
 
 static struct confine_filter filter; /* inherited */
@@ -200,7 +219,8 @@ worker_main(const struct worker_config *config)
 	proctitle_set("vsmd-worker", title);
 	interpose_exit_at_once();
 	lock_memory();
-	limit_memory();
+	limit_memory(config->nursery->max_memory);
+	limit_files(config->nursery->threads);
 	if (w == NULL || open_worker(w, config) != 0 || confine_this() != 0)
 		return 1;
 	if (greet(w) != 0)

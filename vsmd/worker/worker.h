@@ -20,6 +20,7 @@ struct worker_config {
 	int channel; /* the guest, a stream descriptor */
 	int store;   /* ipc pipe to the store */
 	struct index *index; /* of the token, shared by its workers; or NULL */
+	unsigned cell; /* its own of nursery->counters */
 	uint32_t pins; /* generation of the PINs that SoftHSM2 has read (gate.h) */
 };
 

@@ -23,6 +23,11 @@ fill(void)
 	in.flags = GRANT_CHANNEL_LOGIN | GRANT_ADMIN;
 	in.classes = 1u << CLASS_INIT | 1;
 	in.limit_mechs = true;
+	in.rate = 9;
+	in.burst = 10;
+	in.nquotas = GRANT_MAX_QUOTAS;
+	for (size_t i = 0; i < GRANT_MAX_QUOTAS; i++)
+		in.quotas[i] = (struct grant_quota){0xfffffff0 - i, 3, (uint32_t)i};
 	in.nmechs = GRANT_MAX_MECHS;
 	in.nrules = GRANT_MAX_RULES;
 	for (size_t i = 0; i < GRANT_MAX_MECHS; i++)
@@ -43,6 +48,8 @@ fill(void)
 		memcpy(r->mechs, in.mechs, sizeof(r->mechs));
 		r->rate = 7;
 		r->burst = (uint32_t)i;
+		r->nquotas = GRANT_RULE_QUOTAS;
+		memcpy(r->quotas, in.quotas, sizeof(r->quotas));
 	}
 }
 
@@ -104,20 +111,21 @@ patched(size_t off, uint32_t value)
 	buf_free(&b);
 }
 
-/* With empty names: 8, 8, flags at 16, classes at 20, limit 24, nmechs 25, nrules 27,
- * the rule's bits at 29. */
+/* With empty names: 8, 8, flags at 16, classes at 20, limit 24, nmechs 25, rate 27,
+ * burst 31, nquotas 35, nrules 37, the rule's bits at 39. */
 static void
 bad_members(void **state)
 {
 	struct buf b;
 
 	(void)state;
-	patched(16, 0x20);     /* unknown flag */
+	patched(16, 0x40);     /* unknown flag */
 	patched(20, 1u << 12); /* unknown class */
 	patched(24, 2);	       /* a bool that is none */
 	patched(25, GRANT_MAX_MECHS + 1);
-	patched(27, GRANT_MAX_RULES + 1);
-	patched(29, 0x40);	/* unknown bit */
+	patched(35, GRANT_MAX_QUOTAS + 1);
+	patched(37, GRANT_MAX_RULES + 1);
+	patched(39, 0x40);	/* unknown bit */
 	patched(0, GRANT_NAME); /* name longer than the bytes that follow */
 	memset(&in, 0, sizeof(in));
 	in.nmechs = 1;

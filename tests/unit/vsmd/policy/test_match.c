@@ -128,11 +128,12 @@ what_a_rule_says(void **state)
 	struct config *c = accepted(
 	    "[principal a]\nuid = 1\n"
 	    "[principal b]\nuid = 2\n"
-	    "[grant a *]\n[grant b *]\n"
+	    "[grant a *]\nquota = 50/s\nmechanism-quota = CKM_ECDSA 5/s\n"
+	    "mechanism-quota = CKM_RSA_PKCS 6/s burst 7, 0x80000001 8/s\n[grant b *]\n"
 	    "[key a web-* no-ed25519]\nclass = private-key\ntype = ed25519\nhide = yes\n"
 	    "[key b * other]\nhide = yes\n"
 	    "[key a web-1 tls]\nlabel = tls*\nid = 01:aB\nmechanisms = CKM_ECDSA\n"
-	    "quota = 100/s burst 300\n");
+	    "quota = 100/s burst 300\nmechanism-quota = CKM_ECDSA 9/s\n");
 	const struct grant_rule *r = g.rules;
 
 	(void)state;
@@ -140,6 +141,10 @@ what_a_rule_says(void **state)
 	assert_int_equal(g.nrules, 1);
 	assert_true(config_grant(c, "a", "dns", &g));
 	assert_int_equal(g.nrules, 0);
+	assert_true(g.rate == 50 && g.burst == 50 && g.nquotas == 3);
+	assert_true(g.quotas[0].mech == CKM_ECDSA && g.quotas[0].rate == 5);
+	assert_true(g.quotas[1].mech == CKM_RSA_PKCS && g.quotas[1].burst == 7);
+	assert_true(g.quotas[2].mech == 0x80000001 && g.quotas[2].burst == 8);
 	assert_true(config_grant(c, "a", "web-1", &g));
 	assert_int_equal(g.nrules, 2);
 	assert_true(r[0].hide && r[0].match.has_class && r[0].match.has_type);
@@ -147,6 +152,7 @@ what_a_rule_says(void **state)
 	assert_int_equal(r[0].match.class, CKO_PRIVATE_KEY);
 	assert_int_equal(r[0].match.type, CKK_EC_EDWARDS);
 	assert_false(r[1].hide);
+	assert_true(r[1].nquotas == 1 && r[1].quotas[0].mech == CKM_ECDSA);
 	assert_true(r[1].match.has_label && r[1].match.has_id && r[1].limit_mechs);
 	assert_string_equal(r[1].match.label, "tls*");
 	assert_int_equal(r[1].match.id_len, 2);

@@ -32,7 +32,8 @@ bad_sections(void **state)
 	refused("[grant b *]\n[key b * x]\nhide = yes\n",
 	    "f:1: there is no [principal b]\nf:2: there is no [principal b]\n");
 	refused(P "[key a * k]\nlabel = x\n[grant a *]\n",
-	    "f:3: [key a * k] changes nothing: give hide, mechanisms or quota\n");
+	    "f:3: [key a * k] changes nothing: give hide, mechanisms, quota or "
+	    "mechanism-quota\n");
 }
 
 /* inih cuts a section's name at 49 bytes: two long ones must not become one. */
@@ -123,6 +124,16 @@ bad_keys(void **state)
 		    quotas[i]);
 		refused(text, want);
 	}
+	refused(K "mechanism-quota = CKM_ECDSA\n",
+	    "f:5: mechanism-quota: `CKM_ECDSA' is not written MECHANISM RATE/s or "
+	    "MECHANISM RATE/s burst N\n");
+	refused(K "mechanism-quota = CKM_ECDSA 5/m\n",
+	    "f:5: mechanism-quota: `5/m' is not written RATE/s or RATE/s burst N, numbers "
+	    "from 1 to 1000000\n");
+	refused(K "mechanism-quota = CKM_ECDSA 5/s, CKM_ECDSA 6/s\n",
+	    "f:5: mechanism-quota: CKM_ECDSA is there twice\n");
+	refused(K "mechanism-quota = 1 1/s, 2 1/s, 3 1/s, 4 1/s, 5 1/s\n",
+	    "f:5: mechanism-quota: more than 4\n");
 	refused(K "class = key\n",
 	    "f:5: class: `key' is not one of data certificate public-key "
 	    "private-key secret-key domain-parameters\n");

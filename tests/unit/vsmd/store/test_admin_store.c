@@ -162,6 +162,38 @@ only_administrators(void **state)
 	close(fd);
 }
 
+/* The process of metrics may ask for the status, and not for anything else, nor often. */
+static void
+status_alone(void **state)
+{
+	bool open = true;
+	struct buf b;
+	int fd;
+	RIG(r);
+
+	fd = rig_attach(r, 0, true, "vsmd-metrics", GRANT_STATUS);
+	assert_true(ask(fd, "status", "{}"));
+	assert_int_equal(number("commits_failed"), 0);
+	close(fd);
+	fd = rig_attach(r, 0, true, "vsmd-metrics", GRANT_STATUS);
+	assert_false(ask(fd, "token-list", "{}"));
+	assert_non_null(strstr(text, "role admin"));
+	/* Its pipe is closed for one that comes too soon. */
+	buf_init(&b, IPC_MAX);
+	for (int i = 0; i < 1000 && open; i++) {
+		buf_reset(&b);
+		buf_put_u8(&b, M_A_ASK);
+		buf_put_str(&b, "status");
+		buf_put_str(&b, "{}");
+		buf_put_bytes(&b, NULL, 0);
+		buf_put_bytes(&b, NULL, 0);
+		open = ipc_send(fd, &b, NULL, 0) == 0 && ipc_recv(fd, &b, NULL, NULL) == 0;
+	}
+	assert_false(open);
+	buf_free(&b);
+	close(fd);
+}
+
 static void
 status_counts(void **state)
 {
@@ -411,6 +443,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 	    T(only_administrators),
+	    T(status_alone),
 	    T(status_counts),
 	    T(backup_and_restore),
 	    T(backup_under_the_stores_key),

@@ -15,6 +15,7 @@
 #include "hsm.h"
 #include "rig.h"
 #include "vsmd/msg.h"
+#include "vsmd/store/guess.h"
 #include "vsmd/store/pins.h"
 
 #define LOCKOUT GRANT_PIN_LOCKOUT
@@ -178,6 +179,79 @@ logins_under_way_count(void **state)
 		close(fds[i]);
 }
 
+/* Who guesses waits, others with the same PIN do not; a restart changes nothing. */
+static void
+guessing_is_slowed(void **state)
+{
+	int web, dns;
+	RIG(r);
+
+	rig_kill(r);
+	r->config.pin_tries = 100;
+	for (int run = 0; run < 2; run++) {
+		assert_true(rig_start(r));
+		web = rig_attach(r, 0, false, "web", LOCKOUT);
+		dns = rig_attach(r, 0, false, "dns", LOCKOUT);
+		/* So many that no login waits for the end of the pause. */
+		for (int i = 0; i < 12 && run == 0; i++)
+			assert_int_equal(
+			    rig_login_done(web, CKU_USER, false, "", NULL, NULL), CKR_OK);
+		assert_int_equal(
+		    rig_simple(web, M_W_LOGIN_MAY, CKU_USER), CKR_FUNCTION_FAILED);
+		assert_int_equal(
+		    rig_simple(web, M_W_LOGIN_MAY, CKU_CONTEXT_SPECIFIC), CKR_FUNCTION_FAILED);
+		assert_int_equal(rig_simple(web, M_W_LOGIN_MAY, CKU_SO), CKR_OK);
+		assert_int_equal(rig_simple(dns, M_W_LOGIN_MAY, CKU_USER), CKR_OK);
+		/* This sets the lock's count back, and not that of who guesses. */
+		assert_int_equal(
+		    rig_login_done(dns, CKU_USER, true, "pin", NULL, NULL), CKR_OK);
+		assert_int_equal(rig_token_flags(web), 0);
+		assert_int_equal(
+		    rig_simple(web, M_W_LOGIN_MAY, CKU_USER), CKR_FUNCTION_FAILED);
+		close(web);
+		close(dns);
+		rig_kill(r);
+	}
+	assert_true(rig_start(r));
+	web = rig_attach(r, 0, false, "web", LOCKOUT);
+	assert_int_equal(rig_pin_changed(web, CKU_USER, "new"), CKR_OK);
+	assert_int_equal(rig_commit(web, NULL, NULL, NULL), CKR_OK);
+	assert_int_equal(rig_simple(web, M_W_LOGIN_MAY, CKU_USER), CKR_OK);
+	close(web);
+}
+
+/* After some wrong ones a principal has one guess at a time, and each after a pause. */
+static void
+one_guess_at_a_time(void **state)
+{
+	struct pollfd p;
+	struct buf b;
+	int one, two;
+	RIG(r);
+
+	rig_kill(r);
+	r->config.pin_tries = 100;
+	assert_true(rig_start(r));
+	one = rig_attach(r, 0, false, "web", LOCKOUT);
+	two = rig_attach(r, 0, false, "web", LOCKOUT);
+	for (int i = 0; i < GUESS_FREE; i++)
+		assert_int_equal(fail_login(one, CKU_USER), CKR_OK);
+	assert_int_equal(rig_simple(one, M_W_LOGIN_MAY, CKU_USER), CKR_OK);
+	buf_init(&b, IPC_MAX);
+	buf_put_u8(&b, M_W_LOGIN_MAY);
+	buf_put_u8(&b, CKU_USER);
+	assert_int_equal(ipc_send(two, &b, NULL, 0), 0);
+	p = (struct pollfd){.fd = two, .events = POLLIN};
+	assert_int_equal(poll(&p, 1, 50), 0);
+	assert_int_equal(rig_login_done(one, CKU_USER, true, "pin", NULL, NULL), CKR_OK);
+	assert_int_equal(ipc_recv(two, &b, NULL, NULL), 0);
+	assert_int_equal(buf_get_u8(&b), M_W_ANSWER);
+	assert_int_equal(buf_get_u64(&b), CKR_OK);
+	buf_free(&b);
+	close(one);
+	close(two);
+}
+
 static void
 a_pin_waits_for_its_commit(void **state)
 {
@@ -321,6 +395,8 @@ main(void)
 	    T(success_starts_again),
 	    T(without_lockout_nothing_is_counted),
 	    T(logins_under_way_count),
+	    T(guessing_is_slowed),
+	    T(one_guess_at_a_time),
 	    T(a_pin_waits_for_its_commit),
 	    T(tickets_open_where_they_should),
 	    T(a_ticket_of_another_slot),

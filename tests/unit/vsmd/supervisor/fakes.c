@@ -17,6 +17,8 @@
 #include "protocol/hello.h"
 #include "tpm/embedded.h"
 #include "vsmd/admin/admin.h"
+#include "vsmd/metrics/ask.h"
+#include "vsmd/metrics/metrics.h"
 #include "vsmd/msg.h"
 #include "vsmd/nursery/nursery.h"
 #include "vsmd/store/store.h"
@@ -261,6 +263,42 @@ admin_main(const struct admin_config *config)
 	    write(config->channel, bytes, sizeof(bytes)) != sizeof(bytes) ||
 	    write(config->channel, config->status, strlen(config->status)) < 0)
 		return 1;
+	return 0;
+}
+
+/* Asks once for all slots, and lives until the supervisor is gone. */
+int
+metrics_main(const struct metrics_config *config)
+{
+	struct pollfd p = {.fd = config->supervisor, .events = 0};
+	struct page page = {0};
+	uint32_t from = 0;
+	bool found = true;
+	struct buf b;
+
+	buf_init(&b, IPC_MAX);
+	while (found) {
+		buf_reset(&b);
+		buf_put_u8(&b, M_P_ASK);
+		buf_put_u32(&b, from);
+		if (ipc_send(config->supervisor, &b, NULL, 0) != 0 ||
+		    ipc_recv(config->supervisor, &b, NULL, NULL) != 0 ||
+		    buf_get_u8(&b) != M_P_ANSWER || !ask_read_answer(&b, &page, &found))
+			return 1;
+		if (found) {
+			const struct page_slot *slot = &page.slots[page.nslots - 1];
+
+			log_info("fake: metrics slot=%u token=%s applications=%u", slot->slot,
+			    slot->label, slot->applications);
+			from = slot->slot + 1;
+		}
+	}
+	log_info("fake: metrics pid=%d address=%s failures=%llu", (int)getpid(),
+	    config->address,
+	    (unsigned long long)page.value[NUMBER_SUPERVISOR_STORE_FAILURES]);
+	ask_free(&page);
+	buf_free(&b);
+	(void)poll(&p, 1, -1);
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 #include "harness.h"
 
 #include <string.h>
+#include <sys/resource.h>
 
 #include "vsmd/supervisor/super.h"
 
@@ -101,11 +102,39 @@ half_open(void **state)
 	end(&s);
 }
 
+/* No more than there are descriptors for, whatever is configured. */
+static void
+descriptors(void **state)
+{
+	struct rlimit before, few;
+	struct super s;
+
+	(void)state;
+	begin(&s);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = (struct rlimit){.rlim_cur = 64, .rlim_max = before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	limits_init(&s);
+	/* As many as are wanted were asked for. */
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_true(few.rlim_cur > 64 || before.rlim_max <= 64);
+	assert_int_equal(limits_applications(&s), 3);
+	s.limits.by_files = 1;
+	assert_int_equal(limits_applications(&s), 1);
+	assert_true(limits_take(&s, "a"));
+	assert_false(limits_take(&s, "b"));
+	limits_drop(&s, "a");
+	assert_true(limits_take(&s, "b"));
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	end(&s);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(applications),
+	    cmocka_unit_test(descriptors),
 	    cmocka_unit_test(log_lines),
 	    cmocka_unit_test(half_open),
 	};

@@ -88,7 +88,7 @@ rig_prepare(struct rig *r)
 	assert_int_equal(gate_file_open(&r->gate, r->gate_path), 0);
 	pthread_mutex_init(&r->store.lock, NULL);
 	r->config = (struct nursery_config){.slot = RIG_SLOT, .library = CAAS_SOFTHSM2,
-	    .directory = r->slots, .gate = r->gate_path, .threads = 16, .max_sessions = 64,
+	    .directory = r->slots, .gate = r->gate_path, .threads = 16, .max_sessions = 64, .max_objects = RIG_OBJECTS,
 	    .big = getenv("RIG_BIG") != NULL ? (unsigned)atoi(getenv("RIG_BIG")) : NURSERY_BIG,
 	    .instance = {1, 2, 3}};
 }

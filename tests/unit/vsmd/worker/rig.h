@@ -22,6 +22,8 @@
 #include "protocol/hello.h"
 #include "protocol/message.h"
 #include "vsmd/nursery/nursery.h"
+
+#define RIG_OBJECTS 1000 /* most of the token */
 #include "vsmd/policy/grant.h"
 #include "vsmd/worker/gate.h"
 

@@ -214,6 +214,43 @@ test_seen_by_others(void **state)
 	assert_int_equal(guest_leave(&b), 0);
 }
 
+/* As many objects as the token may have, and not one more; whoever made them. */
+static void
+test_objects_are_limited(void **state)
+{
+	struct grant grant = rig_grant();
+	_Atomic uint32_t *objects = &rig.gate.shared->objects;
+	CK_OBJECT_HANDLE key, other, session_key;
+	CK_BBOOL yes = CK_TRUE;
+	CK_ATTRIBUTE copy[] = {{CKA_TOKEN, &yes, 1}};
+	uint32_t before = atomic_load(objects);
+	struct guest g;
+	int commits;
+
+	(void)state;
+	guest_attach(&g, &rig, &grant, 0);
+	guest_login(&g);
+	atomic_store(objects, RIG_OBJECTS - 1);
+	assert_int_equal(guest_make_aes(&g, "last", true, false, &key), CKR_OK);
+	assert_int_equal(atomic_load(objects), RIG_OBJECTS);
+	commits = rig.store.commits;
+	assert_int_equal(guest_make_aes(&g, "more", true, false, &other), CKR_DEVICE_MEMORY);
+	assert_int_equal(CALLX(&g, C_CopyObject, N(g.session), N(key), PL(copy, 1), P(&other)),
+	    CKR_DEVICE_MEMORY);
+	assert_int_equal(rig.store.commits, commits);
+	/* Session objects are none of the token's. */
+	assert_int_equal(guest_make_aes(&g, "session", false, false, &session_key), CKR_OK);
+	assert_int_equal(atomic_load(objects), RIG_OBJECTS);
+	assert_int_equal(CALLX(&g, C_DestroyObject, N(g.session), N(session_key)), CKR_OK);
+	assert_int_equal(atomic_load(objects), RIG_OBJECTS);
+	assert_int_equal(CALLX(&g, C_DestroyObject, N(g.session), N(key)), CKR_OK);
+	assert_int_equal(atomic_load(objects), RIG_OBJECTS - 1);
+	assert_int_equal(guest_make_aes(&g, "again", true, false, &key), CKR_OK);
+	assert_int_equal(CALLX(&g, C_DestroyObject, N(g.session), N(key)), CKR_OK);
+	assert_int_equal(guest_leave(&g), 0);
+	atomic_store(objects, before);
+}
+
 int
 main(void)
 {
@@ -224,6 +261,7 @@ main(void)
 	    cmocka_unit_test(test_commit_fails),
 	    cmocka_unit_test(test_broken_token),
 	    cmocka_unit_test(test_seen_by_others),
+	    cmocka_unit_test(test_objects_are_limited),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -287,6 +287,125 @@ refused:
 	assert_int_equal(guest_leave(&b), 0);
 }
 
+/* Signatures with the key until one is refused. */
+static int
+sign_until(struct guest *g, CK_OBJECT_HANDLE key)
+{
+	int n = 0;
+
+	while (n < 50 && guest_sign(g, key) == CKR_OK)
+		n++;
+	return n;
+}
+
+static void
+test_quota_of_principal(void **state)
+{
+	struct grant grant = rig_grant();
+	CK_OBJECT_HANDLE key, other;
+	struct guest g;
+
+	(void)state;
+	strcpy(grant.principal, "all-keys");
+	grant.rate = 1;
+	grant.burst = 5;
+	guest_attach(&g, &rig, &grant, 0);
+	guest_login(&g);
+	key = lookup(&g, "web-1", CKO_PRIVATE_KEY);
+	other = lookup(&g, "ca", CKO_PRIVATE_KEY);
+	assert_int_equal(guest_sign(&g, key), CKR_OK);
+	assert_int_equal(guest_sign(&g, other), CKR_OK);
+	assert_in_range(sign_until(&g, key), 3, 20); /* a slow machine gains some */
+	assert_non_null(strstr(rig.store.events, "of=principal"));
+	assert_int_equal(guest_leave(&g), 0);
+}
+
+/* Whatever the key, and where there is none. */
+static void
+test_quota_of_mechanism(void **state)
+{
+	struct grant grant = rig_grant();
+	CK_MECHANISM sha = {CKM_SHA256, NULL, 0}, sha1 = {CKM_SHA_1, NULL, 0};
+	CK_OBJECT_HANDLE key;
+	uint8_t digest[32];
+	CK_ULONG len;
+	struct guest g;
+	int n = 0;
+
+	(void)state;
+	strcpy(grant.principal, "some-mechs");
+	grant.quotas[grant.nquotas++] = (struct grant_quota){CKM_RSA_PKCS, 1, 3};
+	grant.quotas[grant.nquotas++] = (struct grant_quota){CKM_SHA256, 1, 2};
+	guest_attach(&g, &rig, &grant, 0);
+	guest_login(&g);
+	key = lookup(&g, "web-1", CKO_PRIVATE_KEY);
+	assert_in_range(sign_until(&g, key), 3, 20);
+	assert_non_null(strstr(rig.store.events, "of=mechanism"));
+	for (; n < 50; n++) {
+		if (CALLX(&g, C_DigestInit, N(g.session), P(&sha)) != CKR_OK)
+			break;
+		len = sizeof(digest);
+		assert_int_equal(CALLX(&g, C_Digest, N(g.session), PL("x", 1), PLP(digest, &len)),
+		    CKR_OK);
+	}
+	assert_in_range(n, 2, 20);
+	assert_int_equal(CALLX(&g, C_DigestInit, N(g.session), P(&sha1)), CKR_OK);
+	assert_int_equal(guest_leave(&g), 0);
+}
+
+/* A mechanism with one key; and what one bucket refuses costs the others nothing. */
+static void
+test_quota_of_mechanism_and_key(void **state)
+{
+	struct grant grant = rig_grant();
+	struct grant_rule *r = rule(&grant, "web-1");
+	CK_OBJECT_HANDLE key, other;
+	struct guest g;
+
+	(void)state;
+	strcpy(grant.principal, "mech-of-key");
+	r->quotas[r->nquotas++] = (struct grant_quota){CKM_RSA_PKCS, 1, 2};
+	grant.rate = 1;
+	grant.burst = 40;
+	guest_attach(&g, &rig, &grant, 0);
+	guest_login(&g);
+	key = lookup(&g, "web-1", CKO_PRIVATE_KEY);
+	other = lookup(&g, "ca", CKO_PRIVATE_KEY);
+	assert_in_range(sign_until(&g, key), 2, 20);
+	assert_non_null(strstr(rig.store.events, "of=key-mechanism"));
+	for (int i = 0; i < 100; i++)
+		(void)guest_sign(&g, key);
+	assert_int_equal(guest_sign(&g, other), CKR_OK);
+	assert_int_equal(guest_leave(&g), 0);
+}
+
+/* A key that is made anew for each use draws from the same bucket. */
+static void
+test_quota_of_session_keys(void **state)
+{
+	struct grant grant = rig_grant();
+	CK_MECHANISM ecb = {CKM_AES_ECB, NULL, 0};
+	struct grant_rule *r = rule(&grant, "short-lived");
+	CK_OBJECT_HANDLE key;
+	struct guest g;
+	int n = 0;
+
+	(void)state;
+	strcpy(grant.principal, "session-keys");
+	r->rate = 1;
+	r->burst = 3;
+	guest_attach(&g, &rig, &grant, 0);
+	guest_login(&g);
+	for (; n < 50; n++) {
+		assert_int_equal(guest_make_aes(&g, "short-lived", false, false, &key), CKR_OK);
+		if (CALLX(&g, C_EncryptInit, N(g.session), P(&ecb), N(key)) ==
+		    CKR_FUNCTION_REJECTED)
+			break;
+	}
+	assert_in_range(n, 3, 20);
+	assert_int_equal(guest_leave(&g), 0);
+}
+
 static void
 test_deny_extract(void **state)
 {
@@ -410,6 +529,10 @@ main(void)
 	    cmocka_unit_test(test_hidden),
 	    cmocka_unit_test(test_rule_mechanisms_and_names),
 	    cmocka_unit_test(test_quota),
+	    cmocka_unit_test(test_quota_of_principal),
+	    cmocka_unit_test(test_quota_of_mechanism),
+	    cmocka_unit_test(test_quota_of_mechanism_and_key),
+	    cmocka_unit_test(test_quota_of_session_keys),
 	    cmocka_unit_test(test_deny_extract),
 	    cmocka_unit_test(test_audit_of_uses),
 	    cmocka_unit_test(test_refusals_do_not_flood),

@@ -78,6 +78,39 @@ test_processes_share(void **state)
 	assert_int_equal(taken, 60);
 }
 
+/* One for each bucket and second, with the number of those that had none. */
+static void
+test_refusals_told(void **state)
+{
+	uint64_t now = 30000 * SECOND;
+
+	(void)state;
+	assert_int_equal(quota_refused_at(&file, 88, now), 1);
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(quota_refused_at(&file, 88, now + SECOND - 1), 0);
+	assert_int_equal(quota_refused_at(&file, 89, now), 1);
+	assert_int_equal(quota_refused_at(&file, 88, now + SECOND), 1001);
+	assert_int_equal(quota_refused_at(&file, 88, now + SECOND + 1), 0);
+	assert_int_equal(quota_refused_at(&file, 88, now + 5 * SECOND), 2);
+	/* Whoever has written a time to come does not silence it. */
+	assert_int_equal(quota_refused_at(&file, 88, now), 1);
+}
+
+static void
+test_given_back(void **state)
+{
+	uint64_t now = 40000 * SECOND;
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		assert_true(quota_take_at(&file, 90, 1, 3, now));
+	assert_false(quota_take_at(&file, 90, 1, 3, now));
+	quota_give(&file, 90, 1);
+	assert_true(quota_take_at(&file, 90, 1, 3, now));
+	assert_false(quota_take_at(&file, 90, 1, 3, now));
+	quota_give(&file, 90, 0); /* no quota */
+}
+
 static void
 test_keys(void **state)
 {
@@ -96,6 +129,8 @@ main(void)
 	    cmocka_unit_test(test_limits),
 	    cmocka_unit_test(test_more_buckets_than_places),
 	    cmocka_unit_test(test_processes_share),
+	    cmocka_unit_test(test_refusals_told),
+	    cmocka_unit_test(test_given_back),
 	    cmocka_unit_test(test_keys),
 	};
 	int rc, fd = mkstemp(path);
