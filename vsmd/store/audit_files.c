@@ -60,7 +60,7 @@ audit_next_file(struct audit *a)
 		close(a->fd);
 	a->fd = fd;
 	a->file++;
-	a->size = 0;
+	a->size = a->durable = 0;
 	return 0;
 }
 

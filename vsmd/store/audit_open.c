@@ -273,7 +273,7 @@ follow_files(struct audit *a)
 		close(a->fd);
 		a->fd = fd;
 		a->file++;
-		a->size = 0;
+		a->size = a->durable = 0;
 	}
 }
 
@@ -295,6 +295,9 @@ note(struct audit *a, const char *event, const char *detail)
 static int
 leave(struct audit *a)
 {
+	/* A seal in it may have ended an epoch. */
+	if (a->fd >= 0 && audit_sync(a) != 0)
+		log_warn("audit: %s", strerror(errno));
 	if (a->fd >= 0)
 		close(a->fd);
 	a->fd = -1;
@@ -306,6 +309,19 @@ leave(struct audit *a)
 	return audit_next_file(a);
 }
 
+/* They are there.  No seal may name a key, and no secret be overwritten, because of what
+ * the disk does not have yet.  A disk that fails now is asked again by audit_tend(). */
+static void
+settle_keys(struct audit *a)
+{
+	if (audit_keys_renew(&a->keys) != 0)
+		audit_keys_drop(&a->keys, a->at.epoch + 1);
+	if (audit_settle(a) != 0)
+		log_warn("audit: the secret of an epoch that is over cannot be overwritten: "
+			 "%s: trying again in a minute",
+		    strerror(errno));
+}
+
 /* The secrets that the place needs, or others, which nothing certifies. */
 static int
 take_keys(struct audit *a)
@@ -314,10 +330,10 @@ take_keys(struct audit *a)
 	char why[128], store[HEX_UUID];
 
 	hex_uuid(store, a->store);
-	if (e != NULL && memcmp(e->public, a->at.key, CRYPT_PUBLIC) == 0)
-		return audit_keys_of(&a->keys, a->at.epoch + 1) != NULL
-			   ? 0
-			   : audit_keys_make(&a->keys, a->at.epoch + 1);
+	if (e != NULL && memcmp(e->public, a->at.key, CRYPT_PUBLIC) == 0) {
+		settle_keys(a);
+		return 0;
+	}
 	snprintf(why, sizeof(why), "store=%s", store);
 	if (a->at.epoch > 0) {
 		snprintf(why, sizeof(why), "store=%s lost=%" PRIu64, store, a->at.epoch);
@@ -336,6 +352,7 @@ judge(struct audit *a)
 	uint64_t last = a->at.seq;
 	char detail[160];
 
+	a->rewrite = a->size > a->durable;
 	if ((!good && leave(a) != 0) ||
 	    (cut > 0 && ftruncate(a->fd, (off_t)a->size) != 0) || take_keys(a) != 0)
 		return -1;
@@ -396,6 +413,7 @@ audit_open(struct audit *a, int state, const struct store_keys *keys,
 		audit_close(a);
 		return -1;
 	}
+	a->durable = a->size;
 	if (a->dir < 0 || audit_keys_open(&a->keys, a->dir, keys, store) != 0 ||
 	    !open_present(a, a->at.epoch == 0) || fsync(a->dir) != 0 || judge(a) != 0) {
 		log_error(VAULT_AUDIT "/" AUDIT_FILE_PREFIX "*: %s: they and " VAULT_AUDIT
