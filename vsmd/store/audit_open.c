@@ -235,7 +235,8 @@ size_of(const struct audit *a)
 	return fstat(a->fd, &st) == 0 ? (uint64_t)st.st_size : 0;
 }
 
-/* Behind the end there are lines that are records: no crash left them there. */
+/* Behind the end there are lines that are records: no crash left them there, but where
+ * zeroes stand before them: pages that were not synced reach the disk in any order. */
 static bool
 records_behind(const struct audit *a)
 {
@@ -246,6 +247,10 @@ records_behind(const struct audit *a)
 
 	while ((n = file_read_at(a->fd, space, sizeof(space), (off_t)at)) > 0) {
 		nl = memchr(space, '\n', (size_t)n);
+		if (at == a->size &&
+		    memchr(space, '\0', nl != NULL ? (size_t)(nl - space) : (size_t)n) !=
+			NULL)
+			return false;
 		if (nl != NULL &&
 		    audit_line_parse(space, (size_t)(nl - space), &line) == NULL)
 			return true;
