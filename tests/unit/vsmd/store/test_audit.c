@@ -527,6 +527,27 @@ a_hole_that_a_crash_left(void **state)
 	free(whole);
 }
 
+/* Of an epoch that is over, whose seal was not synced: it is tried again though nothing is
+ * written any more. */
+static void
+a_secret_that_stays_is_tried_again(void **state)
+{
+	struct auditlog *f = *state;
+	int64_t now = clock_ms() + AUDIT_EPOCH_MS;
+
+	faults.error = EIO;
+	faults.in[FAULT_FDATASYNC] = 1;
+	audit_tend(&f->audit, now);
+	faults_clear();
+	assert_non_null(audit_keys_of(&f->audit.keys, 1));
+	assert_in_range(audit_timeout(&f->audit, now), 1, 60000);
+	now += 60000;
+	audit_tend(&f->audit, now);
+	assert_null(audit_keys_of(&f->audit.keys, 1));
+	assert_int_equal(f->audit.at.seq, RECORDS + 1);
+	assert_int_equal(audit_timeout(&f->audit, now), -1);
+}
+
 static void
 lost_records_are_noticed(void **state)
 {
@@ -782,6 +803,7 @@ main(void)
 	    T(a_start_whose_disk_fails),
 	    T(a_next_secret_that_may_not_be_durable),
 	    T(a_hole_that_a_crash_left),
+	    T(a_secret_that_stays_is_tried_again),
 	    T(lost_records_are_noticed),
 	    T(lost_keys_are_noticed),
 	    T(foreign_keys),
