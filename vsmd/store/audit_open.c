@@ -282,7 +282,8 @@ follow_files(struct audit *a)
 	}
 }
 
-static int
+/* A full disk has no room for it, and is no reason not to start. */
+static void
 note(struct audit *a, const char *event, const char *detail)
 {
 	struct audit_event e = {.principal = "",
@@ -293,7 +294,8 @@ note(struct audit *a, const char *event, const char *detail)
 	    .detail = detail};
 
 	log_warn("audit: %s: %s", event, detail);
-	return audit_append(a, &e);
+	if (audit_append(a, &e) != 0)
+		log_warn("audit: no record tells of that: %s", strerror(errno));
 }
 
 /* Go on in a file behind all that are there: whoever looks into it finds all there is. */
@@ -369,14 +371,15 @@ judge(struct audit *a)
 				      "it: records were lost "
 		    "or altered",
 		    last);
-		return note(a, "audit-damaged", detail);
+		note(a, "audit-damaged", detail);
+	} else if (cut > 0) {
+		snprintf(detail, sizeof(detail),
+		    "%" PRIu64 " bytes behind record %" PRIu64
+		    " were no whole record, cut off",
+		    cut, last);
+		note(a, "audit-repaired", detail);
 	}
-	if (cut == 0)
-		return 0;
-	snprintf(detail, sizeof(detail),
-	    "%" PRIu64 " bytes behind record %" PRIu64 " were no whole record, cut off",
-	    cut, last);
-	return note(a, "audit-repaired", detail);
+	return 0;
 }
 
 /* The present file.  That it is missing, or no file, is for judge(). */

@@ -548,6 +548,28 @@ a_secret_that_stays_is_tried_again(void **state)
 	assert_int_equal(audit_timeout(&f->audit, now), -1);
 }
 
+/* A full disk has no room for the note of a repair: the store works on without. */
+static void
+a_start_on_a_full_disk(void **state)
+{
+	struct auditlog *f = *state;
+	size_t len;
+	uint8_t *log;
+
+	auditlog_add(f, "C_Login");
+	log = dirs_load(f->path, LOG1, &len);
+	dirs_save(f->path, LOG1, log, len - 9);
+	free(log);
+	faults.error = ENOSPC;
+	faults.in[FAULT_PWRITE] = faults.each[FAULT_PWRITE] = 1;
+	auditlog_reopen(f);
+	faults_clear();
+	assert_int_equal(f->audit.at.seq, RECORDS);
+	auditlog_add(f, "C_Login");
+	assert_int_equal(audit_seal(&f->audit), 0);
+	assert_good(f, RECORDS + 2);
+}
+
 static void
 lost_records_are_noticed(void **state)
 {
@@ -804,6 +826,7 @@ main(void)
 	    T(a_next_secret_that_may_not_be_durable),
 	    T(a_hole_that_a_crash_left),
 	    T(a_secret_that_stays_is_tried_again),
+	    T(a_start_on_a_full_disk),
 	    T(lost_records_are_noticed),
 	    T(lost_keys_are_noticed),
 	    T(foreign_keys),
