@@ -9,12 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "caas/audit.h"
 #include "common/hex.h"
 #include "vsmd/store/audit_judge.h"
 
-#define KNOWN_MAX 4096
+#define KNOWN_MAX 1000000
 #define KEY_LINE 1024
 
 struct log_file {
@@ -24,8 +25,8 @@ struct log_file {
 
 struct offline {
 	struct audit_judge judge;
-	struct audit_at *known;
-	size_t nknown;
+	struct audit_at *known; /* by number */
+	size_t nknown, room;
 	struct log_file *files;
 	size_t nfiles;
 };
@@ -70,6 +71,39 @@ known_read(const char *line, size_t len, struct audit_at *ret)
 	return ok;
 }
 
+/* What ended the reading: the end of the file, or an error. */
+static int
+close_read(FILE *f, const char *name, int rc)
+{
+	if (rc == CMD_OK && ferror(f))
+		rc = cmd_fail("%s: cannot be read: %s", name, strerror(errno));
+	fclose(f);
+	return rc;
+}
+
+static int
+by_number(const void *a, const void *b)
+{
+	const struct audit_at *p = a, *q = b;
+
+	return (p->seq > q->seq) - (p->seq < q->seq);
+}
+
+static bool
+known_room(struct offline *o)
+{
+	size_t room = o->room > 0 ? 2 * o->room : 64;
+	struct audit_at *known;
+
+	if (o->nknown < o->room)
+		return true;
+	if ((known = reallocarray(o->known, room, sizeof(*known))) == NULL)
+		return false;
+	o->known = known;
+	o->room = room;
+	return true;
+}
+
 static int
 read_known(struct offline *o, const char *name)
 {
@@ -81,19 +115,21 @@ read_known(struct offline *o, const char *name)
 
 	if (f == NULL)
 		return cmd_fail("%s: %s", name, strerror(errno));
-	if ((o->known = calloc(KNOWN_MAX, sizeof(*o->known))) == NULL)
-		rc = cmd_fail("no memory: free some");
 	while (rc == CMD_OK && (n = read_line(f, line, sizeof(line), &whole)) >= 0) {
 		if (o->nknown == KNOWN_MAX)
 			rc = cmd_fail("%s: more than %d lines", name, KNOWN_MAX);
+		else if (!known_room(o))
+			rc = cmd_fail("no memory: free some");
 		else if (!known_read(line, (size_t)n, &o->known[o->nknown++]))
 			rc = cmd_fail(
 			    "%s: line %zu is none that `caas audit key' has printed",
 			    name, o->nknown);
 	}
-	fclose(f);
+	rc = close_read(f, name, rc);
 	if (rc == CMD_OK && o->nknown == 0)
 		rc = cmd_fail("%s: nothing is in it", name);
+	if (rc == CMD_OK)
+		qsort(o->known, o->nknown, sizeof(*o->known), by_number);
 	return rc;
 }
 
@@ -103,15 +139,21 @@ look(struct log_file *file)
 {
 	FILE *f = fopen(file->name, "re");
 	char line[AUDIT_LINE_MAX];
+	struct stat st;
+	int rc = CMD_OK;
 	ssize_t n;
 	bool whole;
 
 	if (f == NULL)
 		return cmd_fail("%s: %s", file->name, strerror(errno));
-	while (file->first == 0 && (n = read_line(f, line, sizeof(line), &whole)) >= 0)
+	if (fstat(fileno(f), &st) == 0 && !S_ISREG(st.st_mode))
+		rc = cmd_fail("%s: is no file: of several, each is read twice, to put "
+			      "them in order",
+		    file->name);
+	while (rc == CMD_OK && file->first == 0 &&
+	       (n = read_line(f, line, sizeof(line), &whole)) >= 0)
 		file->first = audit_line_seq(line, (size_t)n);
-	fclose(f);
-	return CMD_OK;
+	return close_read(f, file->name, rc);
 }
 
 static int
@@ -132,7 +174,7 @@ gather(struct offline *o, const struct args *args)
 	o->files[o->nfiles++].name = args->value[OPT_LOG];
 	for (size_t i = 0; i < args->noperands; i++)
 		o->files[o->nfiles++].name = args->operand[i];
-	for (size_t i = 0; rc == CMD_OK && i < o->nfiles; i++)
+	for (size_t i = 0; rc == CMD_OK && o->nfiles > 1 && i < o->nfiles; i++)
 		rc = look(&o->files[i]);
 	qsort(o->files, o->nfiles, sizeof(*o->files), by_first);
 	return rc;
@@ -149,12 +191,12 @@ clean_name(char out[AUDIT_WHERE], const char *name)
 	out[i] = '\0';
 }
 
-static enum audit_verdict
-judge_file(struct offline *o, const char *name)
+/* One that cannot be read is no end of the log. */
+static int
+judge_file(struct offline *o, const char *name, enum audit_verdict *ret)
 {
 	FILE *f = fopen(name, "re");
 	char shown[AUDIT_WHERE];
-	enum audit_verdict v = AUDIT_MORE;
 	char line[AUDIT_LINE_MAX];
 	uint64_t number = 0;
 	ssize_t n;
@@ -162,11 +204,11 @@ judge_file(struct offline *o, const char *name)
 
 	clean_name(shown, name);
 	if (f == NULL)
-		return audit_judge_no_file(&o->judge, shown);
-	while (v == AUDIT_MORE && (n = read_line(f, line, sizeof(line), &whole)) >= 0)
-		v = audit_judge_line(&o->judge, shown, ++number, line, (size_t)n, whole);
-	fclose(f);
-	return v;
+		return cmd_fail("%s: %s", name, strerror(errno));
+	while (*ret == AUDIT_MORE && (n = read_line(f, line, sizeof(line), &whole)) >= 0)
+		*ret =
+		    audit_judge_line(&o->judge, shown, ++number, line, (size_t)n, whole);
+	return close_read(f, name, CMD_OK);
 }
 
 static int
@@ -174,12 +216,15 @@ judge(struct offline *o, const struct args *args)
 {
 	struct audit_judge *j = &o->judge;
 	enum audit_verdict v = AUDIT_MORE;
+	int rc = CMD_OK;
 
 	audit_judge_begin(j, NULL);
 	j->known = o->known;
 	j->nknown = o->nknown;
-	for (size_t i = 0; v == AUDIT_MORE && i < o->nfiles; i++)
-		v = judge_file(o, o->files[i].name);
+	for (size_t i = 0; rc == CMD_OK && v == AUDIT_MORE && i < o->nfiles; i++)
+		rc = judge_file(o, o->files[i].name, &v);
+	if (rc != CMD_OK)
+		return rc;
 	if (v == AUDIT_MORE)
 		v = audit_judge_end(j);
 	if (v == AUDIT_BAD)

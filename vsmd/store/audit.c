@@ -162,10 +162,8 @@ audit_append_beginning(struct audit *a, const char *why)
 	return append_key(a, &e, number, first, first, NULL);
 }
 
-/* The secret of the next epoch takes the place of one that is over; all that this one has
- * signed is durable first. */
-static int
-settle(struct audit *a)
+int
+audit_settle(struct audit *a)
 {
 	if (audit_keys_of(&a->keys, a->at.epoch + 1) != NULL)
 		return 0;
@@ -186,7 +184,7 @@ audit_seal(struct audit *a)
 		errno = EAGAIN;
 		return -1;
 	}
-	if (settle(a) != 0)
+	if (audit_settle(a) != 0)
 		return -1;
 	if (a->sealed == a->at.seq)
 		return audit_sync(a);
@@ -199,7 +197,28 @@ audit_seal(struct audit *a)
 	}
 	r = append_key(a, &e, present->number, present, next, sign);
 	sec_wipe(sign, sizeof(sign));
-	return r == 0 ? settle(a) : -1;
+	return r == 0 ? audit_settle(a) : -1;
+}
+
+/* What a process before this one wrote.  It may have ended before a sync, or after one
+ * that failed: then the file reads as it should, and the disk has something else. */
+static int
+write_anew(const struct audit *a, uint64_t from, uint64_t to)
+{
+	char space[16384];
+
+	while (from < to) {
+		size_t n = to - from < sizeof(space) ? (size_t)(to - from) : sizeof(space);
+		ssize_t got = file_read_at(a->fd, space, n, (off_t)from);
+
+		if (got >= 0 && (size_t)got != n)
+			errno = EIO;
+		if (got != (ssize_t)n ||
+		    file_write_at(a->fd, space, n, (off_t)from) != 0)
+			return -1;
+		from += n;
+	}
+	return 0;
 }
 
 int
@@ -207,7 +226,7 @@ audit_sync(struct audit *a)
 {
 	int r = 0;
 
-	if (a->tail.len == 0 && buf_ok(&a->tail))
+	if (a->durable == a->size && buf_ok(&a->tail))
 		return 0;
 	/* Without memory for the copy there is nothing to write anew from. */
 	if (a->rewrite && !buf_ok(&a->tail)) {
@@ -215,13 +234,17 @@ audit_sync(struct audit *a)
 		return -1;
 	}
 	if (a->rewrite)
+		r = write_anew(a, a->durable, a->size - a->tail.len);
+	if (a->rewrite && r == 0)
 		r = file_write_at(
 		    a->fd, a->tail.data, a->tail.len, (off_t)(a->size - a->tail.len));
 	if (r == 0)
 		r = fdatasync(a->fd);
 	a->rewrite = r != 0;
-	if (r == 0)
+	if (r == 0) {
 		buf_reset(&a->tail);
+		a->durable = a->size;
+	}
 	return r;
 }
 

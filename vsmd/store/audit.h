@@ -47,6 +47,7 @@ struct audit {
 	struct audit_at at; /* the end */
 	uint64_t file;	    /* number of the present file */
 	uint64_t size;	    /* of it: where the next line goes */
+	uint64_t durable;   /* of it: up to where a sync was done by us, or before a commit */
 	uint64_t sealed;    /* the last record that is a seal or a beginning, if known */
 	bool begun;	    /* no commit knows yet of the beginning in it */
 	int64_t since;	    /* ms: the first record behind that; 0: there is none */
@@ -55,8 +56,10 @@ struct audit {
 	 * never was. */
 	struct audit_at *ends;
 	size_t nends, stored; /* stored: those that the map has */
-	struct buf tail; /* the lines that are not synced, the last ones of the file */
-	bool rewrite;	 /* a sync failed: nobody knows what the disk has of them */
+	/* The lines of ours that are not synced, the last ones of the file; between
+	 * `durable` and them is what a process before this one wrote. */
+	struct buf tail;
+	bool rewrite; /* a sync failed, or may have: nobody knows what the disk has of them */
 };
 
 struct audit_event {
@@ -112,5 +115,8 @@ uint64_t audit_base(const struct audit *a);
 int audit_append_beginning(struct audit *a, const char *why);
 bool audit_push_end(struct audit *a, const struct audit_at *at);
 int audit_next_file(struct audit *a);
+/* The secret of the next epoch takes the place of one that is over; all that this one has
+ * signed is durable first.  0, or -1 with errno. */
+int audit_settle(struct audit *a);
 
 #endif

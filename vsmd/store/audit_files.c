@@ -60,7 +60,7 @@ audit_next_file(struct audit *a)
 		close(a->fd);
 	a->fd = fd;
 	a->file++;
-	a->size = 0;
+	a->size = a->durable = 0;
 	return 0;
 }
 
@@ -77,14 +77,27 @@ file_over(const struct audit *a)
 	return a->limits.rotate > 0 && a->size >= a->limits.rotate;
 }
 
+/* The secret of an epoch that is over could not be overwritten. */
+static bool
+unsettled(const struct audit *a)
+{
+	return audit_keys_of(&a->keys, a->at.epoch + 1) == NULL;
+}
+
+static bool
+due(const struct audit *a, int64_t ms)
+{
+	return file_over(a) || epoch_over(a, ms) || unsettled(a);
+}
+
 void
 audit_tend(struct audit *a, int64_t ms)
 {
 	bool file;
 
-	if (a->fd < 0 || a->begun || ms < a->again ||
-	    !((file = file_over(a)) || epoch_over(a, ms)))
+	if (a->fd < 0 || a->begun || ms < a->again || !due(a, ms))
 		return;
+	file = file_over(a);
 	a->again = 0;
 	if (audit_seal(a) != 0) {
 		log_warn("audit log: cannot be sealed: %s: trying again in a minute",
@@ -103,9 +116,9 @@ audit_timeout(const struct audit *a, int64_t ms)
 {
 	int64_t left;
 
-	if (a->fd < 0 || a->begun || (a->since == 0 && !file_over(a)))
+	if (a->fd < 0 || a->begun || (a->since == 0 && !due(a, ms)))
 		return -1;
-	left = file_over(a) || epoch_over(a, ms) ? 0 : a->since + AUDIT_EPOCH_MS - ms;
+	left = due(a, ms) ? 0 : a->since + AUDIT_EPOCH_MS - ms;
 	if (a->again - ms > left)
 		left = a->again - ms;
 	return left;

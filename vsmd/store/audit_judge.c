@@ -72,11 +72,29 @@ intact(const struct audit_judge *j, const struct audit_seen *s,
 	       sec_equal(s->line.hash, j->want->hash, CRYPT_HASH);
 }
 
+/* The first of those that are known from that number on. */
+static size_t
+known_from(const struct audit_judge *j, uint64_t seq)
+{
+	size_t low = 0, high = j->nknown;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (j->known[mid].seq < seq)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
 /* Whatever was known before of this record. */
 static bool
 as_known(struct audit_judge *j, const struct audit_line *l)
 {
-	for (size_t i = 0; i < j->nknown; i++) {
+	for (size_t i = known_from(j, l->seq - 1);
+	     i < j->nknown && j->known[i].seq <= l->seq; i++) {
 		const struct audit_at *k = &j->known[i];
 
 		if (k->seq + 1 == l->seq && !follows(l, k->hash))

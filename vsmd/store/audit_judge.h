@@ -42,7 +42,7 @@ struct audit_seen {
 struct audit_judge {
 	/* Set by the caller after audit_judge_begin(), or left. */
 	const struct audit_at *want; /* where the log must end */
-	const struct audit_at *known; /* places that somebody wrote down before */
+	const struct audit_at *known; /* places written down before, by number */
 	size_t nknown;
 	uint64_t mac_epoch; /* whose secret is still there, and its MAC key */
 	const uint8_t *mac;

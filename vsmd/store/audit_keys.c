@@ -104,6 +104,24 @@ audit_keys_of(const struct audit_keys *k, uint64_t number)
 	return number > 0 && e->number == number ? e : NULL;
 }
 
+int
+audit_keys_renew(const struct audit_keys *k)
+{
+	uint8_t pages[2 * PAGE];
+	ssize_t n = file_read_at(k->fd, pages, sizeof(pages), 0);
+
+	if (n < 0 || file_write_at(k->fd, pages, (size_t)n, 0) != 0)
+		return -1;
+	return fdatasync(k->fd);
+}
+
+void
+audit_keys_drop(struct audit_keys *k, uint64_t number)
+{
+	if (audit_keys_of(k, number) != NULL)
+		sec_wipe(&k->epochs[number % 2], sizeof(k->epochs[0]));
+}
+
 static bool
 seal(const struct audit_keys *k, const struct audit_epoch *e, uint8_t page[PAGE])
 {

@@ -45,6 +45,11 @@ const struct audit_epoch *audit_keys_of(const struct audit_keys *k, uint64_t num
 /* Make the secret of that epoch, durably, over that of the epoch two before it.  0, or -1
  * with errno, and there may be neither. */
 int audit_keys_make(struct audit_keys *k, uint64_t number);
+/* What was read from the file may not be on the disk: a process may have ended before a
+ * sync, or after one that failed.  Write it once more and sync it.  0, or -1 with errno. */
+int audit_keys_renew(const struct audit_keys *k);
+/* Have none for that epoch. */
+void audit_keys_drop(struct audit_keys *k, uint64_t number);
 /* The private key that signs the seal of that epoch; the caller wipes it. */
 bool audit_epoch_sign(const struct audit_epoch *e, uint8_t out[CRYPT_KEY]);
 

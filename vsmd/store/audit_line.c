@@ -144,9 +144,11 @@ audit_line_seq(const char *line, size_t len)
 	if (at == NULL)
 		return 0;
 	for (at += strlen(SEQ_MEMBER); at < end && *at >= '0' && *at <= '9'; at++) {
-		if (n > INT64_MAX / 10 - 1)
+		uint64_t digit = (uint64_t)(*at - '0');
+
+		if (n > ((uint64_t)INT64_MAX - digit) / 10)
 			return 0;
-		n = n * 10 + (uint64_t)(*at - '0');
+		n = n * 10 + digit;
 	}
 	return at < end && (*at == ',' || *at == '}') ? n : 0;
 }

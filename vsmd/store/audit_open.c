@@ -235,7 +235,8 @@ size_of(const struct audit *a)
 	return fstat(a->fd, &st) == 0 ? (uint64_t)st.st_size : 0;
 }
 
-/* Behind the end there are lines that are records: no crash left them there. */
+/* Behind the end there are lines that are records: no crash left them there, but where
+ * zeroes stand before them: pages that were not synced reach the disk in any order. */
 static bool
 records_behind(const struct audit *a)
 {
@@ -246,6 +247,10 @@ records_behind(const struct audit *a)
 
 	while ((n = file_read_at(a->fd, space, sizeof(space), (off_t)at)) > 0) {
 		nl = memchr(space, '\n', (size_t)n);
+		if (at == a->size &&
+		    memchr(space, '\0', nl != NULL ? (size_t)(nl - space) : (size_t)n) !=
+			NULL)
+			return false;
 		if (nl != NULL &&
 		    audit_line_parse(space, (size_t)(nl - space), &line) == NULL)
 			return true;
@@ -273,11 +278,12 @@ follow_files(struct audit *a)
 		close(a->fd);
 		a->fd = fd;
 		a->file++;
-		a->size = 0;
+		a->size = a->durable = 0;
 	}
 }
 
-static int
+/* A full disk has no room for it, and is no reason not to start. */
+static void
 note(struct audit *a, const char *event, const char *detail)
 {
 	struct audit_event e = {.principal = "",
@@ -288,13 +294,17 @@ note(struct audit *a, const char *event, const char *detail)
 	    .detail = detail};
 
 	log_warn("audit: %s: %s", event, detail);
-	return audit_append(a, &e);
+	if (audit_append(a, &e) != 0)
+		log_warn("audit: no record tells of that: %s", strerror(errno));
 }
 
 /* Go on in a file behind all that are there: whoever looks into it finds all there is. */
 static int
 leave(struct audit *a)
 {
+	/* A seal in it may have ended an epoch. */
+	if (a->fd >= 0 && audit_sync(a) != 0)
+		log_warn("audit: %s", strerror(errno));
 	if (a->fd >= 0)
 		close(a->fd);
 	a->fd = -1;
@@ -306,6 +316,19 @@ leave(struct audit *a)
 	return audit_next_file(a);
 }
 
+/* They are there.  No seal may name a key, and no secret be overwritten, because of what
+ * the disk does not have yet.  A disk that fails now is asked again by audit_tend(). */
+static void
+settle_keys(struct audit *a)
+{
+	if (audit_keys_renew(&a->keys) != 0)
+		audit_keys_drop(&a->keys, a->at.epoch + 1);
+	if (audit_settle(a) != 0)
+		log_warn("audit: the secret of an epoch that is over cannot be overwritten: "
+			 "%s: trying again in a minute",
+		    strerror(errno));
+}
+
 /* The secrets that the place needs, or others, which nothing certifies. */
 static int
 take_keys(struct audit *a)
@@ -314,10 +337,10 @@ take_keys(struct audit *a)
 	char why[128], store[HEX_UUID];
 
 	hex_uuid(store, a->store);
-	if (e != NULL && memcmp(e->public, a->at.key, CRYPT_PUBLIC) == 0)
-		return audit_keys_of(&a->keys, a->at.epoch + 1) != NULL
-			   ? 0
-			   : audit_keys_make(&a->keys, a->at.epoch + 1);
+	if (e != NULL && memcmp(e->public, a->at.key, CRYPT_PUBLIC) == 0) {
+		settle_keys(a);
+		return 0;
+	}
 	snprintf(why, sizeof(why), "store=%s", store);
 	if (a->at.epoch > 0) {
 		snprintf(why, sizeof(why), "store=%s lost=%" PRIu64, store, a->at.epoch);
@@ -336,6 +359,7 @@ judge(struct audit *a)
 	uint64_t last = a->at.seq;
 	char detail[160];
 
+	a->rewrite = a->size > a->durable;
 	if ((!good && leave(a) != 0) ||
 	    (cut > 0 && ftruncate(a->fd, (off_t)a->size) != 0) || take_keys(a) != 0)
 		return -1;
@@ -347,14 +371,15 @@ judge(struct audit *a)
 				      "it: records were lost "
 		    "or altered",
 		    last);
-		return note(a, "audit-damaged", detail);
+		note(a, "audit-damaged", detail);
+	} else if (cut > 0) {
+		snprintf(detail, sizeof(detail),
+		    "%" PRIu64 " bytes behind record %" PRIu64
+		    " were no whole record, cut off",
+		    cut, last);
+		note(a, "audit-repaired", detail);
 	}
-	if (cut == 0)
-		return 0;
-	snprintf(detail, sizeof(detail),
-	    "%" PRIu64 " bytes behind record %" PRIu64 " were no whole record, cut off",
-	    cut, last);
-	return note(a, "audit-repaired", detail);
+	return 0;
 }
 
 /* The present file.  That it is missing, or no file, is for judge(). */
@@ -396,6 +421,7 @@ audit_open(struct audit *a, int state, const struct store_keys *keys,
 		audit_close(a);
 		return -1;
 	}
+	a->durable = a->size;
 	if (a->dir < 0 || audit_keys_open(&a->keys, a->dir, keys, store) != 0 ||
 	    !open_present(a, a->at.epoch == 0) || fsync(a->dir) != 0 || judge(a) != 0) {
 		log_error(VAULT_AUDIT "/" AUDIT_FILE_PREFIX "*: %s: they and " VAULT_AUDIT

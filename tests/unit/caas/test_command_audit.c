@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -186,6 +187,70 @@ keys(void **state)
 	assert_int_equal(LOG("log"), CMD_FAILED);
 }
 
+/* What cannot be read is no end of a log, and no end of the keys. */
+static void
+what_cannot_be_read(void **state)
+{
+	(void)state;
+	put_keys(KEY);
+	put("log", record[0], record[1], record[2]);
+	assert_int_equal(mkdir("dir", 0700), 0);
+	assert_int_equal(verify("--key=keys", "--log", "log", "dir", NULL), CMD_FAILED);
+	assert_int_equal(LOG("dir"), CMD_FAILED);
+	assert_int_equal(verify("--key=dir", "--log", "log", NULL, NULL), CMD_FAILED);
+	assert_int_equal(rmdir("dir"), 0);
+}
+
+/* caas audit export | caas audit verify --key keys --log /dev/stdin */
+static void
+from_a_pipe(void **state)
+{
+	int p[2];
+	char name[32];
+
+	(void)state;
+	put_keys(KEY);
+	put("a", record[0], "", "");
+	for (int several = 0; several < 2; several++) {
+		assert_int_equal(pipe(p), 0);
+		dprintf(p[1], "%s\n%s\n%s\n", record[0], record[1], record[2]);
+		close(p[1]);
+		snprintf(name, sizeof(name), "/dev/fd/%d", p[0]);
+		/* Several files are put in order first: that reads them twice. */
+		assert_int_equal(
+		    verify("--key=keys", "--log", name, several ? "a" : NULL, NULL),
+		    several ? CMD_FAILED : CMD_OK);
+		close(p[0]);
+	}
+}
+
+/* One line an hour, for a year. */
+static void
+many_keys(void **state)
+{
+	FILE *f = fopen("keys", "w");
+
+	(void)state;
+	assert_non_null(f);
+	for (int i = 0; i < 9000; i++)
+		fputs(KEY, f);
+	assert_int_equal(fclose(f), 0);
+	put("log", record[0], record[1], record[2]);
+	assert_int_equal(LOG("log"), CMD_OK);
+	/* Each of them counts, in any order. */
+	f = fopen("keys", "a");
+	assert_non_null(f);
+	for (int i = 0; i < 2; i++) {
+		char other[] = KEY;
+
+		if (i == 0)
+			*strstr(other, "3}") = '2';
+		fputs(other, f);
+	}
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(LOG("log"), CMD_FAILED);
+}
+
 int
 main(void)
 {
@@ -194,6 +259,9 @@ main(void)
 	    cmocka_unit_test(several_files_in_any_order),
 	    cmocka_unit_test(bad),
 	    cmocka_unit_test(keys),
+	    cmocka_unit_test(what_cannot_be_read),
+	    cmocka_unit_test(from_a_pipe),
+	    cmocka_unit_test(many_keys),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -407,6 +407,169 @@ power_lost_anywhere(void **state)
 	assert_int_equal(munmap(disk, sizeof(*disk)), 0);
 }
 
+/* A process is killed between the write of a seal and its sync: the page cache has what the
+ * disk may not have.  The next one sees to that before it overwrites the secret that the
+ * seal has ended. */
+static uint64_t log_synced;
+static bool too_early;
+
+static void
+on_start_sync(int fd)
+{
+	const struct audit *a = &watched->audit;
+	struct stat st;
+
+	if (fd == a->fd && fstat(fd, &st) == 0)
+		log_synced = (uint64_t)st.st_size;
+	else if (fd == a->keys.fd && audit_keys_of(&a->keys, 3) != NULL)
+		too_early |= log_synced < a->size;
+}
+
+static void
+killed_before_the_sync_of_a_seal(void **state)
+{
+	struct auditlog *f = *state;
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		auditlog_open_in_child(f);
+		faults.kill_at = 2; /* the seal, its sync */
+		(void)audit_seal(&f->audit);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 9);
+	watched = f;
+	log_synced = 0;
+	too_early = false;
+	faults.synced = on_start_sync;
+	auditlog_reopen(f);
+	assert_int_equal(f->audit.at.epoch, 2);
+	assert_non_null(audit_keys_of(&f->audit.keys, 3));
+	assert_false(too_early);
+	assert_good(f, RECORDS + 1);
+}
+
+/* The same by a start whose disk fails: it goes on, and the secret stays until the disk
+ * has the seal. */
+static void
+a_start_whose_disk_fails(void **state)
+{
+	struct auditlog *f = *state;
+
+	faults.error = EIO;
+	faults.in[FAULT_FDATASYNC] = 1;
+	assert_int_equal(audit_seal(&f->audit), -1);
+	faults.in[FAULT_FDATASYNC] = faults.each[FAULT_FDATASYNC] = 1;
+	auditlog_reopen(f);
+	assert_int_equal(f->audit.at.epoch, 2);
+	assert_null(audit_keys_of(&f->audit.keys, 3));
+	auditlog_add(f, "C_Login");
+	assert_int_equal(audit_seal(&f->audit), -1);
+	assert_int_equal(audit_sync(&f->audit), -1);
+	faults_clear();
+	assert_int_equal(audit_seal(&f->audit), 0);
+	assert_int_equal(f->audit.at.epoch, 3);
+	assert_good(f, RECORDS + 3);
+	auditlog_reopen(f);
+	assert_good(f, RECORDS + 3);
+}
+
+/* The secret of the next epoch, as the page cache has it: a start does not take it for
+ * durable. */
+static void
+a_next_secret_that_may_not_be_durable(void **state)
+{
+	struct auditlog *f = *state;
+
+	audit_close(&f->audit);
+	faults.error = EIO;
+	faults.in[FAULT_FDATASYNC] = faults.each[FAULT_FDATASYNC] = 1;
+	auditlog_reopen(f);
+	assert_non_null(audit_keys_of(&f->audit.keys, 1));
+	assert_null(audit_keys_of(&f->audit.keys, 2));
+	faults_clear();
+	auditlog_add(f, "C_Login");
+	assert_int_equal(audit_seal(&f->audit), 0);
+	assert_good(f, RECORDS + 2);
+}
+
+/* Pages that were not synced reach the disk in any order; what is not there are zeroes. */
+static void
+a_hole_that_a_crash_left(void **state)
+{
+	struct auditlog *f = *state;
+	size_t len, from = (f->audit.size / 4096 + 1) * 4096;
+	uint64_t seq;
+	uint8_t *log, *whole;
+
+	for (unsigned i = 0; i < 60; i++)
+		auditlog_add(f, "C_Sign");
+	log = dirs_load(f->path, LOG1, &len);
+	whole = dirs_load(f->path, LOG1, &len);
+	assert_true(from + 4096 < len);
+	for (size_t pages = 1; from + pages * 4096 < len; pages++) {
+		memset(log + from, 0, pages * 4096);
+		dirs_save(f->path, LOG1, log, len);
+		auditlog_reopen(f);
+		seq = f->audit.at.seq;
+		assert_int_equal(f->audit.file, 1);
+		assert_in_range(seq, RECORDS + 1, RECORDS + 20);
+		assert_good(f, seq);
+	}
+	/* This no crash leaves behind. */
+	memset(whole + from, 'x', 4096);
+	dirs_save(f->path, LOG1, whole, len);
+	auditlog_reopen(f);
+	assert_int_equal(f->audit.file, 2);
+	free(log);
+	free(whole);
+}
+
+/* Of an epoch that is over, whose seal was not synced: it is tried again though nothing is
+ * written any more. */
+static void
+a_secret_that_stays_is_tried_again(void **state)
+{
+	struct auditlog *f = *state;
+	int64_t now = clock_ms() + AUDIT_EPOCH_MS;
+
+	faults.error = EIO;
+	faults.in[FAULT_FDATASYNC] = 1;
+	audit_tend(&f->audit, now);
+	faults_clear();
+	assert_non_null(audit_keys_of(&f->audit.keys, 1));
+	assert_in_range(audit_timeout(&f->audit, now), 1, 60000);
+	now += 60000;
+	audit_tend(&f->audit, now);
+	assert_null(audit_keys_of(&f->audit.keys, 1));
+	assert_int_equal(f->audit.at.seq, RECORDS + 1);
+	assert_int_equal(audit_timeout(&f->audit, now), -1);
+}
+
+/* A full disk has no room for the note of a repair: the store works on without. */
+static void
+a_start_on_a_full_disk(void **state)
+{
+	struct auditlog *f = *state;
+	size_t len;
+	uint8_t *log;
+
+	auditlog_add(f, "C_Login");
+	log = dirs_load(f->path, LOG1, &len);
+	dirs_save(f->path, LOG1, log, len - 9);
+	free(log);
+	faults.error = ENOSPC;
+	faults.in[FAULT_PWRITE] = faults.each[FAULT_PWRITE] = 1;
+	auditlog_reopen(f);
+	faults_clear();
+	assert_int_equal(f->audit.at.seq, RECORDS);
+	auditlog_add(f, "C_Login");
+	assert_int_equal(audit_seal(&f->audit), 0);
+	assert_good(f, RECORDS + 2);
+}
+
 static void
 lost_records_are_noticed(void **state)
 {
@@ -658,6 +821,12 @@ main(void)
 	    T(sealed_records_behind_the_last_commit),
 	    S(killed_anywhere),
 	    S(power_lost_anywhere),
+	    T(killed_before_the_sync_of_a_seal),
+	    T(a_start_whose_disk_fails),
+	    T(a_next_secret_that_may_not_be_durable),
+	    T(a_hole_that_a_crash_left),
+	    T(a_secret_that_stays_is_tried_again),
+	    T(a_start_on_a_full_disk),
 	    T(lost_records_are_noticed),
 	    T(lost_keys_are_noticed),
 	    T(foreign_keys),

@@ -568,11 +568,35 @@ lines_that_are_none(void **state)
 	free(spaced);
 }
 
+/* The number is read the same way from a line that is parsed and from one that may be
+ * anything. */
+static void
+the_largest_numbers(void **state)
+{
+	static const char *const most[] = {"9007199254740993", "922337203685477580",
+	    "9223372036854775799", "9223372036854775800", "9223372036854775807"};
+	struct audit_line line;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(most) / sizeof(most[0]); i++) {
+		char text[AUDIT_LINE_MAX], *at = strstr(good.line[1], ",\"seq\":") + 7;
+
+		snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - good.line[1]),
+		    good.line[1], most[i], at + 1);
+		assert_null(audit_line_parse(text, strlen(text) - 1, &line));
+		assert_int_equal(line.seq, strtoull(most[i], NULL, 10));
+		assert_int_equal(audit_line_seq(text, strlen(text) - 1), line.seq);
+	}
+	assert_int_equal(audit_line_seq(",\"seq\":9223372036854775808,", 28), 0);
+	assert_int_equal(audit_line_seq(",\"seq\":92233720368547758070,", 29), 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(nothing_was_done),
+	    cmocka_unit_test(the_largest_numbers),
 	    cmocka_unit_test(altered),
 	    cmocka_unit_test(first_and_last_altered),
 	    cmocka_unit_test(every_byte_flipped),
