@@ -8,7 +8,7 @@
 #include "vchan-transport/berth.h"
 #include "vchan-transport/deadline.h"
 
-#define FRAME_KEPT_MAX (KEPT_MAX_PASS + KEPT_MAX_OBJECT + 64)
+#define FRAME_KEPT_MAX (KEPT_MAX_PASS + KEPT_MAX_OBJECT + 64) /* bytes of its body */
 #define NAP 50 /* ms in a berth until somebody leads, who then looks for the end as often */
 
 struct waiter **

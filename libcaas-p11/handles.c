@@ -222,24 +222,33 @@ handles_add_objects(struct handles *h, struct slot *slot, uint64_t generation,
 	return rv;
 }
 
+/* NULL, or too much: the object is lost with the worker; what was kept before would be wrong. */
+static void
+keep(struct handles *h, struct slot *slot, CK_OBJECT_HANDLE remote, struct blob *blob)
+{
+	struct entry *e = index_find(h, slot, remote);
+
+	if (e == NULL) {
+		if (blob != NULL)
+			blob_stray(&slot->astray, remote, blob);
+		return;
+	}
+	entry_keep(e, blob);
+	if (slot->kept > KEPT_MAX_ALL)
+		entry_keep(e, NULL);
+}
+
 void
 handles_keep(
     struct handles *h, struct slot *slot, uint64_t generation, const struct kept *k)
 {
 	struct blob *blob = blob_new(k->object, k->object_len);
-	struct entry *e;
 
 	handles_lock_all(h);
-	e = index_find(h, slot, k->handle);
-	if (blob == NULL || slot->generation != generation)
-		free(blob);
-	else if (e == NULL)
-		blob_stray(&slot->astray, k->handle, blob);
+	if (slot->generation == generation)
+		keep(h, slot, k->handle, blob);
 	else
-		entry_keep(e, blob);
-	/* Without it the object is lost with the worker; an older one would be wrong. */
-	if (e != NULL && (blob == NULL || slot->kept > KEPT_MAX_ALL))
-		entry_keep(e, NULL);
+		free(blob);
 	handles_unlock_all(h);
 }
 
