@@ -18,8 +18,8 @@ sessions=${CAAS_OVERLOAD_SESSIONS:-10000}
 rate=${CAAS_OVERLOAD_RATE:-100}
 every=4
 [ "$seconds" -lt 120 ] || every=30
-# What waits at one time is memory too, and on a slow machine more waits.
-QUIET_KB=4096
+# What waits at one time takes memory and descriptors, and on a slow machine more waits.
+QUIET_KB=4096 RUN_FDS=400
 WORKER_KB=32 # of a lasting worker, on average
 [ -z "${KEEP:-}" ] || tidy "cp $SAMPLES $KEEP"
 declare -A pid
@@ -91,13 +91,18 @@ load() {
 	workers=$(vsmd_pids worker | paste -sd,)
 	lasting >"$WORK/before"
 	sample_phase round1
+	sample
 	echo go >&"$to"
 	while [ $rc = 2 ] && [ $SECONDS -lt $until ]; do
 		sample
-		hears done "$every"
+		hears 'done' "$every"
 		rc=$?
 	done
-	if [ $rc = 0 ]; then ok done; else bad done "${line:-nothing}"; fi
+	if [ $rc = 0 ]; then ok 'done'; else bad 'done' "${line:-nothing}"; fi
+	for rc in $(seq 100); do
+		[ "$(vsmd_pids worker | wc -l)" -gt $((apps + 1)) ] || break
+		sleep 0.1
+	done
 	sample
 	lasting >"$WORK/after"
 	if cmp -s "$WORK/before" "$WORK/after"; then
@@ -110,30 +115,39 @@ load() {
 	tee "$BUILD/overload.txt" <"$WORK/figures" | sed 's/^/# /'
 }
 
-# The lasting workers, at the end beside the beginning; a thread more has a descriptor more.
-judge_workers() {
+# Those that last, with the same applications before the newcomers and after them.  A worker may
+# have made a thread, which has a descriptor.
+judge_lasting() {
 	local rc
-	awk -v lasting=",$workers," -v most=$WORKER_KB '
-		$1 == "round1" && index(lasting, "," $3 ",") {
-			if (!(first[$3]++)) { n++; a += $6; fds += $5 }
-			kb[$3] = $6
+	awk -v most=$WORKER_KB '
+		NR == FNR { lasting[$1] = 1; next }
+		$1 == "round1" && $3 in lasting {
+			if (!($3 in name)) { name[$3] = $4; fds[$3] = $5; kb[$3] = $6 }
 			last[$3] = $5
+			left[$3] = $6
 		}
 		END {
-			for (p in kb) { b += kb[p]; left += last[p] }
+			for (p in name) {
+				if (name[p] == "vsmd-worker") {
+					n++; f += fds[p]; l += last[p]; a += kb[p]; b += left[p]
+					continue
+				}
+				printf "%s: %d -> %d descriptors\n", name[p], fds[p], last[p]
+				if (last[p] > fds[p] + 2) failed = 1
+			}
 			if (n == 0) exit 1
 			printf "%d workers: %.0f -> %.0f KiB on average, %d -> %d descriptors\n",
-				n, a / n, b / n, fds, left
-			exit b / n > a / n + most || left > fds * 1.05
-		}' "$SAMPLES" >"$WORK/workers"
+				n, a / n, b / n, f, l
+			exit failed || b / n > a / n + most || l > f * 1.05
+		}' "$WORK/before" "$SAMPLES" >"$WORK/judged"
 	rc=$?
-	if [ $rc = 0 ]; then ok workers; else bad workers; fi
-	sed 's/^/# /' "$WORK/workers"
+	if [ $rc = 0 ]; then ok lasting; else bad lasting; fi
+	sed 's/^/# /' "$WORK/judged"
 }
 
 # The first time is for what is done once, and for the descriptors of the shell.
 driver 20 "$sessions" 20 2
-hears ready 60 && echo go >&"$to" && hears done 60 && echo end >&"$to"
+hears ready 60 && echo go >&"$to" && hears 'done' 60 && echo end >&"$to"
 driver_ends || bad warm-up "$(tail -n 3 "$WORK/driver.err")"
 quiet quiet0
 t0=$SECONDS
@@ -155,7 +169,7 @@ if ! sample_possible; then
 else
 	judge_fds
 	judge_memory
-	judge_workers
+	judge_lasting
 fi
 check audit "$CAAS" audit verify
 finish

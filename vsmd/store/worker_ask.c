@@ -164,6 +164,12 @@ slowed(struct store *s, struct attach *a, enum pin_user user)
 		a->slowed_since = 0;
 		return false;
 	}
+	/* It has not guessed: it waits for those under way, as long as they take. */
+	if (g->failed[user] < GUESS_FREE) {
+		a->slowed_since = 0;
+		a->wait = WAIT_LOGIN;
+		return true;
+	}
 	if (a->slowed_since == 0)
 		a->slowed_since = now;
 	if (now - a->slowed_since < SLOWED_MAX && g->after[user] - now < SLOWED_MAX) {

@@ -179,6 +179,35 @@ logins_under_way_count(void **state)
 		close(fds[i]);
 }
 
+/* Many logins at once are no guesses: who has had no wrong PIN is not refused, however long
+ * those under way take. */
+static void
+logins_at_once_are_no_guesses(void **state)
+{
+	int fds[4];
+	struct pollfd p;
+	struct buf b;
+	RIG(r);
+
+	buf_init(&b, IPC_MAX);
+	for (int i = 0; i < 4; i++)
+		fds[i] = rig_attach(r, 0, false, "web", LOCKOUT);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(rig_simple(fds[i], M_W_LOGIN_MAY, CKU_USER), CKR_OK);
+	buf_put_u8(&b, M_W_LOGIN_MAY);
+	buf_put_u8(&b, CKU_USER);
+	assert_int_equal(ipc_send(fds[3], &b, NULL, 0), 0);
+	p = (struct pollfd){.fd = fds[3], .events = POLLIN};
+	assert_int_equal(poll(&p, 1, 5500), 0);
+	assert_int_equal(rig_login_done(fds[0], CKU_USER, true, "pin", NULL, NULL), CKR_OK);
+	assert_int_equal(ipc_recv(fds[3], &b, NULL, NULL), 0);
+	assert_int_equal(buf_get_u8(&b), M_W_ANSWER);
+	assert_int_equal(buf_get_u64(&b), CKR_OK);
+	buf_free(&b);
+	for (int i = 0; i < 4; i++)
+		close(fds[i]);
+}
+
 /* Who guesses waits, others with the same PIN do not; a restart changes nothing. */
 static void
 guessing_is_slowed(void **state)
@@ -395,6 +424,7 @@ main(void)
 	    T(success_starts_again),
 	    T(without_lockout_nothing_is_counted),
 	    T(logins_under_way_count),
+	    T(logins_at_once_are_no_guesses),
 	    T(guessing_is_slowed),
 	    T(one_guess_at_a_time),
 	    T(a_pin_waits_for_its_commit),
