@@ -25,6 +25,8 @@
 #define SILENCE 10           /* s that a client may be silent */
 #define CLIENT_MEMORY 32768  /* bytes for one client's request */
 #define FRESH 1000           /* ms that a page is served again */
+#define ONCE_MORE 100        /* ms until a run that nothing asks for */
+#define LONGEST 10000        /* ms */
 #define FILES 64
 #define MEMORY ((rlim_t)512 << 20)
 #define CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
@@ -196,27 +198,45 @@ limit(void)
 #endif
 }
 
-/* Until the supervisor or the store is gone, or does not answer. */
+static bool
+has_clients(struct MHD_Daemon *http)
+{
+	const union MHD_DaemonInfo *info =
+	    mhd->get_daemon_info(http, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+
+	return info != NULL && info->num_connections > 0;
+}
+
+/*
+ * Until the supervisor or the store is gone, or does not answer.
+ *
+ * At its limit of connections libmicrohttpd takes its listening socket out of its epoll set, and
+ * puts it back at the beginning of the run after the one that ended some: nothing wakes us for
+ * that.  So after each run that had something to do there is one more.
+ */
 static int
 serve(struct metrics *m, struct MHD_Daemon *http)
 {
 	const union MHD_DaemonInfo *info = mhd->get_daemon_info(http, MHD_DAEMON_INFO_EPOLL_FD);
 	struct pollfd p[3] = {{.fd = m->config->supervisor, .events = 0},
 	    {.fd = m->config->store, .events = 0}, {.events = POLLIN}};
+	bool again = false;
 
 	if (info == NULL)
 		return 1;
 	p[2].fd = info->epoll_fd;
 	while (!m->failed) {
 		MHD_UNSIGNED_LONG_LONG ms;
-		int timeout = -1;
+		int timeout = again ? ONCE_MORE : -1, n;
 
-		if (mhd->get_timeout(http, &ms) == MHD_YES)
-			timeout = ms < 1000 ? (int)ms : 1000;
-		if (poll(p, 3, timeout) < 0 && errno != EINTR)
+		if (mhd->get_timeout(http, &ms) == MHD_YES &&
+		    (timeout < 0 || ms < (unsigned)timeout))
+			timeout = ms < LONGEST ? (int)ms : LONGEST;
+		if ((n = poll(p, 3, timeout)) < 0 && errno != EINTR)
 			return 1;
-		if (p[0].revents != 0 || p[1].revents != 0)
+		if (n > 0 && (p[0].revents != 0 || p[1].revents != 0))
 			return 0;
+		again = n > 0 || has_clients(http);
 		if (mhd->run(http) != MHD_YES)
 			return 1;
 	}
