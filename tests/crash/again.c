@@ -240,7 +240,7 @@ failing(struct turn *t, const struct step *s)
 				continue;
 			if (call == CALL_TPM && way % 3 != 0) /* its errors are alike */
 				continue;
-			if (!t->a->thorough && (t->counter++ * 7 + t->a->seed) % 12 != 0)
+			if (!t->a->thorough && (t->counter++ * 7 + t->a->seed) % 16 != 0)
 				continue;
 			failing_at(t, s, n, &f);
 		}
