@@ -65,32 +65,34 @@ expect_after(const struct step *s, CK_RV rv, bool strict, struct expect *e)
 	}
 }
 
-/* The calls of a step: how many points, and what the n-th is. */
+/*
+ * The calls of a step: how many points, and what the n-th is.  Another time it may be the one
+ * before or behind it: a signature has not always the same length, so a file of the audit log
+ * does not always end at the same record.
+ */
+#define CALLS_MAX 256
 struct calls {
 	uint32_t n;
-	enum disk_call call[256];
-	bool file[256]; /* of a file or directory, not of the TPM */
+	enum disk_call call[CALLS_MAX];
 };
 
 static bool
 find_calls(const struct step *s, struct vsm *v, struct calls *c)
 {
-	uint32_t first, entry;
+	uint32_t entry;
 
 	memset(c, 0, sizeof(*c));
 	if (!set_up(s, v))
 		return false;
-	first = record->points;
 	entry = record->nentries;
 	if (history_do(s, v) != CKR_OK)
 		return false;
-	c->n = record->points - first;
+	history_settle(s, v);
 	vsm_kill(v);
-	if (c->n > 256 || record->nentries - entry != c->n)
-		return false;
-	for (uint32_t i = 0; i < c->n; i++) {
-		c->call[i] = record->entries[entry + i].call;
-		c->file[i] = c->call[i] != CALL_TPM;
+	for (; entry + c->n < record->nentries; c->n++) {
+		if (c->n == CALLS_MAX)
+			return false;
+		c->call[c->n] = record->entries[entry + c->n].call;
 	}
 	return true;
 }
@@ -122,46 +124,46 @@ bad_step(struct turn *t, const struct step *s, const char *what)
 	look_bad(t->a->tally, &t->v, where, "it cannot be done again", NULL, &e);
 }
 
-static void
+/* False: it was not killed, there is no such point. */
+static bool
 killed_at(struct turn *t, const struct step *s, uint32_t n, bool torn)
 {
 	struct expect e;
 	char where[256];
-	bool killed;
 	CK_RV rv;
 
 	if (!set_up(s, &t->v)) {
 		bad_step(t, s, "kill");
-		return;
+		return false;
 	}
 	record->kill_torn = torn;
 	record->kill_at = record->points + n;
 	rv = history_do(s, &t->v);
-	killed = record->points >= record->kill_at;
+	history_settle(s, &t->v);
+	if (record->points < record->kill_at)
+		return false;
 	record->kill_at = 0;
 	vsm_kill(&t->v);
 	say_where(t, s, n, torn ? "killed within" : "killed before", where);
 	expect_after(s, rv, false, &e);
-	if (!killed)
-		look_bad(t->a->tally, &t->v, where, "the point was not reached", NULL, &e);
 	judge(t, &e, where, n % 2);
+	return true;
 }
 
 static void
 killed(struct turn *t, const struct step *s)
 {
 	struct calls c;
+	uint32_t n;
 
 	if (!find_calls(s, &t->v, &c)) {
 		bad_step(t, s, "calls");
 		return;
 	}
-	t->a->tally->points += c.n;
-	for (uint32_t n = 1; n <= c.n; n++) {
-		killed_at(t, s, n, false);
-		if (c.call[n - 1] == CALL_WRITE)
-			killed_at(t, s, n, true);
-	}
+	for (n = 1; killed_at(t, s, n, false); n++)
+		if (n <= c.n && c.call[n - 1] == CALL_WRITE)
+			(void)killed_at(t, s, n, true);
+	t->a->tally->points += n - 1;
 }
 
 /* One way to fail. */
@@ -173,8 +175,7 @@ struct failure {
 };
 
 static void
-failing_at(struct turn *t, const struct step *s, const struct calls *c, uint32_t n,
-    const struct failure *f)
+failing_at(struct turn *t, const struct step *s, uint32_t n, const struct failure *f)
 {
 	struct tally *tally = t->a->tally;
 	struct expect e;
@@ -191,6 +192,7 @@ failing_at(struct turn *t, const struct step *s, const struct calls *c, uint32_t
 	record->fail_count = f->lasting ? UINT32_MAX : 1;
 	record->fail_at = record->points + n;
 	rv = history_do(s, &t->v);
+	history_settle(s, &t->v);
 	record->fail_at = 0;
 	tally->failed_calls += record->failed;
 	alive = t->v.pid > 0;
@@ -200,7 +202,7 @@ failing_at(struct turn *t, const struct step *s, const struct calls *c, uint32_t
 	/* With an anchor a change that the disk refused is never there; nor, whoever refused
 	 * it, once another one was acknowledged. */
 	strict = s->action->kind == STEP_ASK && rv != VSM_GONE &&
-		 ((s->anchor && c->file[n - 1] && !f->lasting) || (alive && f->go_on));
+		 ((s->anchor && !record->tpm_failed) || (alive && f->go_on));
 	expect_after(s, rv, strict, &e);
 	if (rv != CKR_OK)
 		tally->refused++;
@@ -238,9 +240,9 @@ failing(struct turn *t, const struct step *s)
 				continue;
 			if (call == CALL_TPM && way % 3 != 0) /* its errors are alike */
 				continue;
-			if (!t->a->thorough && (t->counter++ * 7 + t->a->seed) % 12 != 0)
+			if (!t->a->thorough && (t->counter++ * 7 + t->a->seed) % 16 != 0)
 				continue;
-			failing_at(t, s, &c, n, &f);
+			failing_at(t, s, n, &f);
 		}
 }
 
@@ -353,8 +355,9 @@ again_record_failure(
 	record->fail_count = 1;
 	record->fail_at = record->points + at + 1;
 	rv = history_do(s, v);
+	history_settle(s, v);
 	record->fail_at = 0;
-	expect_after(s, rv, s->anchor, &refused);
+	expect_after(s, rv, s->anchor && !record->tpm_failed, &refused);
 	snprintf(refused.what, sizeof(refused.what), "%.30s, a sync of which failed",
 	    s->action->name);
 	*recording_expect(ret) = refused;
@@ -389,6 +392,7 @@ again_record_kill(const struct step *in, struct vsm *v, unsigned n, struct recor
 	*recording_expect(ret) = e;
 	record->kill_at = record->points + n;
 	rv = history_do(s, v);
+	history_settle(s, v);
 	if (record->points < record->kill_at)
 		return AGAIN_NONE;
 	record->kill_at = 0;

@@ -239,7 +239,8 @@ disk_begin(struct disk *d, const struct disk_tree *t, const uint8_t *data)
 				dir = k + 1;
 		d->nodes[i + 1].is_dir = f->is_dir;
 		grow(&d->nodes[i + 1], f->len);
-		memcpy(d->nodes[i + 1].data, f->data, f->len);
+		if (f->len > 0)
+			memcpy(d->nodes[i + 1].data, f->data, f->len);
 		set_name(d->names, &d->nnames, dir, slash != NULL ? slash + 1 : f->name, i + 1);
 	}
 }
@@ -280,7 +281,7 @@ apply_name(struct name *names, size_t *n, const struct entry *e, enum fate fate)
 static void
 apply_bytes(struct node *n, const struct entry *e, const uint8_t *data, enum fate fate)
 {
-	size_t half = e->len / 2, off = (size_t)e->off;
+	size_t half = e->len / 2, off = (size_t)e->off, len = fate == HALF ? half : e->len;
 
 	if (fate == LOST)
 		return;
@@ -288,10 +289,12 @@ apply_bytes(struct node *n, const struct entry *e, const uint8_t *data, enum fat
 		grow(n, off);
 		return;
 	}
-	if (off + (fate == HALF ? half : e->len) > n->len)
-		grow(n, off + (fate == HALF ? half : e->len));
+	if (len == 0)
+		return;
+	if (off + len > n->len)
+		grow(n, off + len);
 	if (fate == KEPT || fate == HALF)
-		memcpy(n->data + off, data, fate == HALF ? half : e->len);
+		memcpy(n->data + off, data, len);
 	else if (fate == TAIL) /* the first sector was not written, the length was */
 		memcpy(n->data + off + half, data + half, e->len - half);
 }

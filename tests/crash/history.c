@@ -46,6 +46,15 @@ history_do(const struct step *s, struct vsm *v)
 	return rv;
 }
 
+void
+history_settle(const struct step *s, struct vsm *v)
+{
+	vsm_compact(s->compact);
+	if (s->action->kind == STEP_ASK)
+		vsm_settle(v);
+	vsm_compact(false);
+}
+
 struct expect *
 recording_expect(struct recording *r)
 {
@@ -141,6 +150,7 @@ add(struct maker *k, int what, unsigned arg)
 	e->quiet = k->quiet;
 	e->sure = true;
 	snprintf(e->what, sizeof(e->what), "after %s %u", s->action->name, arg);
+	history_settle(s, k->v);
 }
 
 /* The disk before each step, as it was; and at the end as it is: the replay is faithful. */

@@ -47,6 +47,8 @@ struct expect {
 	bool anchor; /* how the store is started to look */
 	bool quiet;
 	bool sure; /* what was asked so far was answered */
+	bool torn; /* audit records were not synced, one may be gone and a later one there:
+		    * that looks as if somebody had altered them, and is said to be that */
 	char what[64];
 };
 
@@ -77,8 +79,10 @@ void history_free(struct history *h);
 
 /* What may be found while a step is under way, and when it was refused. */
 void history_expect(const struct step *s, struct expect *e);
-/* Do a step.  CKR_OK: it was acknowledged. */
+/* Do a step.  CKR_OK: it was acknowledged.  What the store does behind its answer is done
+ * when history_settle() returns. */
 CK_RV history_do(const struct step *s, struct vsm *v);
+void history_settle(const struct step *s, struct vsm *v);
 /* One more operation on whatever there is: in each model that may be the right one it is
  * done; those are dropped in which it could not have been.  CKR_OK: acknowledged. */
 CK_RV history_one_more(struct vsm *v, struct expect *e);

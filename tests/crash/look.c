@@ -7,20 +7,34 @@
 
 #define SHOWN 3 /* failures that are told in full */
 
+uint64_t
+look_last_record(const uint8_t *data, size_t len)
+{
+	static const char seq[] = "\"seq\":";
+	const uint8_t *found = NULL, *p = data, *end = memrchr(data, '\n', len);
+
+	for (; end != NULL && (p = memmem(p, (size_t)(end - p), seq, strlen(seq))) != NULL; p++)
+		found = p;
+	return found != NULL ? strtoull((const char *)found + strlen(seq), NULL, 10) : 0;
+}
+
 static void
 look_at_audit(struct vsm *v, struct found *f)
 {
-	char line[8192], text[4096], path[300];
-	FILE *file;
+	static struct disk_tree tree;
+	char text[4096];
 
-	snprintf(path, sizeof(path), "%s/audit/audit.log", v->state);
-	file = fopen(path, "re");
-	while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
-		f->lines++;
-		f->damaged |= strstr(line, "audit-damaged") != NULL;
+	disk_read(&tree, v->state, NULL);
+	for (size_t i = 0; i < tree.n; i++) {
+		const struct disk_file *file = &tree.files[i];
+		uint64_t last = look_last_record(file->data, file->len);
+
+		if (strncmp(file->name, "audit/audit.log.", 16) != 0)
+			continue;
+		if (last > f->records)
+			f->records = last;
+		f->damaged |= memmem(file->data, file->len, "audit-damaged", 13) != NULL;
 	}
-	if (file != NULL)
-		fclose(file);
 	f->verified = v->rolled_back ||
 		      (vsm_admin(v, "audit-verify", "{}", NULL, text) == CKR_OK &&
 			  strstr(text, "\"ok\":true") != NULL);
@@ -36,7 +50,7 @@ look(struct vsm *v, bool anchor, struct found *f)
 }
 
 const char *
-look_judge(const struct found *f, struct expect *e, size_t lines)
+look_judge(const struct found *f, struct expect *e, uint64_t records)
 {
 	size_t kept = 0;
 
@@ -51,11 +65,11 @@ look_judge(const struct found *f, struct expect *e, size_t lines)
 	if (kept == 0)
 		return "it does not hold what was acknowledged";
 	e->n = kept;
-	if (f->damaged)
+	if (f->damaged && !e->torn)
 		return "its audit log counts as damaged";
-	if (!f->verified)
+	if (!f->verified && !f->damaged)
 		return "its audit log does not verify";
-	if (f->lines < lines)
+	if (f->records < records)
 		return "audit records that were durable are gone";
 	return NULL;
 }

@@ -20,14 +20,16 @@ struct tally {
 /* What a store shows once it is open. */
 struct found {
 	bool opened, verified, damaged;
-	size_t lines; /* of the audit log */
+	uint64_t records; /* of the audit log: the last one's number */
 	char text[MODEL_TEXT];
 };
 
 /* Start the store on the directory as it is, and look.  It runs afterwards, if it opened. */
 void look(struct vsm *v, bool anchor, struct found *f);
 /* NULL, or what is wrong with it.  What is right is all that is left in e. */
-const char *look_judge(const struct found *f, struct expect *e, size_t lines);
+const char *look_judge(const struct found *f, struct expect *e, uint64_t records);
+/* The number of the last whole record in a file of the audit log; 0: there is none. */
+uint64_t look_last_record(const uint8_t *data, size_t len);
 /* One more operation, and the store opened again (after kill -9, or in order): that is in f. */
 const char *look_further(struct vsm *v, struct expect *e, bool kill, struct found *f);
 

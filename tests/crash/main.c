@@ -108,9 +108,9 @@ power_of(const struct history *h, const char *name, const struct recording *r)
 	    .tally = run.tally,
 	    .seed = run.seed,
 	    .tries = h->tries,
-	    .most = run.thorough ? 600 : 24,
+	    .most = run.thorough ? 600 : 16,
 	    .thorough = run.thorough,
-	    .nested = run.thorough ? 40 : 150};
+	    .nested = run.thorough ? 40 : 250};
 }
 
 static void
@@ -153,7 +153,7 @@ power_lost_after_step(
 		struct power p = power_of(h, h->name, &r);
 
 		p.nested = 0;
-		p.most = run.thorough ? 200 : 8;
+		p.most = run.thorough ? 200 : 6;
 		power_run(&p, run.shares);
 		recording_free(&r);
 	}
@@ -187,7 +187,7 @@ power_lost_after(
 static void
 broken(const struct history *h, const struct broken *b)
 {
-	struct recording r;
+	struct recording r = {0};
 	struct power p = power_of(h, b->name, &r);
 	char text[200];
 
@@ -216,7 +216,7 @@ each_sync(const struct history *h)
 
 	for (size_t i = 0; i < h->recording.n; i++) {
 		const struct entry *e = &h->recording.entries[i];
-		struct recording r;
+		struct recording r = {0};
 		struct power p = power_of(h, h->name, &r);
 
 		if (e->call == CALL_MARK && h->recording.expects[e->off].quiet)

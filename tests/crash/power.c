@@ -22,7 +22,8 @@ struct turn {
 	unsigned share, shares, depth;
 	uint64_t random;
 	struct expect *expect; /* now */
-	size_t lines;	       /* of the audit log that are sure now */
+	uint64_t records;      /* of the audit log that are sure now */
+	bool torn;	       /* they were when it began */
 	size_t at;	       /* entry */
 	struct seen *seen;
 	size_t nseen;
@@ -78,6 +79,31 @@ lookup(struct turn *t, uint64_t hash, bool anchor)
 	return &t->seen[i];
 }
 
+static bool
+is_audit(const struct disk *d, uint32_t node)
+{
+	static const char prefix[] = "audit.log.";
+
+	for (size_t i = 0; i < d->nnames; i++)
+		if (d->names[i].node == node && strncmp(d->names[i].name, prefix, 10) == 0)
+			return true;
+	for (size_t i = 0; i < d->npending; i++)
+		if (d->pending[i].e->call == CALL_CREATE && d->pending[i].e->node == node &&
+		    strncmp(d->pending[i].e->name, prefix, 10) == 0)
+			return true;
+	return false;
+}
+
+static bool
+may_be_torn(const struct disk *d)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < d->npending; i++)
+		n += d->pending[i].e->call == CALL_WRITE && is_audit(d, d->pending[i].e->node);
+	return n > 1;
+}
+
 static void record_start(struct turn *t, const struct disk_tree *tree);
 
 static void
@@ -95,6 +121,7 @@ look_at(struct turn *t, const struct disk_tree *tree, const uint8_t *fates)
 	if ((hash >> 20) % t->shares != t->share)
 		return;
 	t->p->tally->cases++;
+	e.torn = t->torn || may_be_torn(&t->disk);
 	s = lookup(t, hash, e.anchor);
 	fresh = s->found == NULL;
 	if (fresh) {
@@ -109,7 +136,7 @@ look_at(struct turn *t, const struct disk_tree *tree, const uint8_t *fates)
 		disk_write(tree, t->v.state, t->v.nv);
 		look(&t->v, e.anchor, s->found);
 	}
-	wrong = look_judge(s->found, &e, t->lines);
+	wrong = look_judge(s->found, &e, t->records);
 	found = s->found;
 	if (fresh && wrong == NULL) {
 		found = &further;
@@ -213,19 +240,23 @@ worth(const struct power *p, size_t i)
 	}
 }
 
-static size_t
-sure_lines(const struct disk *d)
+static uint64_t
+sure_records(const struct disk *d)
 {
-	size_t n = 0;
+	uint64_t most = 0;
 
-	for (size_t i = 0; i < d->nnames; i++)
-		if (strcmp(d->names[i].name, "audit.log") == 0) {
-			const struct node *node = &d->nodes[d->names[i].node];
+	for (size_t i = 0; i < d->nnames; i++) {
+		const struct node *node = &d->nodes[d->names[i].node];
+		uint64_t last;
 
-			for (size_t k = 0; k < node->len; k++)
-				n += node->data[k] == '\n';
-		}
-	return n;
+		if (d->names[i].node == 0 || strncmp(d->names[i].name, "audit.log.", 10) != 0 ||
+		    node->len == 0)
+			continue;
+		last = look_last_record(node->data, node->len);
+		if (last > most)
+			most = last;
+	}
+	return most;
 }
 
 static void
@@ -236,7 +267,7 @@ run(struct turn *t)
 	size_t until = p->until != 0 && p->until < r->n ? p->until : r->n;
 
 	t->expect = NULL;
-	t->lines = 0;
+	t->records = 0;
 	disk_begin(&t->disk, &r->from, r->data);
 	for (t->at = 0; t->at <= until; t->at++) {
 		const struct entry *e = &r->entries[t->at];
@@ -250,7 +281,7 @@ run(struct turn *t)
 		if (e->call == CALL_MARK) {
 			t->expect = &r->expects[e->off];
 			if (t->expect->sure)
-				t->lines = sure_lines(&t->disk);
+				t->records = sure_records(&t->disk);
 		} else if (t->depth == 0 && t->share == 0 && t->at >= p->first) {
 			p->tally->points++;
 		}
@@ -291,6 +322,7 @@ record_start(struct turn *t, const struct disk_tree *tree)
 	p.first = p.until = 0;
 	u->p = &p;
 	u->v = t->v;
+	u->torn = may_be_torn(&t->disk);
 	u->shares = 1;
 	u->depth = 1;
 	u->random = t->random | 1;

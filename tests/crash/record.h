@@ -58,6 +58,7 @@ struct record {
 
 	uint32_t points; /* so far */
 	uint32_t failed; /* so many of them failed */
+	bool tpm_failed; /* one of them a command to the TPM */
 	bool full;	 /* a record did not fit */
 	uint32_t nentries;
 	size_t ndata;

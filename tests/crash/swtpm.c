@@ -67,6 +67,7 @@ once(struct vsm *v, size_t i, unsigned n)
 		wrong = "it does not start";
 	record->kill_at = record->points + n;
 	rv = history_do(&s, v);
+	history_settle(&s, v);
 	killed = record->points >= record->kill_at;
 	record->kill_at = 0;
 	vsm_kill(v);

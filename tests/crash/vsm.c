@@ -86,6 +86,8 @@ vsm_init(struct vsm *v, const char *tpm)
 	    .tpm = v->tpm,
 	    .policy = {.locality = -1},
 	    .pin_tries = VSM_TRIES,
+	    .audit_rotate = 3000, /* bytes: a new file every ten records or so */
+	    .audit_keep = 3,
 	    .sandbox = true};
 	return true;
 }
