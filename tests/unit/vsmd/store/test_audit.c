@@ -570,6 +570,42 @@ a_start_on_a_full_disk(void **state)
 	assert_good(f, RECORDS + 2);
 }
 
+/* What a write that failed left behind, longer than the seal over it, and could not be cut
+ * off at once, is not there for ever once the file is over. */
+static void
+a_file_that_ends_ragged(void **state)
+{
+	struct auditlog *f = *state;
+	char detail[AUDIT_DETAIL];
+	struct audit_event e = {.principal = "",
+	    .peer = "",
+	    .slot = -1,
+	    .token = "",
+	    .event = "C_Sign",
+	    .detail = detail};
+
+	memset(detail, 1, sizeof(detail) - 1);
+	detail[sizeof(detail) - 1] = '\0';
+	faults.error = ENOSPC;
+	faults.in[FAULT_PWRITE] = 1;
+	faults.cut = 2500;
+	faults.in[FAULT_TRUNCATE] = 1;
+	assert_int_equal(audit_append(&f->audit, &e), -1);
+	faults.in[FAULT_TRUNCATE] = faults.each[FAULT_TRUNCATE] = 1;
+	f->audit.limits.rotate = 1;
+	audit_tend(&f->audit, clock_ms());
+	assert_int_equal(f->audit.file, 1);
+	faults_clear();
+	auditlog_add(f, "C_Login");
+	audit_tend(&f->audit, clock_ms() + AUDIT_EPOCH_MS);
+	assert_int_equal(f->audit.file, 2);
+	f->audit.limits.rotate = 0;
+	assert_good(f, RECORDS + 3);
+	auditlog_reopen(f);
+	auditlog_add(f, "C_Login");
+	assert_good(f, RECORDS + 4);
+}
+
 static void
 lost_records_are_noticed(void **state)
 {
@@ -827,6 +863,7 @@ main(void)
 	    T(a_hole_that_a_crash_left),
 	    T(a_secret_that_stays_is_tried_again),
 	    T(a_start_on_a_full_disk),
+	    T(a_file_that_ends_ragged),
 	    T(lost_records_are_noticed),
 	    T(lost_keys_are_noticed),
 	    T(foreign_keys),
