@@ -664,6 +664,33 @@ lost_keys_are_noticed(void **state)
 	free(old);
 }
 
+/* What docs/store.md says that the disk can do: the log as at the last commit, with the
+ * secrets of then, is that log.  With the secrets of now it is not. */
+static void
+everything_put_back_to_the_last_commit(void **state)
+{
+	struct auditlog *f = *state;
+	uint8_t *log, *old;
+	size_t len, keys_len;
+
+	log = dirs_load(f->path, LOG1, &len);
+	old = dirs_load(f->path, KEYS, &keys_len);
+	auditlog_add(f, "C_Login");
+	assert_int_equal(audit_seal(&f->audit), 0);
+	dirs_save(f->path, LOG1, log, len);
+	dirs_save(f->path, KEYS, old, keys_len);
+	auditlog_reopen(f);
+	assert_good(f, RECORDS);
+	auditlog_add(f, "C_Login");
+	assert_int_equal(audit_seal(&f->audit), 0);
+	dirs_save(f->path, LOG1, log, len);
+	auditlog_reopen(f);
+	assert_true(f->audit.begun); /* rekeyed */
+	assert_int_equal(f->audit.at.seq, RECORDS + 1);
+	free(log);
+	free(old);
+}
+
 /* Another store's keys, and garbage, count as none. */
 static void
 foreign_keys(void **state)
@@ -866,6 +893,7 @@ main(void)
 	    T(a_file_that_ends_ragged),
 	    T(lost_records_are_noticed),
 	    T(lost_keys_are_noticed),
+	    T(everything_put_back_to_the_last_commit),
 	    T(foreign_keys),
 	    S(files_are_rotated_and_retired),
 	    S(a_file_that_cannot_be_begun),
