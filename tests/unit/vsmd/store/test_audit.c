@@ -306,7 +306,7 @@ killed_anywhere(void **state)
 }
 
 /* What the disk is sure to have: by the last sync of each file, and of the directory. */
-#define FILES 64
+#define FILES 1024
 static struct disk {
 	uint64_t size[FILES]; /* of audit.log.N */
 	unsigned files;	      /* names in the directory */
@@ -353,55 +353,70 @@ lose_power(const struct auditlog *f, bool all)
 		dirs_save(f->path, KEYS, disk->keys, sizeof(disk->keys));
 }
 
-/* The power goes at any moment.  What was synced is there, the log is whole, and no
- * secret is missing: neither damage nor other keys. */
+static void
+all_is_durable(const struct auditlog *f)
+{
+	size_t len;
+	uint8_t *keys = dirs_load(f->path, KEYS, &len);
+
+	memcpy(disk->keys, keys, sizeof(disk->keys));
+	free(keys);
+	disk->files = (unsigned)f->audit.file;
+	for (unsigned i = 1; i <= disk->files; i++) {
+		free(dirs_load(f->path, auditlog_name(i), &len));
+		disk->size[i] = len;
+	}
+}
+
+/* The power goes at any moment, of a start too, and also when a process was killed before
+ * and another has found what it left in the page cache.  What was synced is there, the log
+ * is whole, and no secret is missing: neither damage nor other keys. */
 static void
 power_lost_anywhere(void **state)
 {
 	struct auditlog *f = *state;
+	enum { POWER_LOST, KILLED, POWER_LOST_AT_THE_START } how;
 	bool done = false;
 
 	disk = mmap(NULL, sizeof(*disk), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_true(disk != MAP_FAILED);
 	watched = f;
-	for (unsigned n = 1; !done; n += dirs_long() ? 1 : 2) {
+	all_is_durable(f);
+	for (unsigned i = 0; !done; i++) {
+		unsigned n = 1 + i / 3 * (dirs_long() ? 1 : 2) + (i % 3 != POWER_LOST);
 		uint64_t synced = 0;
 		size_t len;
-		uint8_t *keys = dirs_load(f->path, KEYS, &len);
 		struct audit_judge j;
 		int status;
 		pid_t pid;
 
-		memcpy(disk->keys, keys, sizeof(disk->keys));
-		free(keys);
-		disk->files = (unsigned)f->audit.file;
-		for (unsigned i = 1; i <= disk->files; i++) {
-			free(dirs_load(f->path, auditlog_name(i), &len));
-			disk->size[i] = len;
-		}
+		how = i % 3;
 		if ((pid = fork()) == 0) {
-			auditlog_open_in_child(f);
 			faults.synced = on_sync;
-			faults.kill_at = n;
+			faults.kill_at = how == POWER_LOST_AT_THE_START ? 4 + n % 4 : n;
+			auditlog_open_in_child(f);
 			auditlog_run(f, 12);
 			_exit(0);
 		}
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		assert_true(WIFEXITED(status) && WEXITSTATUS(status) != 2);
-		done = WEXITSTATUS(status) == 0 || f->audit.file + 12 > FILES;
+		done = WEXITSTATUS(status) == 0 || f->audit.file + 20 > FILES;
+		if (how == KILLED && !done)
+			continue;
 		lose_power(f, n % 4 < 2);
 		auditlog_reopen(f);
 		if (auditlog_verify(f, &j) != AUDIT_GOOD)
 			fail_msg("%u: record %d is %s: %s", n, (int)j.record,
 			    audit_fault_name(j.fault), j.why);
-		for (unsigned i = 1; i <= disk->files; i++)
-			synced += disk->size[i];
-		for (unsigned i = 1; i <= f->audit.file; i++) {
-			free(dirs_load(f->path, auditlog_name(i), &len));
+		for (unsigned file = 1; file <= disk->files; file++)
+			synced += disk->size[file];
+		for (unsigned file = 1; file <= f->audit.file; file++) {
+			free(dirs_load(f->path, auditlog_name(file), &len));
 			synced -= len < synced ? len : synced;
 		}
 		assert_int_equal(synced, 0); /* nothing of it is gone */
+		all_is_durable(f);
 	}
 	assert_true(f->audit.at.epoch > 5);
 	assert_int_equal(munmap(disk, sizeof(*disk)), 0);
