@@ -45,6 +45,7 @@ refuses offline-no-key 2 "$CAAS" audit verify --log "$WORK/log"
 refuses offline-no-file 1 "$CAAS" audit verify --key "$WORK/key" --log "$WORK/none"
 refuses key-no-log 2 "$CAAS" audit verify --key "$WORK/key"
 sh_check export-to-a-pipe "$CAAS audit export | cmp -n 500 - $WORK/log"
+sh_check verify-from-a-pipe "$CAAS audit export | $CAAS audit verify --key $WORK/key --log /dev/stdin"
 sh_check export-from "[ \"\$($CAAS audit export --from 5 | head -n 1)\" = \"\$(sed -n 5p $WORK/log)\" ]"
 sh_check export-since "t=\$(sed -n 's/.*\"time\":\"\\([^\"]*\\)\".*/\\1/p' $WORK/log | sed -n 7p)
 	$CAAS audit export --since \$t | head -n 1 | grep -q \"\\\"time\\\":\\\"\$t\\\"\""

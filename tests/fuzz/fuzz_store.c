@@ -1,11 +1,12 @@
 /*
  * fuzz_store.c - the store's files: the head, the log, a transaction, an audit line, an
- * audit log.
+ * audit log, what a start finds behind one, and its secrets.
  *
  * The first byte chooses.  What is authenticated is also tried behind its authentication:
  * the input is sealed with the right key, as an attacker never could, so that the parsers
  * inside are reached.
  */
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "vsmd/store/audit_judge.h"
+#include "vsmd/store/audit_verify.h"
 #include "vsmd/store/backup.h"
 #include "vsmd/store/file.h"
 #include "vsmd/store/ticket.h"
@@ -202,6 +203,135 @@ as_audit_log(const char *text, size_t len)
 		abort();
 }
 
+/* A log as a store left it: its directory, its two files, and what the map says. */
+struct left {
+	char path[64];
+	int state, dir;
+	struct map map;
+	uint64_t seq;
+	uint8_t log[8192], keys[8192];
+	size_t log_len, keys_len;
+};
+
+static const struct audit_limits no_limits;
+static const uint8_t store_id[STORE_ID] = {1};
+
+static size_t
+load(int dir, const char *name, uint8_t *out, size_t size)
+{
+	ssize_t n = file_load(dir, name, out, size);
+
+	if (n < 0)
+		abort();
+	return (size_t)n;
+}
+
+static void
+save(int dir, const char *name, const uint8_t *data, size_t len)
+{
+	int fd = file_create(dir, name);
+
+	if (fd < 0 || file_write_at(fd, data, len, 0) != 0)
+		abort();
+	close(fd);
+}
+
+static struct left left;
+
+static void
+remove_log(void)
+{
+	(void)unlinkat(left.dir, "audit.log.1", 0);
+	(void)unlinkat(left.dir, AUDIT_KEYS_FILE, 0);
+	(void)unlinkat(left.state, VAULT_AUDIT, AT_REMOVEDIR);
+	(void)rmdir(left.path);
+}
+
+static void
+make_log(void)
+{
+	struct left *l = &left;
+	struct audit_event e = {.principal = "p",
+	    .peer = "",
+	    .slot = 1,
+	    .token = "t",
+	    .event = "C_Login",
+	    .detail = ""};
+	struct audit a;
+	struct buf body;
+	struct txn t;
+
+	map_init(&l->map);
+	snprintf(l->path, sizeof(l->path), "%s/caas-fuzz-audit-XXXXXX",
+	    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	if (mkdtemp(l->path) == NULL || (l->state = vault_lock(l->path)) < 0 ||
+	    audit_open(&a, l->state, keys, store_id, &l->map, &no_limits) != 0)
+		abort();
+	audit_stored(&a);
+	if (audit_append(&a, &e) != 0 || audit_seal(&a) != 0 ||
+	    audit_append(&a, &e) != 0 || audit_sync(&a) != 0)
+		abort();
+	txn_init(&t);
+	buf_init(&body, 65536);
+	a.stored = 0;
+	audit_put_head(&a, &t);
+	txn_write(&t, &body);
+	if (!txn_apply(&body, &l->map))
+		abort();
+	buf_free(&body);
+	txn_clear(&t);
+	l->seq = a.at.seq;
+	l->dir = openat(l->state, VAULT_AUDIT, O_RDONLY | O_DIRECTORY);
+	audit_close(&a);
+	l->log_len = load(l->dir, "audit.log.1", l->log, sizeof(l->log));
+	l->keys_len = load(l->dir, AUDIT_KEYS_FILE, l->keys, sizeof(l->keys));
+	(void)atexit(remove_log);
+}
+
+static enum audit_verdict
+check_all(const struct audit *a)
+{
+	struct audit_check *c = audit_check_begin(a);
+	enum audit_verdict v;
+
+	if (c == NULL)
+		abort();
+	while ((v = audit_check_step(a, c, 100)) == AUDIT_MORE)
+		;
+	audit_check_free(c);
+	return v;
+}
+
+/* Whatever lies behind the end, or in the place of the secrets: the store starts, what a
+ * commit knows of is there, and nothing else is taken. */
+static void
+as_left(const uint8_t *data, size_t size, bool secrets)
+{
+	const struct left *l = &left;
+	uint8_t log[16384];
+	struct audit a;
+
+	if (l->seq == 0)
+		make_log();
+	memcpy(log, l->log, l->log_len);
+	if (!secrets)
+		memcpy(log + l->log_len, data, size);
+	save(l->dir, "audit.log.1", log, l->log_len + (secrets ? 0 : size));
+	save(l->dir, AUDIT_KEYS_FILE, secrets ? data : l->keys,
+	    secrets ? size : l->keys_len);
+	if (audit_open(&a, l->state, keys, store_id, &l->map, &no_limits) != 0)
+		abort();
+	if (load(l->dir, "audit.log.1", log, sizeof(log)) < l->log_len ||
+	    memcmp(log, l->log, l->log_len) != 0)
+		abort();
+	/* Where it is good, a note tells of what was cut off; lost secrets are told of. */
+	if (check_all(&a) == AUDIT_GOOD &&
+	    (secrets || a.file != 1 || a.at.seq != l->seq + (size > 0)))
+		abort();
+	audit_close(&a);
+	(void)unlinkat(l->dir, "audit.log.2", 0);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -213,7 +343,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (size < 1 || size > 4096)
 		return 0;
-	switch (data[0] % 8) {
+	switch (data[0] % 10) {
 	case 0:
 		as_head(data + 1, size - 1);
 		break;
@@ -235,8 +365,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	case 6:
 		as_slot(data + 1, size - 1);
 		break;
-	default:
+	case 7:
 		as_audit_log((const char *)data + 1, size - 1);
+		break;
+	case 8:
+		as_left(data + 1, size - 1, false);
+		break;
+	default:
+		as_left(data + 1, size - 1, true);
 		break;
 	}
 	return 0;

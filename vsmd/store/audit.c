@@ -69,9 +69,9 @@ put_line(struct audit *a, char *line, size_t len)
 		return -1;
 	if (file_write_at(a->fd, line, len + 1, (off_t)a->size) != 0) {
 		saved = errno;
-		/* What stays of it is overwritten by the next, or cut at the next start.
-		 */
-		if (ftruncate(a->fd, (off_t)a->size) != 0)
+		/* What stays of it is overwritten by the next, or cut off before the next
+		 * sync. */
+		if ((a->ragged = ftruncate(a->fd, (off_t)a->size) != 0))
 			log_warn("audit log: cannot be cut back: %s", strerror(errno));
 		errno = saved;
 		return -1;
@@ -226,13 +226,15 @@ audit_sync(struct audit *a)
 {
 	int r = 0;
 
-	if (a->durable == a->size && buf_ok(&a->tail))
+	if (a->durable == a->size && !a->ragged && buf_ok(&a->tail))
 		return 0;
 	/* Without memory for the copy there is nothing to write anew from. */
 	if (a->rewrite && !buf_ok(&a->tail)) {
 		errno = EIO;
 		return -1;
 	}
+	if (a->ragged && ftruncate(a->fd, (off_t)a->size) == 0)
+		a->ragged = false;
 	if (a->rewrite)
 		r = write_anew(a, a->durable, a->size - a->tail.len);
 	if (a->rewrite && r == 0)

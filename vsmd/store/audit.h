@@ -59,6 +59,7 @@ struct audit {
 	/* The lines of ours that are not synced, the last ones of the file; between
 	 * `durable` and them is what a process before this one wrote. */
 	struct buf tail;
+	bool ragged;  /* behind the end something is left of a write that failed */
 	bool rewrite; /* a sync failed, or may have: nobody knows what the disk has of them */
 };
 

@@ -44,6 +44,10 @@ audit_next_file(struct audit *a)
 	char name[AUDIT_FILE_NAME];
 	int fd, saved;
 
+	if (a->fd >= 0 && a->ragged) {
+		errno = EIO;
+		return -1;
+	}
 	audit_name(name, a->file + 1);
 	fd = openat(
 	    a->dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);

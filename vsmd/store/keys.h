@@ -12,7 +12,7 @@
 struct store_keys {
 	uint8_t log[CRYPT_KEY];	   /* records */
 	uint8_t head[CRYPT_KEY];   /* MAC of the head */
-	uint8_t audit[CRYPT_KEY];  /* MACs of audit records */
+	uint8_t audit[CRYPT_KEY];  /* the secrets of the audit log */
 	uint8_t ticket[CRYPT_KEY]; /* login tickets */
 	uint8_t keep[CRYPT_KEY];   /* passes for session objects (pass.h) */
 	uint8_t backup[CRYPT_KEY]; /* backups that only this store can read */

@@ -306,7 +306,7 @@ killed_anywhere(void **state)
 }
 
 /* What the disk is sure to have: by the last sync of each file, and of the directory. */
-#define FILES 64
+#define FILES 1024
 static struct disk {
 	uint64_t size[FILES]; /* of audit.log.N */
 	unsigned files;	      /* names in the directory */
@@ -353,55 +353,70 @@ lose_power(const struct auditlog *f, bool all)
 		dirs_save(f->path, KEYS, disk->keys, sizeof(disk->keys));
 }
 
-/* The power goes at any moment.  What was synced is there, the log is whole, and no
- * secret is missing: neither damage nor other keys. */
+static void
+all_is_durable(const struct auditlog *f)
+{
+	size_t len;
+	uint8_t *keys = dirs_load(f->path, KEYS, &len);
+
+	memcpy(disk->keys, keys, sizeof(disk->keys));
+	free(keys);
+	disk->files = (unsigned)f->audit.file;
+	for (unsigned i = 1; i <= disk->files; i++) {
+		free(dirs_load(f->path, auditlog_name(i), &len));
+		disk->size[i] = len;
+	}
+}
+
+/* The power goes at any moment, of a start too, and also when a process was killed before
+ * and another has found what it left in the page cache.  What was synced is there, the log
+ * is whole, and no secret is missing: neither damage nor other keys. */
 static void
 power_lost_anywhere(void **state)
 {
 	struct auditlog *f = *state;
+	enum { POWER_LOST, KILLED, POWER_LOST_AT_THE_START } how;
 	bool done = false;
 
 	disk = mmap(NULL, sizeof(*disk), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_true(disk != MAP_FAILED);
 	watched = f;
-	for (unsigned n = 1; !done; n += dirs_long() ? 1 : 2) {
+	all_is_durable(f);
+	for (unsigned i = 0; !done; i++) {
+		unsigned n = 1 + i / 3 * (dirs_long() ? 1 : 2) + (i % 3 != POWER_LOST);
 		uint64_t synced = 0;
 		size_t len;
-		uint8_t *keys = dirs_load(f->path, KEYS, &len);
 		struct audit_judge j;
 		int status;
 		pid_t pid;
 
-		memcpy(disk->keys, keys, sizeof(disk->keys));
-		free(keys);
-		disk->files = (unsigned)f->audit.file;
-		for (unsigned i = 1; i <= disk->files; i++) {
-			free(dirs_load(f->path, auditlog_name(i), &len));
-			disk->size[i] = len;
-		}
+		how = i % 3;
 		if ((pid = fork()) == 0) {
-			auditlog_open_in_child(f);
 			faults.synced = on_sync;
-			faults.kill_at = n;
+			faults.kill_at = how == POWER_LOST_AT_THE_START ? 4 + n % 4 : n;
+			auditlog_open_in_child(f);
 			auditlog_run(f, 12);
 			_exit(0);
 		}
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		assert_true(WIFEXITED(status) && WEXITSTATUS(status) != 2);
-		done = WEXITSTATUS(status) == 0 || f->audit.file + 12 > FILES;
+		done = WEXITSTATUS(status) == 0 || f->audit.file + 20 > FILES;
+		if (how == KILLED && !done)
+			continue;
 		lose_power(f, n % 4 < 2);
 		auditlog_reopen(f);
 		if (auditlog_verify(f, &j) != AUDIT_GOOD)
 			fail_msg("%u: record %d is %s: %s", n, (int)j.record,
 			    audit_fault_name(j.fault), j.why);
-		for (unsigned i = 1; i <= disk->files; i++)
-			synced += disk->size[i];
-		for (unsigned i = 1; i <= f->audit.file; i++) {
-			free(dirs_load(f->path, auditlog_name(i), &len));
+		for (unsigned file = 1; file <= disk->files; file++)
+			synced += disk->size[file];
+		for (unsigned file = 1; file <= f->audit.file; file++) {
+			free(dirs_load(f->path, auditlog_name(file), &len));
 			synced -= len < synced ? len : synced;
 		}
 		assert_int_equal(synced, 0); /* nothing of it is gone */
+		all_is_durable(f);
 	}
 	assert_true(f->audit.at.epoch > 5);
 	assert_int_equal(munmap(disk, sizeof(*disk)), 0);
@@ -570,6 +585,42 @@ a_start_on_a_full_disk(void **state)
 	assert_good(f, RECORDS + 2);
 }
 
+/* What a write that failed left behind, longer than the seal over it, and could not be cut
+ * off at once, is not there for ever once the file is over. */
+static void
+a_file_that_ends_ragged(void **state)
+{
+	struct auditlog *f = *state;
+	char detail[AUDIT_DETAIL];
+	struct audit_event e = {.principal = "",
+	    .peer = "",
+	    .slot = -1,
+	    .token = "",
+	    .event = "C_Sign",
+	    .detail = detail};
+
+	memset(detail, 1, sizeof(detail) - 1);
+	detail[sizeof(detail) - 1] = '\0';
+	faults.error = ENOSPC;
+	faults.in[FAULT_PWRITE] = 1;
+	faults.cut = 2500;
+	faults.in[FAULT_TRUNCATE] = 1;
+	assert_int_equal(audit_append(&f->audit, &e), -1);
+	faults.in[FAULT_TRUNCATE] = faults.each[FAULT_TRUNCATE] = 1;
+	f->audit.limits.rotate = 1;
+	audit_tend(&f->audit, clock_ms());
+	assert_int_equal(f->audit.file, 1);
+	faults_clear();
+	auditlog_add(f, "C_Login");
+	audit_tend(&f->audit, clock_ms() + AUDIT_EPOCH_MS);
+	assert_int_equal(f->audit.file, 2);
+	f->audit.limits.rotate = 0;
+	assert_good(f, RECORDS + 3);
+	auditlog_reopen(f);
+	auditlog_add(f, "C_Login");
+	assert_good(f, RECORDS + 4);
+}
+
 static void
 lost_records_are_noticed(void **state)
 {
@@ -625,6 +676,33 @@ lost_keys_are_noticed(void **state)
 		assert_int_equal(j.fault, AUDIT_REKEYED);
 		assert_int_equal(j.record, RECORDS + 4);
 	}
+	free(old);
+}
+
+/* What docs/store.md says that the disk can do: the log as at the last commit, with the
+ * secrets of then, is that log.  With the secrets of now it is not. */
+static void
+everything_put_back_to_the_last_commit(void **state)
+{
+	struct auditlog *f = *state;
+	uint8_t *log, *old;
+	size_t len, keys_len;
+
+	log = dirs_load(f->path, LOG1, &len);
+	old = dirs_load(f->path, KEYS, &keys_len);
+	auditlog_add(f, "C_Login");
+	assert_int_equal(audit_seal(&f->audit), 0);
+	dirs_save(f->path, LOG1, log, len);
+	dirs_save(f->path, KEYS, old, keys_len);
+	auditlog_reopen(f);
+	assert_good(f, RECORDS);
+	auditlog_add(f, "C_Login");
+	assert_int_equal(audit_seal(&f->audit), 0);
+	dirs_save(f->path, LOG1, log, len);
+	auditlog_reopen(f);
+	assert_true(f->audit.begun); /* rekeyed */
+	assert_int_equal(f->audit.at.seq, RECORDS + 1);
+	free(log);
 	free(old);
 }
 
@@ -827,8 +905,10 @@ main(void)
 	    T(a_hole_that_a_crash_left),
 	    T(a_secret_that_stays_is_tried_again),
 	    T(a_start_on_a_full_disk),
+	    T(a_file_that_ends_ragged),
 	    T(lost_records_are_noticed),
 	    T(lost_keys_are_noticed),
+	    T(everything_put_back_to_the_last_commit),
 	    T(foreign_keys),
 	    S(files_are_rotated_and_retired),
 	    S(a_file_that_cannot_be_begun),
