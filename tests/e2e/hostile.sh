@@ -120,8 +120,8 @@ only_neighbours() {
 }
 
 for r in $(seq $rounds); do
-	if check "round-$r" become bin "$HOSTILE" "$DIR/run/vsmd.sock" $((seed + r)) $guests $((frames / rounds)) \
-		0:123456:12345678:waste 1:123456; then
+	if check "round-$r" become bin "$HOSTILE" "$DIR/run/vsmd.sock" $((seed + r)) $guests \
+		$((frames / rounds)) 0:123456:12345678:waste 1:123456; then
 		grep -v '^never' "$WORK/out" | sed 's/^/# /'
 	fi
 	cat "$WORK/out" >>"$WORK/said"
@@ -146,7 +146,8 @@ if awk -v rounds="$rounds" '
 		for (k in unanswered) if (unanswered[k] == rounds) missing++
 		for (k in unsuccessful) if (unsuccessful[k] == rounds) failing++
 		print "# " served[2] " calls, " failing + 0 " never with CKR_OK"
-		exit !(seen == rounds && missing == 0 && failing < served[2] / 2)
+		few = '"$frames"' < 100000
+		exit !(seen == rounds && (missing == 0 || few) && failing < served[2] / 2)
 	}' "$WORK/said"; then
 	ok all-calls
 else
@@ -176,10 +177,14 @@ fi
 check audit "$CAAS" audit verify
 vsmd_down
 if vsmd_up; then ok reopened; else bad reopened "$(_since | tail -n 3)"; fi
-head -c 32 /dev/zero >"$WORK/digest"
 for t in shared other; do
-	check "reopened-$t" pkcs11-tool --module "$MODULE" --token-label $t --login --pin 123456 \
-		--sign --mechanism ECDSA --label k --input-file "$WORK/digest" --output-file /dev/null
+	calls init "token $t" open "login user 123456" "find k" "sign 1"
+	if [ "$(grep -c '^CKR_OK' "$WORK/out")" = 6 ]; then
+		ok "reopened-$t"
+	else
+		bad "reopened-$t" "$(tr '\n' ' ' <"$WORK/out")"
+		_since | tail -n 20 | sed 's/^/# /'
+	fi
 done
 [ $_failed = 0 ] || echo "# CAAS_SEED=$seed CAAS_HOSTILE_FRAMES=$frames"
 finish

@@ -1,7 +1,6 @@
 /* attack.c - the memory and the socket, beside what they are for: see hostile.h */
 #include "hostile.h"
 
-#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -10,8 +9,8 @@
 static uint32_t
 word(struct chance *c)
 {
-	static const uint32_t words[] = {0, 1, 2, 3, RING_SIZE, RING_SIZE + 1, 0x7fffffff, 0x80000000,
-	    0xffffffff};
+	static const uint32_t words[] = {
+	    0, 1, 2, 3, RING_SIZE, RING_SIZE + 1, 0x7fffffff, 0x80000000, 0xffffffff};
 
 	return one_in(c, 2) ? words[below(c, 9)] : (uint32_t)chance_next(c);
 }

@@ -16,8 +16,6 @@
 #define CALLS_BY_ID (sizeof(((struct channel_ends *)NULL)->calls) / sizeof(uint32_t))
 #define SHORT 10 /* ms */
 
-extern const char *address;
-
 static int
 connect_(void)
 {
@@ -226,7 +224,8 @@ take(struct channel_ends *e, const uint8_t *p, size_t len)
 				buf_reset(&e->body);
 			}
 		} else {
-			n = e->frame.length - e->body.len < len ? e->frame.length - e->body.len : len;
+			n = e->frame.length - e->body.len;
+			n = n < len ? n : len;
 			buf_put_raw(&e->body, p, n);
 		}
 		p += n;

@@ -181,7 +181,8 @@ put_any_attr(struct forged *f, unsigned depth)
 }
 
 static const CK_BYTE p256[] = {0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
-static const CK_BYTE ed25519[] = {0x13, 0x0c, 'e', 'd', 'w', 'a', 'r', 'd', 's', '2', '5', '5', '1', '9'};
+static const CK_BYTE ed25519[] = {
+    0x13, 0x0c, 'e', 'd', 'w', 'a', 'r', 'd', 's', '2', '5', '5', '1', '9'};
 static const CK_BYTE exponent[] = {1, 0, 1};
 
 /* What the call needs before anything else. */
@@ -298,7 +299,8 @@ static void
 put_pin(struct forged *f, const struct call *call, size_t nth)
 {
 	const struct target *t = f->known->target;
-	const char *pin = call->number == CALL_C_InitToken && t->so_pin != NULL ? t->so_pin : t->pin;
+	bool so = call->number == CALL_C_InitToken && t->so_pin != NULL;
+	const char *pin = so ? t->so_pin : t->pin;
 
 	f->delicate = true;
 	if (!one_in(f->chance, 4))

@@ -46,6 +46,7 @@ struct count {
 	atomic_ulong sent[CALL_COUNT_], answered[CALL_COUNT_], ok[CALL_COUNT_];
 };
 extern struct count count;
+extern const char *address; /* of vsmd's socket */
 
 void fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 

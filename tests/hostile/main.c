@@ -125,7 +125,8 @@ tell(void)
 			    count.answered[k]);
 	}
 	printf("calls=%u answered=%u ok=%u\n", served, answered, ok);
-	printf("frames=%lu mutated=%lu channels=%lu ended=%lu unasked=%lu hellos=%lu attacks=%lu refused=%lu\n",
+	printf("frames=%lu mutated=%lu channels=%lu ended=%lu unasked=%lu hellos=%lu attacks=%lu "
+	       "refused=%lu\n",
 	    count.frames, count.mutated, count.channels, count.ended, count.unasked, count.hellos,
 	    count.attacks, count.refused);
 }

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "protocol/resume.h"
-
 #define HARD 12 /* in thousandths: what may be a breach, and mostly is */
 
 static const uint64_t numbers[] = {0, 1, 2, 7, 8, 15, 16, 17, 23, 24, 25, 63, 64, 127, 128, 255,
