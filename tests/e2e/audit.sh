@@ -114,4 +114,11 @@ check as-it-was "$CAAS" audit verify
 rm "$AUDIT/keys"
 if sandbox_up; then ok secrets-removed-up; else bad secrets-removed-up; fi
 tampered secrets-removed rekeyed "${files[-1]}"
+# What follows can be checked by itself.
+n=$("$CAAS" audit verify --json 2>/dev/null |
+	python3 -c 'import json, sys; print(json.load(sys.stdin)["first_bad"])')
+check rekeyed-key "$CAAS" audit key --out "$WORK/rekeyed"
+check rekeyed-export "$CAAS" audit export --from "$n" --out "$WORK/log3"
+check rekeyed-from-there "$CAAS" audit verify --key "$WORK/rekeyed" --log "$WORK/log3"
+said rekeyed-from-there-says "good: records $n to "
 finish
