@@ -47,8 +47,6 @@ struct expect {
 	bool anchor; /* how the store is started to look */
 	bool quiet;
 	bool sure; /* what was asked so far was answered */
-	bool torn; /* audit records were not synced, one may be gone and a later one there:
-		    * that looks as if somebody had altered them, and is said to be that */
 	char what[64];
 };
 

@@ -23,7 +23,6 @@ struct turn {
 	uint64_t random;
 	struct expect *expect; /* now */
 	uint64_t records;      /* of the audit log that are sure now */
-	bool torn;	       /* they were when it began */
 	size_t at;	       /* entry */
 	struct seen *seen;
 	size_t nseen;
@@ -79,31 +78,6 @@ lookup(struct turn *t, uint64_t hash, bool anchor)
 	return &t->seen[i];
 }
 
-static bool
-is_audit(const struct disk *d, uint32_t node)
-{
-	static const char prefix[] = "audit.log.";
-
-	for (size_t i = 0; i < d->nnames; i++)
-		if (d->names[i].node == node && strncmp(d->names[i].name, prefix, 10) == 0)
-			return true;
-	for (size_t i = 0; i < d->npending; i++)
-		if (d->pending[i].e->call == CALL_CREATE && d->pending[i].e->node == node &&
-		    strncmp(d->pending[i].e->name, prefix, 10) == 0)
-			return true;
-	return false;
-}
-
-static bool
-may_be_torn(const struct disk *d)
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < d->npending; i++)
-		n += d->pending[i].e->call == CALL_WRITE && is_audit(d, d->pending[i].e->node);
-	return n > 1;
-}
-
 static void record_start(struct turn *t, const struct disk_tree *tree);
 
 static void
@@ -121,7 +95,6 @@ look_at(struct turn *t, const struct disk_tree *tree, const uint8_t *fates)
 	if ((hash >> 20) % t->shares != t->share)
 		return;
 	t->p->tally->cases++;
-	e.torn = t->torn || may_be_torn(&t->disk);
 	s = lookup(t, hash, e.anchor);
 	fresh = s->found == NULL;
 	if (fresh) {
@@ -322,7 +295,6 @@ record_start(struct turn *t, const struct disk_tree *tree)
 	p.first = p.until = 0;
 	u->p = &p;
 	u->v = t->v;
-	u->torn = may_be_torn(&t->disk);
 	u->shares = 1;
 	u->depth = 1;
 	u->random = t->random | 1;

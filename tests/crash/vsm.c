@@ -303,6 +303,7 @@ vsm_attach(struct vsm *v, uint32_t slot, bool admin)
 	snprintf(g.principal, sizeof(g.principal), "crash");
 	snprintf(g.peer, sizeof(g.peer), "uid 1 pid 2");
 	g.flags = admin ? GRANT_ADMIN : GRANT_CHANNEL_LOGIN | GRANT_PIN_LOCKOUT;
+	g.classes = (1u << (CLASS_INIT + 1)) - 1;
 	if (ipc_pair(fds) != 0)
 		die("crash");
 	buf_init(&b, IPC_MAX);
