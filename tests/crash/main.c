@@ -110,6 +110,7 @@ power_of(const struct history *h, const char *name, const struct recording *r)
 	    .tries = h->tries,
 	    .most = run.thorough ? 600 : 16,
 	    .thorough = run.thorough,
+	    .sample = run.thorough ? 0 : 8,
 	    .nested = run.thorough ? 40 : 250};
 }
 
@@ -194,6 +195,7 @@ broken(const struct history *h, const struct broken *b)
 	begin(true);
 	p.stop_at_first = true;
 	p.nested = 0;
+	p.sample = 0;
 	if (!broken_record(b, &h->recording, &r)) {
 		verdict(false, "broken", b->name, "nothing is changed by that");
 	} else {
@@ -229,6 +231,7 @@ each_sync(const struct history *h)
 		begin(true);
 		p.stop_at_first = true;
 		p.nested = 0;
+		p.sample = 0;
 		p.thorough = false;
 		p.most = 40;
 		p.first = i;

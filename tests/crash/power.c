@@ -94,6 +94,8 @@ look_at(struct turn *t, const struct disk_tree *tree, const uint8_t *fates)
 
 	if ((hash >> 20) % t->shares != t->share)
 		return;
+	if (t->p->sample > 0 && (uint32_t)((hash >> 40) + t->p->seed) % t->p->sample != 0)
+		return;
 	t->p->tally->cases++;
 	s = lookup(t, hash, e.anchor);
 	fresh = s->found == NULL;

@@ -13,6 +13,7 @@ struct power {
 	uint32_t seed;
 	unsigned tries;	   /* as the history's */
 	unsigned most;	   /* variants at a point */
+	unsigned sample;   /* of so many states one is looked at; 0: all are */
 	bool thorough;	   /* at every point, of quiet steps too */
 	unsigned nested;   /* of so many states one: the power goes during the start too */
 	bool stop_at_first;
