@@ -54,6 +54,9 @@ read_kept(struct buf *b, struct resume *ret, struct arena *arena)
 		buf_fail(b);
 	ret->kept = get_array(b, RESUME_MAX_OBJECTS, sizeof(uint32_t) + sizeof(uint64_t),
 	    sizeof(*ret->kept), &ret->nkept, arena);
+	/* Who has none says nothing of them. */
+	if (ret->nkept == 0)
+		buf_fail(b);
 	for (uint32_t i = 0; i < ret->nkept; i++) {
 		ret->kept[i].session = buf_get_u32(b);
 		ret->kept[i].object = buf_get_bytes(b, &ret->kept[i].len);

@@ -90,6 +90,12 @@ kept_round_trip(void **state)
 	ask.pass = (const uint8_t[KEPT_MAX_PASS + 1]){0};
 	resume_ask_write(&b, &ask);
 	assert_false(resume_ask_read(&b, &got, &arena));
+	/* A pass, and nothing that it is for: there is one way to say that. */
+	buf_reset(&b);
+	resume_ask_write(&b, &asked);
+	buf_put_bytes(&b, "pass", 4);
+	buf_put_u32(&b, 0);
+	assert_false(resume_ask_read(&b, &got, &arena));
 	arena_free(&arena);
 	buf_free(&b);
 }
