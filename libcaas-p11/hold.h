@@ -19,9 +19,10 @@
  * (the epoch of replies), and before calls that log in or out, change or destroy; an
  * answer that was on its way during such a call is not remembered.
  *
- * Threads: every function takes the session's lock of the handles (handles.h), and all of them
- * for what concerns others: a call that is remembered already meets nobody.  Fork: the child has what was
- * held; what was accepted is void there, since it gets a channel of its own.
+ * Threads: every function takes the session's lock of the handles (handles.h), and all of
+ * them for what concerns others: a call that is remembered already meets nobody.  Fork: the
+ * child has what was held; what was accepted is void there, since it gets a channel of its
+ * own.
  */
 #ifndef CAAS_P11_HOLD_H
 #define CAAS_P11_HOLD_H

@@ -12,8 +12,8 @@
  * the worker as a whole.
  *
  * Threads: known_answer(), known_older(), and known_epoch() with an epoch that is not newer,
- * under any lock of the handles; known_now() and known_batch() without; else under all.  Fork: a
- * batch is whole before it is known, and unknown before it is freed.
+ * under any lock of the handles; known_now() and known_batch() without; else under all.
+ * Fork: a batch is whole before it is known, and unknown before it is freed.
  */
 #ifndef CAAS_P11_KNOWN_H
 #define CAAS_P11_KNOWN_H

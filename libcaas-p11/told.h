@@ -26,9 +26,9 @@
  * forgotten: who then asks whether there still is a token, or a session, is not told so
  * from memory.
  *
- * Threads: told_answer(), told_may_fetch(), told_older(), and told_reply() with an epoch that
- * is not newer, under any lock of the handles; what changes more under all.  Fork: the child forgets, since it gets a channel
- * of its own, and with it perhaps another grant.
+ * Threads: told_answer(), told_may_fetch(), told_older(), and told_reply() with an epoch
+ * that is not newer, under any lock of the handles; what changes more under all.  Fork: the
+ * child forgets, since it gets a channel of its own, and with it perhaps another grant.
  */
 #ifndef CAAS_P11_TOLD_H
 #define CAAS_P11_TOLD_H

@@ -177,10 +177,10 @@ do_deep(char *arg)
 	const char *dir = next_word(&arg);
 	long depth = next_number(&arg), rc = 0;
 	char path[PATH_MAX];
+	int len = snprintf(path, sizeof(path), "%s", dir);
 
-	snprintf(path, sizeof(path), "%s", dir);
-	for (long i = 0; i < depth && rc >= 0 && strlen(path) + 3 < sizeof(path); i++) {
-		strcat(path, "/d");
+	for (long i = 0; i < depth && rc >= 0 && (size_t)len + 3 < sizeof(path); i++) {
+		len += snprintf(path + len, sizeof(path) - (size_t)len, "/d");
 		rc = syscall(SYS_mkdirat, AT_FDCWD, path, i + 1 < depth ? 0700 : 0);
 	}
 	said_rc(rc);

@@ -53,16 +53,25 @@ is_name(const char *s, size_t len)
 }
 
 static void
+copy(char *dst, size_t room, const char *src)
+{
+	size_t len = strlen(src);
+
+	assert_true(len < room);
+	memcpy(dst, src, len + 1);
+}
+
+static void
 new_family(struct reader *r, const char *name)
 {
 	/* A family is in one piece. */
 	for (size_t i = 0; i < r->nnames; i++)
 		assert_string_not_equal(r->names[i], name);
-	strcpy(r->names[r->nnames++], name);
 	assert_true(r->nnames < 64);
+	copy(r->names[r->nnames++], sizeof(r->names[0]), name);
 	/* And it is not left without a series. */
 	assert_true(r->family[0] == '\0' || r->series > 0);
-	strcpy(r->family, name);
+	copy(r->family, sizeof(r->family), name);
 	r->type[0] = '\0';
 	r->series = 0;
 	r->last_labels[0] = '\0';
@@ -86,18 +95,19 @@ comment(struct reader *r, const char *line)
 	    strcmp(rest, "histogram") == 0);
 	if (strcmp(rest, "counter") == 0)
 		assert_string_equal(name + strlen(name) - 6, "_total");
-	strcpy(r->type, rest);
+	copy(r->type, sizeof(r->type), rest);
 }
 
 /* name="value",...  Returns behind the brace; the text of `le` apart. */
 static const char *
-labels(const char *s, char *others, char *le)
+labels(const char *s, char others[1024], char le[64])
 {
 	le[0] = others[0] = '\0';
 	for (;;) {
 		size_t len = strcspn(s, "=");
 		const char *name = s, *value;
 		char *into;
+		size_t room;
 
 		assert_true(is_name(s, len));
 		assert_int_equal(s[len + 1], '"');
@@ -108,7 +118,11 @@ labels(const char *s, char *others, char *le)
 				assert_non_null(strchr("\\\"n", *++s));
 		}
 		into = strncmp(name, "le=", 3) == 0 ? le : others + strlen(others);
-		sprintf(into, "%.*s", (int)(s - value), value);
+		room = into == le ? 64 : 1024 - (size_t)(into - others);
+		len = (size_t)(s - value);
+		assert_true(len < room);
+		memcpy(into, value, len);
+		into[len] = '\0';
 		s++;
 		if (*s == '}')
 			return s + 1;
@@ -141,7 +155,7 @@ series(struct reader *r, const char *line)
 		double bound = strcmp(le, "+Inf") == 0 ? 1e300 : strtod(le, NULL);
 
 		if (strcmp(others, r->last_labels) != 0) {
-			strcpy(r->last_labels, others);
+			copy(r->last_labels, sizeof(r->last_labels), others);
 			r->last_le = r->last_bucket = 0;
 		}
 		assert_true(bound > r->last_le && value >= r->last_bucket);
@@ -214,7 +228,7 @@ slots_and_classes(void **state)
 	page.slots = slots;
 	page.nslots = 2;
 	slots[0].slot = 3;
-	strcpy(slots[0].label, "web");
+	memcpy(slots[0].label, "web", sizeof("web"));
 	slots[0].applications = 2;
 	slots[0].sessions = 9;
 	slots[0].sum.classes[CLASS_USE].execution[0] = 5;
@@ -247,7 +261,7 @@ hostile(void **state)
 	(void)state;
 	page.slots = slots;
 	page.nslots = 2;
-	strcpy(slots[0].label, "a\"b\\c\nd} 1\n\xff\xc3\x28");
+	memcpy(slots[0].label, "a\"b\\c\nd} 1\n\xff\xc3\x28", sizeof("a\"b\\c\nd} 1\n\xff\xc3\x28"));
 	memset(slots[1].label, '\\', sizeof(slots[1].label));
 	memset(&slots[0].sum, 0xff, sizeof(slots[0].sum));
 	for (unsigned i = 0; i < sizeof(slots[1].sum); i++)

@@ -77,6 +77,8 @@ rig_make_token(struct rig *r)
 void
 rig_prepare(struct rig *r)
 {
+	const char *big = getenv("RIG_BIG");
+
 	memset(r, 0, sizeof(*r));
 	/* In memory, as vsmd has it: SoftHSM2 on a disk is slow. */
 	snprintf(r->dir, sizeof(r->dir), "%s/test_rig.XXXXXX",
@@ -88,8 +90,9 @@ rig_prepare(struct rig *r)
 	assert_int_equal(gate_file_open(&r->gate, r->gate_path), 0);
 	pthread_mutex_init(&r->store.lock, NULL);
 	r->config = (struct nursery_config){.slot = RIG_SLOT, .library = CAAS_SOFTHSM2,
-	    .directory = r->slots, .gate = r->gate_path, .threads = 16, .max_sessions = 64, .max_objects = RIG_OBJECTS,
-	    .big = getenv("RIG_BIG") != NULL ? (unsigned)atoi(getenv("RIG_BIG")) : NURSERY_BIG,
+	    .directory = r->slots, .gate = r->gate_path, .threads = 16, .max_sessions = 64,
+	    .max_objects = RIG_OBJECTS,
+	    .big = big != NULL ? (unsigned)strtoul(big, NULL, 10) : NURSERY_BIG,
 	    .instance = {1, 2, 3}};
 }
 

@@ -266,7 +266,7 @@ test_hidden(void **state)
 
 	(void)state;
 	grant.rules[grant.nrules].match.has_label = grant.rules[grant.nrules].hide = true;
-	strcpy(grant.rules[grant.nrules++].match.label, "ca");
+	memcpy(grant.rules[grant.nrules++].match.label, "ca", sizeof("ca"));
 	attach(&g, &grant);
 	assert_int_equal(fetch(&g, NULL, 0), CKR_OK);
 	assert_int_equal(got.count, 4);
@@ -316,7 +316,7 @@ test_hidden_since_the_search(void **state)
 	renamer.guest = &another;
 	renamer.object = make_certificate(&another, "seen", "x", 1, true);
 	grant.rules[grant.nrules].match.has_label = grant.rules[grant.nrules].hide = true;
-	strcpy(grant.rules[grant.nrules++].match.label, "hidden");
+	memcpy(grant.rules[grant.nrules++].match.label, "hidden", sizeof("hidden"));
 	attach(&g, &grant);
 	assert_int_equal(
 	    pthread_create(&thread, NULL, rename_all_the_time, &renamer), 0);

@@ -230,7 +230,7 @@ test_policy_refuses_the_beginning(void **state)
 
 	(void)state;
 	r->match.has_label = true;
-	strcpy(r->match.label, "web-*");
+	memcpy(r->match.label, "web-*", sizeof("web-*"));
 	r->limit_mechs = true;
 	r->mechs[r->nmechs++] = CKM_SHA256_RSA_PKCS;
 	attach(&g, &grant);
@@ -283,7 +283,7 @@ test_hidden(void **state)
 	ca = private_key(&g, "ca");
 	assert_int_equal(guest_leave(&g), 0);
 	grant.rules[grant.nrules].match.has_label = grant.rules[grant.nrules].hide = true;
-	strcpy(grant.rules[grant.nrules++].match.label, "ca");
+	memcpy(grant.rules[grant.nrules++].match.label, "ca", sizeof("ca"));
 	attach(&g, &grant);
 	(void)private_key(&g, "web-1");
 	for (CK_OBJECT_HANDLE h = 1; h < ca + 32; h++)
@@ -304,7 +304,7 @@ test_quota_is_drawn_once(void **state)
 
 	(void)state;
 	r->match.has_label = true;
-	strcpy(r->match.label, "web-1");
+	memcpy(r->match.label, "web-1", sizeof("web-1"));
 	r->rate = 1;
 	r->burst = 10;
 	attach(&g, &grant);

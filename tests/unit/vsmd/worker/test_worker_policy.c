@@ -306,7 +306,7 @@ test_quota_of_principal(void **state)
 	struct guest g;
 
 	(void)state;
-	strcpy(grant.principal, "all-keys");
+	memcpy(grant.principal, "all-keys", sizeof("all-keys"));
 	grant.rate = 1;
 	grant.burst = 5;
 	guest_attach(&g, &rig, &grant, 0);
@@ -333,7 +333,7 @@ test_quota_of_mechanism(void **state)
 	int n = 0;
 
 	(void)state;
-	strcpy(grant.principal, "some-mechs");
+	memcpy(grant.principal, "some-mechs", sizeof("some-mechs"));
 	grant.quotas[grant.nquotas++] = (struct grant_quota){CKM_RSA_PKCS, 1, 3};
 	grant.quotas[grant.nquotas++] = (struct grant_quota){CKM_SHA256, 1, 2};
 	guest_attach(&g, &rig, &grant, 0);
@@ -363,7 +363,7 @@ test_quota_of_mechanism_and_key(void **state)
 	struct guest g;
 
 	(void)state;
-	strcpy(grant.principal, "mech-of-key");
+	memcpy(grant.principal, "mech-of-key", sizeof("mech-of-key"));
 	r->quotas[r->nquotas++] = (struct grant_quota){CKM_RSA_PKCS, 1, 2};
 	grant.rate = 1;
 	grant.burst = 40;
@@ -391,7 +391,7 @@ test_quota_of_session_keys(void **state)
 	int n = 0;
 
 	(void)state;
-	strcpy(grant.principal, "session-keys");
+	memcpy(grant.principal, "session-keys", sizeof("session-keys"));
 	r->rate = 1;
 	r->burst = 3;
 	guest_attach(&g, &rig, &grant, 0);
