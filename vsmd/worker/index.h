@@ -4,7 +4,8 @@
  * A table in memory that the nursery makes and all workers of the token share; it ends
  * with the nursery.  It knows objects by the names of their files, and what they are
  * found by as a hash: of a private object under a key that only who has logged in can
- * make (the token's), of others under none.  It says what may match, SoftHSM2 what does
+ * make (the token's), of others under none.  The identity (objects.h) is a hash of the name,
+ * which is no secret, and needs no key.  It says what may match, SoftHSM2 what does
  * (lookup.h).
  *
  * It is filled once, by who first needs it: the private objects when the first user who

@@ -6,8 +6,8 @@
  * the call has to wait for something, or when requests were seen to arrive meanwhile.
  * While every processor has a request to compute it wakes nobody: it keeps the role
  * through a short call, and gives it up for a long one, to whoever is done first.  Who is
- * done while the reader serves and more frames lie in the inbox takes the role from it: no
- * thread sleeps while there is work.  A guest
+ * done while the reader serves and more frames have arrived takes the role from it; where
+ * requests come in a crowd it looks for them for a while, yielding, before it sleeps.  A guest
  * with one thread and cheap calls so costs no wake-up at all.  Where the guess was wrong,
  * the watch (the main thread) takes the role away, or wakes a reader, after a tick or two:
  * no request ever waits for a slow one to end.  While the guest has used one session at a
