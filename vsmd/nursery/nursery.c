@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/ipc.h"
@@ -24,6 +25,7 @@
 #include "vsmd/worker/interpose.h"
 #include "vsmd/worker/learn.h"
 #include "vsmd/worker/seen.h"
+#include "vsmd/worker/slot.h"
 #include "vsmd/worker/view.h"
 #include "vsmd/worker/worker.h"
 
@@ -38,6 +40,7 @@ struct nursery {
 	struct index *index; /* of the objects, for the workers */
 	uint32_t pins;  /* generation that SoftHSM2 has read */
 	uint64_t epoch; /* of the objects that SoftHSM2 has read */
+	time_t read;    /* in which second (monotonic) it has looked for others */
 };
 
 static int
@@ -100,10 +103,25 @@ start_softhsm(struct nursery *n)
 	return rv == CKR_OK ? 0 : -1;
 }
 
+/* Is it worth while to read the objects anew before a fork? */
+static bool
+is_behind(struct nursery *n)
+{
+	uint64_t commits = gate_epoch(&n->file) - n->epoch;
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	if (commits == 0 || (commits < REFRESH && ts.tv_sec == n->read))
+		return false;
+	n->read = ts.tv_sec;
+	return true;
+}
+
 /*
  * Before a fork.  SoftHSM2 reads PINs, and which token there is, once: after a change it
- * is started anew.  Objects it finds by itself, but each worker would for itself: so
- * after many changes they are read here.
+ * is started anew.  Objects it finds by itself, but each worker would for itself, in
+ * memory of its own: so they are read here after many changes, and after few once in a
+ * second.
  */
 static int
 refresh(struct nursery *n)
@@ -112,13 +130,13 @@ refresh(struct nursery *n)
 	CK_ATTRIBUTE match = {CKA_CLASS, &none, sizeof(none)};
 	CK_SESSION_HANDLE session;
 	CK_SLOT_ID slot;
-	CK_ULONG one = 1;
+	bool blank;
 
 	if (gate_pins(&n->file) != n->pins) {
 		(void)n->fl->C_Finalize(NULL);
 		return start_softhsm(n);
 	}
-	if (!view_is_whole() || gate_epoch(&n->file) - n->epoch < REFRESH)
+	if (!view_is_whole() || !is_behind(n))
 		return 0;
 	if (is_big(n)) {
 		(void)n->fl->C_Finalize(NULL);
@@ -126,9 +144,8 @@ refresh(struct nursery *n)
 	}
 	gate_enter(&n->gate, GATE_SHARED);
 	n->epoch = gate_epoch(&n->file);
-	if (n->fl->C_GetSlotList(CK_FALSE, &slot, &one) != CKR_BUFFER_TOO_SMALL)
-		slot = 0;
-	if (n->fl->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &session) == CKR_OK) {
+	if (softhsm_slot(n->fl, &slot, &blank) == CKR_OK && !blank &&
+	    n->fl->C_OpenSession(slot, CKF_SERIAL_SESSION, NULL, NULL, &session) == CKR_OK) {
 		if (n->fl->C_FindObjectsInit(session, &match, 1) == CKR_OK)
 			(void)n->fl->C_FindObjectsFinal(session);
 		(void)n->fl->C_CloseSession(session);
@@ -160,7 +177,6 @@ attach(struct nursery *n, struct buf *b, int fds[2])
 	const uint8_t *hello = buf_get_raw(b, HELLO_LEN);
 	pid_t parent = getpid(), pid;
 
-	memset(&w, 0, sizeof(w));
 	if (hello == NULL || !hello_ask_read(hello, &w.hello) || !grant_read(b, &w.grant) ||
 	    !buf_end(b)) {
 		log_error("the supervisor's message is malformed");

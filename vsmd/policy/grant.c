@@ -1,6 +1,7 @@
 /* grant.c - see grant.h: a grant as bytes between our processes. */
 #include "vsmd/policy/grant.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #define FLAGS_ALL                                                                        \
@@ -101,6 +102,7 @@ rule_read(struct buf *b, struct grant_rule *r)
 	uint8_t bits;
 	size_t len;
 
+	memset(r, 0, sizeof(*r));
 	bits = buf_get_u8(b);
 	if (bits & ~RULE_BITS)
 		buf_fail(b);
@@ -139,12 +141,20 @@ grant_write(struct buf *b, const struct grant *g)
 		rule_write(b, &g->rules[i]);
 }
 
+/* But for the rules, of which there is room for many and which are nearly always few: to
+ * write all of that would make each worker a copy of it. */
+static void
+clear(struct grant *g)
+{
+	memset(g, 0, offsetof(struct grant, rules));
+}
+
 bool
 grant_read(struct buf *b, struct grant *g)
 {
 	uint8_t limit;
 
-	memset(g, 0, sizeof(*g));
+	clear(g);
 	buf_get_str(b, g->principal, sizeof(g->principal));
 	buf_get_str(b, g->peer, sizeof(g->peer));
 	g->flags = buf_get_u32(b);
@@ -161,6 +171,6 @@ grant_read(struct buf *b, struct grant *g)
 		rule_read(b, &g->rules[i]);
 	if (buf_ok(b))
 		return true;
-	memset(g, 0, sizeof(*g));
+	clear(g);
 	return false;
 }

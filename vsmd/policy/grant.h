@@ -64,12 +64,13 @@ struct grant {
 	uint32_t rate, burst;             /* private-key uses per second; 0: no quota */
 	struct grant_quota quotas[GRANT_MAX_QUOTAS]; /* of mechanisms, whatever the key */
 	uint16_t nquotas;
-	struct grant_rule rules[GRANT_MAX_RULES];
 	uint16_t nrules;
+	struct grant_rule rules[GRANT_MAX_RULES]; /* last: what is beyond nrules is not touched */
 };
 
 void grant_write(struct buf *b, const struct grant *g);
-/* False when malformed; g is zeroed first, and a zeroed grant allows nothing. */
+/* False when malformed: then *g is a grant that allows nothing and has no rules.  What
+ * rules[] holds beyond nrules is left as it was. */
 bool grant_read(struct buf *b, struct grant *g);
 
 #endif

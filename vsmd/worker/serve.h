@@ -16,8 +16,6 @@ CK_RV step_token_info(struct request *r);
 CK_RV step_mechanism_list(struct request *r);
 CK_RV step_mechanism_info(struct request *r);
 CK_RV step_init_token(struct request *r);
-/* Which of SoftHSM2's slots is ours; *ret_blank: it has no token. */
-CK_RV softhsm_slot(CK_FUNCTION_LIST *fl, CK_SLOT_ID *ret, bool *ret_blank);
 
 /* session.c */
 CK_RV step_open_session(struct request *r);

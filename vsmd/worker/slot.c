@@ -5,6 +5,7 @@
 #include "protocol/invoke.h"
 #include "vsmd/worker/policy.h"
 #include "vsmd/worker/serve.h"
+#include "vsmd/worker/slot.h"
 #include "vsmd/worker/view.h"
 
 #define VERSION_MAJOR_ 0

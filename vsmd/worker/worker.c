@@ -16,6 +16,7 @@
 #include "vsmd/worker/interpose.h"
 #include "vsmd/worker/reply.h"
 #include "vsmd/worker/serve.h"
+#include "vsmd/worker/slot.h"
 
 #define DRAIN 30000       /* ms that a write to the token may still take at the end */
 #define MEMORY_MAX 1024   /* MiB, where the configuration says nothing */

@@ -92,26 +92,61 @@ test_blank_slot(void **state)
 	rig_stop(&rig);
 }
 
+/* Bytes that a process has read; 0: who runs the tests may not see it. */
+static unsigned long long
+has_read(pid_t pid)
+{
+	char path[64];
+	unsigned long long n = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/io", pid);
+	if ((f = fopen(path, "r")) == NULL)
+		return 0;
+	if (fscanf(f, "rchar: %llu", &n) != 1)
+		n = 0;
+	fclose(f);
+	return n;
+}
+
+/* What was made before a fork is read by the nursery, for all workers, and not by each. */
 static void
-test_many_commits_before_a_fork(void **state)
+made_before_a_fork(int objects, unsigned wait)
 {
 	struct rig rig;
 	struct grant grant = rig_grant();
 	CK_OBJECT_HANDLE key, all[256];
 	struct guest a, b;
 
-	(void)state;
 	rig_start(&rig, true);
 	guest_attach(&a, &rig, &grant, 0);
 	guest_login(&a);
-	for (int i = 0; i < 80; i++)
+	for (int i = 0; i < objects; i++)
 		assert_int_equal(guest_make_aes(&a, "k", true, false, &key), CKR_OK);
+	sleep(wait);
 	guest_attach(&b, &rig, &grant, 0);
 	guest_login(&b);
-	assert_int_equal(guest_find(&b, all, 256), 80);
+	assert_int_equal(guest_find(&b, all, 256), objects);
+	/* A file of generations has 8 bytes, an object 700 or more. */
+	assert_in_range(has_read(b.worker), 0, 300 * (unsigned)objects);
 	assert_int_equal(guest_leave(&b), 0);
 	assert_int_equal(guest_leave(&a), 0);
 	rig_stop(&rig);
+}
+
+static void
+test_many_commits_before_a_fork(void **state)
+{
+	(void)state;
+	made_before_a_fork(80, 0);
+}
+
+/* Few, and it is a second since the nursery last looked. */
+static void
+test_few_commits_before_a_fork(void **state)
+{
+	(void)state;
+	made_before_a_fork(10, 1);
 }
 
 static void
@@ -221,6 +256,7 @@ main(void)
 	    cmocka_unit_test(test_ends_with_its_supervisor),
 	    cmocka_unit_test(test_blank_slot),
 	    cmocka_unit_test(test_many_commits_before_a_fork),
+	    cmocka_unit_test(test_few_commits_before_a_fork),
 	    cmocka_unit_test(test_malformed_message),
 	    cmocka_unit_test(test_no_library),
 	    cmocka_unit_test(test_taken_over),

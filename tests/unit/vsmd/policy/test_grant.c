@@ -74,8 +74,9 @@ refused(struct buf *b)
 {
 	static const struct grant nothing;
 
+	out.nrules = 1;
 	assert_false(grant_read(b, &out));
-	assert_memory_equal(&out, &nothing, sizeof(out));
+	assert_memory_equal(&out, &nothing, offsetof(struct grant, rules));
 }
 
 /* Cut anywhere: refused, and what was read is forgotten. */

@@ -11,6 +11,7 @@
 #include "vsmd/worker/learn.h"
 #include "vsmd/worker/reply.h"
 #include "vsmd/worker/serve.h"
+#include "vsmd/worker/slot.h"
 
 struct worker w;
 CK_FUNCTION_LIST *real, counting;
