@@ -10,6 +10,8 @@
 
 static char name[32] = "caas";
 static enum log_level max_level = LOG_INFO_;
+static struct log_limit own, *limit = &own;
+static char causer[64]; /* of all lines; empty: nobody */
 
 static const char *const words[] = {"error", "warning", "info", "debug"};
 static const int syslog_levels[] = {3, 4, 6, 7};
@@ -18,6 +20,21 @@ void
 log_name(const char *s)
 {
 	snprintf(name, sizeof(name), "%s", s);
+	/* What a parent left out is the parent's to tell. */
+	if (limit == &own)
+		atomic_store(&own.left_out, 0);
+}
+
+void
+log_share(struct log_limit *l)
+{
+	limit = l;
+}
+
+void
+log_caused_by(const char *who)
+{
+	snprintf(causer, sizeof(causer), "%s", who);
 }
 
 void
@@ -36,13 +53,11 @@ log_level_parse(const char *s)
 }
 
 __attribute__((format(printf, 2, 0))) static void
-vlog(enum log_level level, const char *fmt, va_list ap)
+put(enum log_level level, const char *fmt, va_list ap)
 {
 	char line[1024];
 	int saved = errno, n, m;
 
-	if (level > max_level)
-		return;
 	if (getenv("JOURNAL_STREAM") != NULL)
 		n = snprintf(line, sizeof(line), "<%d>%s: ", syslog_levels[level], name);
 	else
@@ -56,6 +71,47 @@ vlog(enum log_level level, const char *fmt, va_list ap)
 		/* Nowhere left to complain. */
 	}
 	errno = saved;
+}
+
+/* Debugging was asked for, and is whole. */
+__attribute__((format(printf, 2, 0))) static void
+vlog(enum log_level level, const char *fmt, va_list ap)
+{
+	if (level > max_level)
+		return;
+	if (level < LOG_DEBUG_ && causer[0] != '\0' && !log_may(causer))
+		return;
+	put(level, fmt, ap);
+}
+
+__attribute__((format(printf, 1, 2))) static void
+put_warning(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	put(LOG_WARN_, fmt, ap);
+	va_end(ap);
+}
+
+int
+log_left_out(void)
+{
+	int64_t now = loglimit_now();
+	uint32_t n = loglimit_tell(limit, now);
+
+	if (n > 0 && max_level >= LOG_WARN_)
+		put_warning("%u more lines of what peers did were left out", n);
+	return loglimit_wait(limit, now);
+}
+
+bool
+log_may(const char *who)
+{
+	if (!loglimit_take(limit, who, loglimit_now()))
+		return false;
+	(void)log_left_out();
+	return true;
 }
 
 #define LOG_AT(level)                                                                    \

@@ -84,6 +84,10 @@ enum msg {
 	M_A_ANSWER        /* u8 ok, str JSON result or error text, bytes blob part */
 };
 
+/* Exit statuses of a worker, in M_N_EXITED, beside 0 and 1. */
+#define M_WORKER_BREACH 2  /* the guest broke the protocol */
+#define M_WORKER_GAVE_UP 3 /* the token library ended the process */
+
 /* Flags in M_T_SLOTS. */
 #define M_SLOT_INITIALIZED 0x01
 #define M_SLOT_DISCARDING 0x02 /* between M_T_DISCARD and M_S_DISCARDED */

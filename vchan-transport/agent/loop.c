@@ -2,6 +2,7 @@
 #include "vchan-transport/agent/loop.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
@@ -43,7 +44,17 @@ prepare(struct loop *l, bool stopping)
 		now |= relay_poll(l->relays[i], &l->polls[AT_RELAYS + 2 * i], stopping);
 	if (now)
 		return 0;
-	return l->accept_at != 0 ? PAUSE_MS : -1;
+	return l->accept_at != 0 ? PAUSE_MS : log_left_out();
+}
+
+/* While vsmd is away applications ask again and again. */
+static bool
+may_log(const struct peer *peer)
+{
+	char who[24];
+
+	snprintf(who, sizeof(who), "uid %u", peer->id);
+	return log_may(who);
 }
 
 static void
@@ -86,7 +97,7 @@ take_channels(struct loop *l)
 		if (upstream == NULL) {
 			if (err == ECANCELED)
 				log_debug("uid=%u pid=%u left before its turn", peer.id, peer.pid);
-			else
+			else if (may_log(&peer))
 				log_warn("no channel for uid=%u pid=%u: %s", peer.id, peer.pid,
 				    transport_strerror(l->o->upstream, err));
 			channel_close(local);

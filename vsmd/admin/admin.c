@@ -170,6 +170,7 @@ admin_main(const struct admin_config *config)
 	int rc;
 
 	log_name("vsmd-admin");
+	log_caused_by(config->grant.principal);
 	proctitle_set("vsmd-admin", config->grant.principal);
 	if (confine_keep_fds(keep, 2) < 0) {
 		log_error("cannot close inherited descriptors: %s", strerror(errno));

@@ -24,6 +24,7 @@
 #include <sys/types.h>
 
 #include "common/buf.h"
+#include "common/loglimit.h"
 #include "protocol/calls.h"
 
 #define COUNTERS_CLASSES (CLASS_INIT + 1)
@@ -60,6 +61,7 @@ struct counters_cell {
 struct counters {
 	struct counters_shard shards[COUNTERS_SHARDS];
 	struct counters_cell cells[COUNTERS_CELLS];
+	struct log_limit log; /* of the lines that they write: one lives too short to limit them */
 };
 
 /* The memory.  A descriptor, or -1 with errno. */

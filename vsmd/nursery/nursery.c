@@ -232,10 +232,9 @@ reap(struct nursery *n)
 		return -1;
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		counters_cell_free(n->config->counters, pid);
-		if (WIFSIGNALED(status))
-			log_warn("worker %d was killed by signal %d%s", (int)pid,
-			    WTERMSIG(status),
-			    WTERMSIG(status) == SIGSYS ? " (a forbidden system call)" : "");
+		/* Of other signals the supervisor tells, which knows whose it was. */
+		if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && log_may("killed"))
+			log_warn("worker %d was killed by signal %d", (int)pid, SIGKILL);
 		if (tell(n, M_N_EXITED, (uint32_t)pid, (uint32_t)status, NULL) != 0)
 			return -1;
 	}
@@ -252,7 +251,7 @@ serve(struct nursery *n)
 	if (tell(n, M_N_READY, 0, 0, NULL) != 0)
 		return 1;
 	while (rc == 0) {
-		if (poll(p, 2, -1) < 0) {
+		if (poll(p, 2, log_left_out()) < 0) {
 			if (errno == EINTR)
 				continue;
 			return 1;
@@ -309,6 +308,8 @@ nursery_main(int supervisor, const struct nursery_config *config)
 	char title[32];
 
 	log_name("vsmd-nursery");
+	if (config->counters != NULL)
+		log_share(&config->counters->log);
 	snprintf(title, sizeof(title), "slot %u", config->slot);
 	proctitle_set("vsmd-nursery", title);
 	signal(SIGPIPE, SIG_IGN);

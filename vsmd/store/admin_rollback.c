@@ -62,8 +62,9 @@ show(struct store *s, struct attach *a, struct slot *slot)
 static void
 wrong_pin(struct attach *a, uint64_t failed, unsigned limit)
 {
-	log_warn("accept-rollback by principal %s (%s): a wrong SO PIN", a->principal,
-	    a->peer);
+	if (log_may(a->principal))
+		log_warn("accept-rollback by principal %s (%s): a wrong SO PIN", a->principal,
+		    a->peer);
 	if (limit == 0)
 		admin_bad(a, "the SO PIN is not the one of this token");
 	else if (failed >= limit)

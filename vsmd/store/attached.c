@@ -74,9 +74,11 @@ attached_read(struct store *s, struct attach *a)
 	}
 	ok = a->admin ? admin_ask(s, a) : worker_ask(s, a);
 	if (!ok) {
-		log_warn("%s of principal %s (%s) broke the protocol: its pipe is closed",
-		    a->admin ? "an administrator's process" : "a worker", a->principal,
-		    a->peer);
+		if (log_may(a->principal))
+			log_warn(
+			    "%s of principal %s (%s) broke the protocol: its pipe is closed",
+			    a->admin ? "an administrator's process" : "a worker",
+			    a->principal, a->peer);
 		a->dead = true;
 	}
 	/* A thousand idle ones would keep room for a thousand requests. */

@@ -119,7 +119,8 @@ file_key(const struct slot *slot, const char *name, char key[MAP_KEY_MAX])
 static CK_RV
 bad_file(const struct slot *slot, const char *name, const char *why)
 {
-	log_error("slot %" PRIu32 ": %s %s: not stored", slot->number, name, why);
+	if (slot_may_log(slot))
+		log_error("slot %" PRIu32 ": %s %s: not stored", slot->number, name, why);
 	return CKR_DEVICE_ERROR;
 }
 
@@ -236,9 +237,10 @@ too_large(const struct slot *slot)
 	if (slot->growth <= 0 ||
 	    slot->bytes + (uint64_t)slot->growth <= COLLECT_BYTES_MAX)
 		return false;
-	log_error("slot %" PRIu32 ": with this change the token would be larger than %u MiB, "
-		  "which is the most: delete objects, or use a second token",
-	    slot->number, COLLECT_BYTES_MAX >> 20);
+	if (slot_may_log(slot))
+		log_error("slot %" PRIu32 ": with this change the token would be larger than %u "
+			  "MiB, which is the most: delete objects, or use a second token",
+		    slot->number, COLLECT_BYTES_MAX >> 20);
 	return true;
 }
 

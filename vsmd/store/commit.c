@@ -158,7 +158,9 @@ take_slot(struct round *r, struct part_of *p)
 	CK_RV rv;
 
 	if (restore_broken(slot)) {
-		log_error("slot %" PRIu32 ": a worker died while it wrote", slot->number);
+		if (slot_may_log(slot))
+			log_error(
+			    "slot %" PRIu32 ": a worker died while it wrote", slot->number);
 		return CKR_DEVICE_ERROR;
 	}
 	if (dirwatch_read(s->watch, &s->slots) != 0) {
@@ -176,15 +178,18 @@ take_slot(struct round *r, struct part_of *p)
 		    true; /* its directory was replaced: will not compare equal */
 	if (p->named) {
 		if (!collect_alone(&s->memory, slot)) {
-			log_error("slot %" PRIu32 ": a second token was made on it",
-			    slot->number);
+			if (slot_may_log(slot))
+				log_error("slot %" PRIu32 ": a second token was made on it",
+				    slot->number);
 			return CKR_DEVICE_ERROR;
 		}
 		slot_put_meta(
 		    &r->txn, slot->number, p->label, p->serial, slot->directory);
 	}
 	if (once_take(slot, &r->txn) != 0) {
-		log_error("slot %" PRIu32 ": gate file: %s", slot->number, strerror(errno));
+		if (slot_may_log(slot))
+			log_error("slot %" PRIu32 ": gate file: %s", slot->number,
+			    strerror(errno));
 		return CKR_DEVICE_ERROR;
 	}
 	return collect(slot, &s->vault.map, &r->txn);

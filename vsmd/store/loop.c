@@ -122,7 +122,7 @@ static bool
 gather(struct store *s, struct polled *p, bool busy, int *timeout)
 {
 	bool ok, sealing = s->sealer->event != NULL;
-	int lazy = lazy_timeout(s);
+	int lazy = lazy_timeout(s), log = log_left_out();
 
 	p->n = 0;
 	*timeout = busy ? 0 : s->gate_busy ? GATE_RETRY : -1;
@@ -132,6 +132,8 @@ gather(struct store *s, struct polled *p, bool busy, int *timeout)
 		*timeout = SEALER_LOOK;
 	if (lazy >= 0 && (*timeout < 0 || lazy < *timeout))
 		*timeout = lazy;
+	if (log >= 0 && (*timeout < 0 || log < *timeout))
+		*timeout = log;
 	for (struct attach *a = s->attached; ok && a != NULL; a = a->next) {
 		ok = add(p, a->hung ? -1 : a->fd, a->wait == WAIT_NOTHING ? POLLIN : 0);
 		if (a->wait == WAIT_LOGIN && (*timeout < 0 || *timeout > LOGIN_RETRY))

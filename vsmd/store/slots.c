@@ -120,6 +120,15 @@ slot_table_tokens(const struct slots *s)
 	return n;
 }
 
+bool
+slot_may_log(const struct slot *slot)
+{
+	char who[16];
+
+	snprintf(who, sizeof(who), "slot %" PRIu32, slot->number);
+	return log_may(who);
+}
+
 void
 slot_trim(char *dst, size_t size, const char *src)
 {

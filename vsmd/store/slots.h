@@ -84,6 +84,8 @@ void slot_table_drop(struct slots *s, struct slot *slot);
 /* Slots that hold a token. */
 size_t slot_table_tokens(const struct slots *s);
 
+/* May a line be logged that an application of the slot can cause? */
+bool slot_may_log(const struct slot *slot);
 /* Copy a label or serial, without the blanks at its end. */
 void slot_trim(char *dst, size_t size, const char *src);
 /* "slot/N/what", into key. */

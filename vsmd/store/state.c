@@ -105,7 +105,8 @@ store_discard(struct store *s, struct slot *slot, const char *why)
 	if (slot->discarding)
 		return;
 	slot->discarding = true;
-	log_warn("slot %" PRIu32 ": %s: ending its processes", slot->number, why);
+	if (slot_may_log(slot))
+		log_warn("slot %" PRIu32 ": %s: ending its processes", slot->number, why);
 	buf_init(&b, IPC_MAX);
 	buf_put_u8(&b, M_T_DISCARD);
 	buf_put_u32(&b, slot->number);
@@ -165,7 +166,9 @@ store_discarded(struct store *s, struct slot *slot)
 		if (store_restore(s, slot) != 0)
 			log_fatal(
 			    "store: a token cannot be rebuilt in memory: restarting");
-		log_info("slot %" PRIu32 ": rebuilt from the last commit", slot->number);
+		if (slot_may_log(slot))
+			log_info(
+			    "slot %" PRIu32 ": rebuilt from the last commit", slot->number);
 	}
 	store_say_slots(s);
 }

@@ -72,8 +72,9 @@ start(struct super *s, int channel, const uint8_t *hello, const struct grant *gr
 	if (pid < 0)
 		return -1;
 	s->admins[s->nadmins++] = pid;
-	log_info("administrator connected principal=%s peer=\"%s\" pid=%d",
-	    grant->principal, grant->peer, (int)pid);
+	if (log_may(grant->principal))
+		log_info("administrator connected principal=%s peer=\"%s\" pid=%d",
+		    grant->principal, grant->peer, (int)pid);
 	return 0;
 }
 
@@ -84,7 +85,8 @@ admin_start(struct super *s, struct channel *channel, const uint8_t *hello,
 	int fd;
 
 	if (s->nadmins >= ADMINS_MAX) {
-		log_warn("too many administrators at once");
+		if (log_may(grant->principal))
+			log_warn("too many administrators at once");
 		greet_refuse(s, channel, HELLO_BUSY);
 		return;
 	}

@@ -133,7 +133,9 @@ hand_over(struct super *s, struct slot *slot, struct attach *a)
 		 * again, and the next one takes it. */
 		if (errno == ECONNRESET)
 			return false;
-		log_error("cannot tell the store of an application: %s", strerror(errno));
+		if (log_may(a->principal))
+			log_error("cannot tell the store of an application: %s",
+			    strerror(errno));
 		attach_end(s, slot, a, HELLO_FAILED);
 		return true;
 	}
@@ -182,8 +184,10 @@ attach_tick(struct super *s, int64_t now)
 		struct slot *slot = s->slots[i];
 
 		while (slot->queue != NULL && slot->queue->until <= now) {
-			log_warn("an application waited too long for its nursery slot=%u",
-			    slot->id);
+			if (log_may(slot->queue->principal))
+				log_warn("an application waited too long for its nursery "
+					 "slot=%u principal=%s",
+				    slot->id, slot->queue->principal);
 			attach_end(s, slot, slot->queue, HELLO_BUSY);
 		}
 		if (slot->queue == NULL)

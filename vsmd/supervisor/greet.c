@@ -35,6 +35,16 @@ describe(char dst[GRANT_NAME], const struct peer *peer)
 	snprintf(dst, GRANT_NAME, "unknown");
 }
 
+/* May a line be logged that the peer causes?  Its process changes, its identity does not. */
+static bool
+may_log(const struct peer *peer)
+{
+	char who[40];
+
+	snprintf(who, sizeof(who), "peer %d %u", (int)peer->kind, peer->id);
+	return log_may(who);
+}
+
 /* Send and close.  What does not fit into the transport's own buffer is not waited for:
  * the peer reads nothing. */
 static void
@@ -103,14 +113,15 @@ greet_token(struct super *s, struct channel *channel, const uint8_t *hello, uint
 	memcpy(grant->peer, peer, sizeof(peer));
 	if (slot->state != SLOT_OPEN || !limits_take(s, principal)) {
 		s->tally[NUMBER_SUPERVISOR_APPLICATIONS_REFUSED] += slot->state == SLOT_OPEN;
-		if (slot->state == SLOT_OPEN && limits_log(s))
+		if (slot->state == SLOT_OPEN && log_may(principal))
 			log_warn("too many applications principal=%s", principal);
 		greet_refuse(s, channel, HELLO_BUSY);
 		return;
 	}
 	if ((fd = channel_take_fd(channel)) < 0) {
-		log_error("this transport's channels cannot be handed to a worker: %s",
-		    strerror(errno));
+		if (log_may(principal))
+			log_error("this transport's channels cannot be handed to a worker: %s",
+			    strerror(errno));
 		limits_drop(s, principal);
 		greet_refuse(s, channel, HELLO_FAILED);
 		return;
@@ -130,13 +141,13 @@ greet_serve(struct super *s, struct channel *channel, const struct peer *peer,
 	memset(&grant, 0, sizeof(grant));
 	describe(grant.peer, peer);
 	if (!hello_ask_read(hello, &ask)) {
-		if (limits_log(s))
+		if (may_log(peer))
 			log_warn("refused: not a hello peer=\"%s\"", grant.peer);
 		channel_close(channel);
 		return;
 	}
 	if (ask.version != HELLO_VERSION) {
-		if (limits_log(s))
+		if (may_log(peer))
 			log_warn(
 			    "refused: speaks protocol version %u, this is %d peer=\"%s\"",
 			    ask.version, HELLO_VERSION, grant.peer);
@@ -145,7 +156,7 @@ greet_serve(struct super *s, struct channel *channel, const struct peer *peer,
 	}
 	if (principal == NULL ||
 	    (ask.purpose == HELLO_ADMIN && !config_is_admin(s->config, principal))) {
-		if (limits_log(s))
+		if (may_log(peer))
 			log_warn("refused: %s peer=\"%s\"",
 			    principal == NULL ? "no principal of the configuration"
 					      : "not an administrator",
@@ -241,7 +252,7 @@ greet_begin(struct super *s, struct channel *channel, const struct peer *peer)
 	struct greet *g = NULL, **at = &s->greets;
 
 	if (!limits_greet(s, peer) || (g = calloc(1, sizeof(*g))) == NULL) {
-		if (limits_log(s))
+		if (may_log(peer))
 			log_warn("too many peers that have not said hello");
 		s->tally[NUMBER_SUPERVISOR_WAITING_REFUSED]++;
 		greet_refuse(s, channel, HELLO_BUSY);
@@ -268,7 +279,7 @@ int64_t
 greet_tick(struct super *s, int64_t now)
 {
 	while (s->greets != NULL && s->greets->until <= now) {
-		if (limits_log(s))
+		if (may_log(&s->greets->peer))
 			log_info("a peer connected and said no hello in time");
 		channel_close(greet_free(s, s->greets));
 	}

@@ -9,8 +9,6 @@
 
 #define FILES_OTHER 1024   /* descriptors of a process for all but applications */
 #define FILES_WANTED 65536
-#define LOG_WINDOW 10000   /* ms */
-#define LOG_LINES 20	   /* in a window, of those that peers can cause */
 
 void
 limits_init(struct super *s)
@@ -95,26 +93,6 @@ limits_drop(struct super *s, const char *principal)
 	s->limits.total--;
 	if (count->n == 0)
 		*count = s->limits.counts[--s->limits.n];
-}
-
-bool
-limits_log(struct super *s)
-{
-	int64_t now = now_ms();
-
-	if (now >= s->limits.log_window) {
-		if (s->limits.dropped > 0)
-			log_warn("%u more lines of this kind were left out",
-			    s->limits.dropped);
-		s->limits.log_window = now + LOG_WINDOW;
-		s->limits.logged = s->limits.dropped = 0;
-	}
-	if (s->limits.logged < LOG_LINES) {
-		s->limits.logged++;
-		return true;
-	}
-	s->limits.dropped++;
-	return false;
 }
 
 bool

@@ -30,7 +30,7 @@ on_listener(struct super *s, struct watch *w, uint32_t events)
 	}
 	if (error != EMFILE && error != ENFILE && error != ENOMEM && error != ENOBUFS)
 		return;
-	if (limits_log(s))
+	if (log_may("listen"))
 		log_error("cannot accept: %s", strerror(error));
 	for (size_t i = 0; i < s->nlisteners; i++)
 		watch_events(s, &s->listeners[i], 0);

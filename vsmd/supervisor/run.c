@@ -148,6 +148,15 @@ earliest(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+/* Lines that peers have caused, and that were left out. */
+static int64_t
+log_tick(int64_t now)
+{
+	int wait = log_left_out();
+
+	return wait < 0 ? NEVER : now + wait;
+}
+
 static int64_t
 tick(struct super *s, int64_t now)
 {
@@ -162,6 +171,7 @@ tick(struct super *s, int64_t now)
 	next = earliest(next, tpm_tick(s, now));
 	next = earliest(next, metrics_tick(s, now));
 	next = earliest(next, notify_tick(s, now));
+	next = earliest(next, log_tick(now));
 	stop_tick(s, now);
 	/* Past its end a phase only waits for processes that were killed. */
 	if (s->phase >= PHASE_DRAIN && s->phase_until > now)

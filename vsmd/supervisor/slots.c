@@ -1,4 +1,5 @@
 /* slots.c - the slots as the store told them last, and their discards. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -161,13 +162,15 @@ bool
 slots_discard(struct super *s, struct buf *b)
 {
 	uint32_t id = buf_get_u32(b);
-	char why[512];
+	char why[512], who[16];
 	struct slot *slot;
 
 	buf_get_str(b, why, sizeof(why));
 	if (!buf_end(b) || (slot = slot_find(s, id)) == NULL)
 		return false;
-	log_warn("ending the applications of a token: %s slot=%u", why, id);
+	snprintf(who, sizeof(who), "slot %u", id);
+	if (log_may(who))
+		log_warn("ending the applications of a token: %s slot=%u", why, id);
 	slot->state = SLOT_KILLING;
 	slot->kill_by = now_ms() + LAST_WORDS;
 	attach_refuse_all(s, slot, HELLO_BUSY);

@@ -173,8 +173,6 @@ struct super {
 		size_t n;
 		unsigned total;
 		unsigned by_files; /* applications that there are descriptors for; 0: any */
-		int64_t log_window;
-		unsigned logged, dropped;
 	} limits;
 
 	struct {
@@ -329,8 +327,6 @@ void limits_init(struct super *s);
 unsigned limits_applications(const struct super *s);
 bool limits_take(struct super *s, const char *principal);
 void limits_drop(struct super *s, const char *principal);
-/* Peers can cause this line: true when it may be logged now. */
-bool limits_log(struct super *s);
 bool limits_greet(const struct super *s, const struct peer *peer);
 void limits_free(struct super *s);
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "vsmd/msg.h"
 #include "vsmd/supervisor/super.h"
 
 bool
@@ -64,8 +65,9 @@ workers_failed(struct super *s, struct nursery *n, const char *why)
 
 	if (!next_starting(n, principal))
 		return false;
-	log_error("no worker could be made: %s slot=%u principal=%s",
-	    log_quote(quoted, sizeof(quoted), why, strlen(why)), n->slot, principal);
+	if (log_may(principal))
+		log_error("no worker could be made: %s slot=%u principal=%s",
+		    log_quote(quoted, sizeof(quoted), why, strlen(why)), n->slot, principal);
 	limits_drop(s, principal);
 	return true;
 }
@@ -94,6 +96,18 @@ workers_of(const struct nursery *n, pid_t pid)
 	return find(n, pid) != NULL;
 }
 
+/* All are counted, also those of which the log does not tell. */
+static void
+tally(struct super *s, int status)
+{
+	int code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+
+	s->tally[NUMBER_SUPERVISOR_WORKER_FAILURES] +=
+	    WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL;
+	s->tally[NUMBER_SUPERVISOR_WORKER_BREACHES] += code == M_WORKER_BREACH;
+	s->tally[NUMBER_SUPERVISOR_WORKERS_GAVE_UP] += code == M_WORKER_GAVE_UP;
+}
+
 bool
 workers_exited(struct super *s, struct nursery *n, pid_t pid, int status)
 {
@@ -102,18 +116,18 @@ workers_exited(struct super *s, struct nursery *n, pid_t pid, int status)
 	if (w == NULL)
 		return false;
 	/* SIGKILL is how workers end with their nursery. */
-	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
-		log_error(
-		    "a worker was killed by signal %d (%s)%s pid=%d slot=%u principal=%s",
-		    WTERMSIG(status), strsignal(WTERMSIG(status)),
-		    WTERMSIG(status) == SIGSYS ? ": a system call outside its confinement"
-					       : "",
-		    (int)pid, n->slot, w->principal);
-	else
+	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL) {
+		if (log_may(w->principal))
+			log_error("a worker was killed by signal %d (%s)%s pid=%d slot=%u "
+				  "principal=%s",
+			    WTERMSIG(status), strsignal(WTERMSIG(status)),
+			    WTERMSIG(status) == SIGSYS
+				? ": a system call outside its confinement" : "",
+			    (int)pid, n->slot, w->principal);
+	} else
 		log_debug("worker ended pid=%d slot=%u principal=%s status=%d", (int)pid,
 		    n->slot, w->principal, WIFEXITED(status) ? WEXITSTATUS(status) : -1);
-	s->tally[NUMBER_SUPERVISOR_WORKER_FAILURES] +=
-	    WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL;
+	tally(s, status);
 	limits_drop(s, w->principal);
 	*w = n->workers.list[--n->workers.n];
 	return true;

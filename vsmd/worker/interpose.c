@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "vsmd/msg.h"
 #include "vsmd/worker/gate.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -178,7 +179,7 @@ exit(int status)
 	if (atomic_load(&exits_at_once) || !interpose_find("exit", &real_exit)) {
 		log_error("exit(%d) by the token library, or an error before: this worker ends",
 		    status);
-		_exit(status);
+		_exit(M_WORKER_GAVE_UP);
 	}
 	real_exit(status);
 	abort(); /* it does not return, but its type does not say so */

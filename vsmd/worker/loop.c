@@ -6,6 +6,7 @@
 
 #include "common/log.h"
 #include "protocol/info.h"
+#include "vsmd/msg.h"
 #include "vsmd/worker/reply.h"
 #include "vsmd/worker/state.h"
 
@@ -21,7 +22,7 @@ breach(struct worker *w, const char *what, const struct frame *f)
 {
 	log_warn("breach of protocol by %s (%s): %s, call %u, %u bytes; channel closed",
 	    w->grant->principal, w->grant->peer, what, f->call, f->length);
-	worker_end(w, WORKER_BREACH);
+	worker_end(w, M_WORKER_BREACH);
 	return false;
 }
 

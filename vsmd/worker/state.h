@@ -33,7 +33,6 @@
 
 #define WORKER_PIN_MAX 1024       /* more is no PIN of ours (SoftHSM2: 255) */
 #define WORKER_TICKET_MAX 1024
-#define WORKER_BREACH 2           /* exit status: the guest broke the protocol */
 #define WORKER_WRITE_DEADLINE 30000 /* ms without progress until a guest counts as gone */
 
 /* Replies that wait, for the next one or for who writes just now (reply.h). */

@@ -215,6 +215,7 @@ worker_main(const struct worker_config *config)
 	int status;
 
 	log_name("vsmd-worker");
+	log_caused_by(config->grant.principal);
 	snprintf(title, sizeof(title), "slot %u %s %s", config->nursery->slot,
 	    config->grant.principal, config->grant.peer);
 	proctitle_set("vsmd-worker", title);

@@ -14,7 +14,7 @@
 
 #include "common/log.h"
 
-static char text[4096];
+static char text[16384];
 
 /* What `say` writes to standard error, in a child. */
 static int
@@ -81,6 +81,34 @@ say_long(void)
 }
 
 static void
+say_often(void)
+{
+	unsetenv("JOURNAL_STREAM");
+	log_level(LOG_DEBUG_);
+	for (int i = 0; i < 100; i++)
+		if (log_may("a"))
+			log_warn("of a");
+	for (int i = 0; i < 100; i++)
+		log_error("of nobody");
+	log_caused_by("b");
+	for (int i = 0; i < 100; i++) {
+		log_info("of b");
+		log_debug("asked for");
+	}
+	_exit(log_left_out() > 0 ? 0 : 1);
+}
+
+static void
+say_of_parents(void)
+{
+	for (int i = 0; i < 100; i++)
+		(void)log_may("a");
+	log_name("child");
+	/* What it left out is not told twice; that it did, counts on. */
+	_exit(log_left_out() == -1 && !log_may("a") ? 0 : 1);
+}
+
+static void
 say_fatal(void)
 {
 	log_fatal("the end");
@@ -123,6 +151,28 @@ fatal_ends_the_process(void **state)
 	assert_int_equal(said_by(say_errno), 0);
 }
 
+static unsigned
+lines(const char *what)
+{
+	unsigned n = 0;
+
+	for (const char *at = text; (at = strstr(at, what)) != NULL; at++)
+		n++;
+	return n;
+}
+
+static void
+what_peers_cause_is_limited(void **state)
+{
+	(void)state;
+	assert_int_equal(said_by(say_often), 0);
+	assert_int_equal(lines(": of a\n"), LOG_BURST);
+	assert_int_equal(lines(": of b\n"), LOG_BURST);
+	assert_int_equal(lines(": of nobody\n"), 100);
+	assert_int_equal(lines(": asked for\n"), 100);
+	assert_int_equal(said_by(say_of_parents), 0);
+}
+
 static void
 levels_have_names(void **state)
 {
@@ -159,6 +209,7 @@ main(void)
 	    cmocka_unit_test(fatal_ends_the_process),
 	    cmocka_unit_test(levels_have_names),
 	    cmocka_unit_test(guests_bytes_are_quoted),
+	    cmocka_unit_test(what_peers_cause_is_limited),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

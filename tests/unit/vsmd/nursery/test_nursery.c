@@ -149,6 +149,65 @@ test_few_commits_before_a_fork(void **state)
 	made_before_a_fork(10, 1);
 }
 
+/* Lines of the file, and those that it says were left out. */
+static unsigned
+count_lines(const char *path, const char *what, unsigned *ret_left_out)
+{
+	FILE *f = fopen(path, "r");
+	char line[1024];
+	unsigned n = 0, left_out;
+
+	assert_non_null(f);
+	*ret_left_out = 0;
+	while (fgets(line, sizeof(line), f) != NULL) {
+		n += strstr(line, what) != NULL;
+		if (sscanf(line, "warning vsmd-%*[a-z]: %u more lines", &left_out) == 1)
+			*ret_left_out += left_out;
+	}
+	fclose(f);
+	return n;
+}
+
+/* Each of them in a worker of its own, which lives for it alone. */
+static void
+test_breaches_do_not_fill_the_log(void **state)
+{
+	enum { BREACHES = 60 };
+	static const uint8_t bad[FRAME_HEADER] = {255, 255, 255, 255};
+	int fd = counters_make(), before = dup(STDERR_FILENO), log;
+	unsigned lines, told, left_out;
+	char path[128];
+	struct rig rig;
+	struct frame f;
+
+	(void)state;
+	rig_prepare(&rig);
+	assert_non_null(rig.config.counters = counters_map(fd));
+	snprintf(path, sizeof(path), "%s/log", rig.dir);
+	assert_true((log = open(path, O_CREAT | O_WRONLY | O_APPEND, 0600)) >= 0);
+	unsetenv("JOURNAL_STREAM");
+	assert_true(dup2(log, STDERR_FILENO) >= 0);
+	rig_launch(&rig);
+	assert_true(dup2(before, STDERR_FILENO) >= 0);
+	for (int i = 0; i < BREACHES; i++) {
+		struct grant grant = rig_grant();
+		struct guest g;
+
+		guest_attach(&g, &rig, &grant, 0);
+		guest_send_raw(&g, bad, sizeof(bad));
+		assert_false(guest_receive(&g, &f));
+		assert_int_equal(WEXITSTATUS(guest_wait_end(&g)), M_WORKER_BREACH);
+	}
+	lines = count_lines(path, "breach of protocol by tester", &told);
+	left_out = loglimit_tell(&rig.config.counters->log, loglimit_now() + LOG_EVERY);
+	assert_in_range(lines, LOG_BURST, BREACHES - 1);
+	assert_int_equal(lines + told + left_out, BREACHES);
+	rig_stop(&rig);
+	close(log);
+	close(before);
+	close(fd);
+}
+
 static void
 test_malformed_message(void **state)
 {
@@ -257,6 +316,7 @@ main(void)
 	    cmocka_unit_test(test_blank_slot),
 	    cmocka_unit_test(test_many_commits_before_a_fork),
 	    cmocka_unit_test(test_few_commits_before_a_fork),
+	    cmocka_unit_test(test_breaches_do_not_fill_the_log),
 	    cmocka_unit_test(test_malformed_message),
 	    cmocka_unit_test(test_no_library),
 	    cmocka_unit_test(test_taken_over),

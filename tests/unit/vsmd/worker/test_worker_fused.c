@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "vsmd/msg.h"
 #include "vsmd/worker/state.h"
 
 static struct rig rig;
@@ -350,7 +351,7 @@ assert_breach(struct guest *g)
 	struct frame f;
 
 	assert_false(guest_receive(g, &f));
-	assert_int_equal(WEXITSTATUS(guest_wait_end(g)), WORKER_BREACH);
+	assert_int_equal(WEXITSTATUS(guest_wait_end(g)), M_WORKER_BREACH);
 }
 
 static void

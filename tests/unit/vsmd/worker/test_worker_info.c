@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "protocol/info.h"
+#include "vsmd/msg.h"
 #include "vsmd/worker/state.h"
 
 static struct rig rig;
@@ -199,7 +200,7 @@ test_breaches(void **state)
 		guest_attach(&g, &rig, &grant, 0);
 		send_ask(&g, asks[i].fused, RIG_SLOT, asks[i].extra);
 		assert_false(guest_receive(&g, &f));
-		assert_int_equal(WEXITSTATUS(guest_wait_end(&g)), WORKER_BREACH);
+		assert_int_equal(WEXITSTATUS(guest_wait_end(&g)), M_WORKER_BREACH);
 	}
 }
 

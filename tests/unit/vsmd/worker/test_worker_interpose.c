@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "vsmd/msg.h"
 #include "vsmd/nursery/softhsm.h"
 #include "vsmd/worker/interpose.h"
 
@@ -225,7 +226,7 @@ test_exit_destroys_nothing(void **state)
 {
 	(void)state;
 	assert_int_equal(status_of_exit(false), 9);
-	assert_int_equal(status_of_exit(true), 5);
+	assert_int_equal(status_of_exit(true), M_WORKER_GAVE_UP);
 }
 
 int
