@@ -14,6 +14,7 @@
 #include "vsmd/store/admin_ask.h"
 #include "vsmd/store/clock.h"
 #include "vsmd/store/state.h"
+#include "vsmd/store/turns.h"
 #include "vsmd/store/worker_ask.h"
 
 bool
@@ -104,21 +105,28 @@ attached_answer(struct attach *a, CK_RV rv, const struct buf *rest)
 	buf_free(&a->request);
 	buf_free(&a->answer);
 	a->wait = WAIT_NOTHING;
+	a->turn = 0;
 }
 
 void
 attached_retry_logins(struct store *s)
 {
 	int64_t now = clock_ms();
+	struct attach **all;
+	size_t n;
 
-	for (struct attach *a = s->attached; a != NULL; a = a->next) {
-		if (a->wait != WAIT_LOGIN || a->dead || a->look_at > now)
+	all = turns_all(s, &n);
+	for (size_t i = 0; i < n; i++) {
+		struct attach *a = all[i];
+
+		if (a->look_at > now)
 			continue;
 		a->wait = WAIT_NOTHING;
 		a->request.pos = 0;
 		if (!worker_ask(s, a))
 			a->dead = true;
 	}
+	free(all);
 }
 
 static void

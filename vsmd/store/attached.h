@@ -52,6 +52,8 @@ struct attach {
 	int64_t trying_since;			    /* milliseconds */
 	int64_t slowed_since; /* WAIT_LOGIN for its own guesses: ms, and 0 if not */
 	int64_t look_at;      /* WAIT_LOGIN: not before, ms */
+	enum pin_user waits_as;
+	uint64_t turn, came;  /* of a login that is not yet answered (turns.h); 0: none */
 	int64_t asked;				    /* GRANT_STATUS: ms, when it last did */
 	struct audit_check *check;		    /* WAIT_VERIFY */
 	uint8_t login[ATTACH_LOGINS][TICKET_LOGIN]; /* logins this worker took part in */
@@ -66,7 +68,7 @@ bool attached_add(
 void attached_read(struct store *s, struct attach *a);
 /* Send an answer { type, rv } and what `rest` holds (may be NULL). */
 void attached_answer(struct attach *a, CK_RV rv, const struct buf *rest);
-/* Serve again those that wait for a login to end. */
+/* Serve again, in their order, those that wait for a login to end. */
 void attached_retry_logins(struct store *s);
 /* Free those that are dead. */
 void attached_reap(struct store *s);

@@ -35,6 +35,7 @@ struct store {
 	struct slots slots;
 	int watch; /* inotify */
 	struct attach *attached;
+	uint64_t logins_came; /* logins that were asked for (turns.h) */
 	struct txn group; /* changes for the next commit that come from requests */
 	struct revoked revoked;
 	struct transfers transfers; /* backups and restores under way */

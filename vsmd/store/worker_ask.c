@@ -12,6 +12,7 @@
 #include "vsmd/msg.h"
 #include "vsmd/store/clock.h"
 #include "vsmd/store/pass.h"
+#include "vsmd/store/turns.h"
 
 #define TRYING_MAX 10000 /* ms after which a login counts as abandoned */
 #define SLOWED_MAX 5000	 /* ms that a login waits for the pause after wrong ones */
@@ -152,6 +153,7 @@ slowed(struct store *s, struct attach *a, enum pin_user user)
 	int64_t now = clock_ms();
 	struct guess *g;
 	unsigned others;
+	bool first;
 
 	if (!(a->flags & GRANT_PIN_LOCKOUT) || slot == NULL)
 		return false;
@@ -160,11 +162,14 @@ slowed(struct store *s, struct attach *a, enum pin_user user)
 		return true;
 	}
 	others = under_way(s, a, user, a->principal);
-	if (g->failed[user] + others < GUESS_FREE || (others == 0 && now >= g->after[user])) {
+	first = !turns_behind(s, a);
+	if (first && (g->failed[user] + others < GUESS_FREE ||
+			 (others == 0 && now >= g->after[user]))) {
 		a->slowed_since = 0;
 		return false;
 	}
-	/* It has not guessed: it waits for those under way, as long as they take. */
+	/* It has not guessed: it waits for those under way and before it, as long as they
+	 * take. */
 	if (g->failed[user] < GUESS_FREE) {
 		a->slowed_since = 0;
 		a->wait = WAIT_LOGIN;
@@ -195,6 +200,7 @@ ask_login_may(struct store *s, struct attach *a)
 {
 	uint8_t type = buf_get_u8(&a->request);
 	unsigned limit = worker_pin_limit(s, a), failed;
+	struct slot *slot = slot_table_find(&s->slots, a->slot);
 	enum pin_user user;
 
 	if (!buf_end(&a->request) || !pin_user_of(type, &user))
@@ -204,6 +210,11 @@ ask_login_may(struct store *s, struct attach *a)
 	a->look_at = 0;
 	if (limit > 0 && failed >= limit) {
 		attached_answer(a, CKR_PIN_LOCKED, NULL);
+	} else if ((a->flags & GRANT_PIN_LOCKOUT) && slot != NULL &&
+		   turns_take(s, a, slot, user) && turns_others(s, a)) {
+		/* Others have come before; whose turn it is is looked at when all that came
+		 * with it are here. */
+		a->wait = WAIT_LOGIN;
 	} else if (slowed(s, a, user)) {
 		return true;
 	} else if (limit > 0 && failed + under_way(s, a, user, NULL) >= limit) {
@@ -214,6 +225,8 @@ ask_login_may(struct store *s, struct attach *a)
 		a->trying = true;
 		a->trying_as = user;
 		a->trying_since = clock_ms();
+		if (slot != NULL)
+			turns_served(slot, a);
 		attached_answer(a, CKR_OK, NULL);
 	}
 	return true;

@@ -208,6 +208,113 @@ logins_at_once_are_no_guesses(void **state)
 		close(fds[i]);
 }
 
+/* Ask for a login; the store has read it when this returns. */
+static void
+come(int fd, int other)
+{
+	struct buf b;
+
+	buf_init(&b, IPC_MAX);
+	buf_put_u8(&b, M_W_LOGIN_MAY);
+	buf_put_u8(&b, CKU_USER);
+	assert_int_equal(ipc_send(fd, &b, NULL, 0), 0);
+	buf_free(&b);
+	(void)rig_token_flags(other);
+}
+
+/* Which of them may try now; n: none. */
+static size_t
+next_of(const int *fds, size_t n, int ms)
+{
+	struct pollfd p[8];
+	struct buf b;
+
+	assert_true(n <= 8);
+	for (size_t i = 0; i < n; i++)
+		p[i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+	(void)poll(p, n, ms);
+	for (size_t i = 0; i < n; i++) {
+		if (p[i].revents == 0)
+			continue;
+		buf_init(&b, IPC_MAX);
+		assert_int_equal(ipc_recv(fds[i], &b, NULL, NULL), 0);
+		assert_int_equal(buf_get_u8(&b), M_W_ANSWER);
+		assert_int_equal(buf_get_u64(&b), CKR_OK);
+		buf_free(&b);
+		return i;
+	}
+	return n;
+}
+
+/* `busy` have all tries under way and end one after the other: those that wait are let try in
+ * this order. */
+static void
+served_in_order(int busy[3], const int *waiting, size_t n, const size_t *order)
+{
+	int under_way[11] = {busy[0], busy[1], busy[2]};
+
+	assert_true(n <= 8);
+	assert_int_equal(next_of(waiting, n, 50), n);
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(
+		    rig_login_done(under_way[i], CKU_USER, true, "pin", NULL, NULL), CKR_OK);
+		assert_int_equal(next_of(waiting, n, 20000), order[i]);
+		assert_int_equal(next_of(waiting, n, 0), n);
+		under_way[3 + i] = waiting[order[i]];
+	}
+}
+
+static void
+logins_are_served_as_they_came(void **state)
+{
+	static const size_t order[] = {0, 1, 2, 3};
+	int busy[3], waiting[4], other;
+	RIG(r);
+
+	for (int i = 0; i < 3; i++) {
+		busy[i] = rig_attach(r, 0, false, "busy", LOCKOUT);
+		assert_int_equal(rig_simple(busy[i], M_W_LOGIN_MAY, CKU_USER), CKR_OK);
+	}
+	waiting[0] = rig_attach(r, 0, false, "a", LOCKOUT);
+	waiting[2] = rig_attach(r, 0, false, "c", LOCKOUT);
+	waiting[3] = rig_attach(r, 0, false, "d", LOCKOUT);
+	waiting[1] = rig_attach(r, 0, false, "b", LOCKOUT);
+	other = rig_attach(r, 0, false, "other", LOCKOUT);
+	for (int i = 0; i < 4; i++)
+		come(waiting[i], other);
+	served_in_order(busy, waiting, 4, order);
+	for (int i = 0; i < 4; i++)
+		close(waiting[i]);
+	for (int i = 0; i < 3; i++)
+		close(busy[i]);
+	close(other);
+}
+
+/* Nor does who keeps many waiting keep others from it. */
+static void
+logins_of_each_principal_in_turn(void **state)
+{
+	static const size_t order[] = {0, 4, 1, 5, 2, 3};
+	int busy[3], waiting[6], other;
+	RIG(r);
+
+	for (int i = 0; i < 3; i++) {
+		busy[i] = rig_attach(r, 0, false, "busy", LOCKOUT);
+		assert_int_equal(rig_simple(busy[i], M_W_LOGIN_MAY, CKU_USER), CKR_OK);
+	}
+	other = rig_attach(r, 0, false, "other", LOCKOUT);
+	for (int i = 0; i < 6; i++) {
+		waiting[i] = rig_attach(r, 0, false, i < 4 ? "many" : "few", LOCKOUT);
+		come(waiting[i], other);
+	}
+	served_in_order(busy, waiting, 6, order);
+	for (int i = 0; i < 6; i++)
+		close(waiting[i]);
+	for (int i = 0; i < 3; i++)
+		close(busy[i]);
+	close(other);
+}
+
 /* Who guesses waits, others with the same PIN do not; a restart changes nothing. */
 static void
 guessing_is_slowed(void **state)
@@ -425,6 +532,8 @@ main(void)
 	    T(without_lockout_nothing_is_counted),
 	    T(logins_under_way_count),
 	    T(logins_at_once_are_no_guesses),
+	    T(logins_are_served_as_they_came),
+	    T(logins_of_each_principal_in_turn),
 	    T(guessing_is_slowed),
 	    T(one_guess_at_a_time),
 	    T(a_pin_waits_for_its_commit),
