@@ -17,11 +17,11 @@
  *	80   u32  generation of the PINs: SoftHSM2 reads them once per process
  *	84   u32  objects of the token.  The store writes it when it makes the directory; from
  *	          then on who changes their number, and holds the gate EXCLUSIVE
- *	1024 quota buckets (quota.h)
  *	65536 u32 how many objects were made by requests with a name (FRAME_ONCE) that the
  *	          store has not taken yet; at 65600 so many struct gate_made.  Written by who
  *	          holds the gate EXCLUSIVE, together with the object's files; taken by the
  *	          store, alone in the room, together with them
+ *	131072 quota buckets (quota.h); of their pages only those are there that are used
  *
  * The store takes the room alone: flock(LOCK_SH | LOCK_NB) on the file.
  *
@@ -37,13 +37,14 @@
 
 #include "protocol/calls.h"
 
-#define GATE_SIZE (65536 + 64 + 1023 * 64)
+#define GATE_SIZE (GATE_QUOTA + GATE_QUOTA_SIZE)
 #define GATE_DOOR 64
 #define GATE_INDEX 65
-#define GATE_QUOTA 1024
 #define GATE_MADE 65536
 #define GATE_MADE_FIRST (GATE_MADE + 64)
 #define GATE_MADE_MAX 1023 /* one more is not named: it would be made again */
+#define GATE_QUOTA 131072
+#define GATE_QUOTA_SIZE (4096 + (8 << 20))
 
 struct gate_shared {
 	_Atomic uint64_t epoch;

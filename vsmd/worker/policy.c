@@ -122,6 +122,13 @@ rule_allows(const struct grant_rule *rule, const CK_MECHANISM *mech)
 	return false;
 }
 
+/* Whose buckets they are. */
+static uint64_t
+drawer(const struct worker *w)
+{
+	return quota_key(0, w->grant->principal, strlen(w->grant->principal));
+}
+
 /* A bucket that a use draws from. */
 struct draw {
 	uint64_t key;
@@ -193,7 +200,7 @@ draws(struct worker *w, const struct object *o, const CK_MECHANISM *mech, struct
 static CK_RV
 over_quota(struct request *r, const struct object *o, const struct draw *d)
 {
-	uint32_t refused = quota_refused(&r->w->gate, d->key);
+	uint32_t refused = quota_refused(&r->w->gate, drawer(r->w), d->key);
 	char n[16];
 
 	worker_count(r->w, COUNTER_QUOTA);
@@ -215,12 +222,13 @@ draw(struct request *r, const struct object *o, const CK_MECHANISM *mech)
 {
 	struct draw d[DRAWS_MAX + 1];
 	size_t n = draws(r->w, o, mech, d);
+	uint64_t who = drawer(r->w);
 
 	for (size_t i = 0; i < n; i++) {
-		if (quota_take(&r->w->gate, d[i].key, d[i].rate, d[i].burst))
+		if (quota_take(&r->w->gate, who, d[i].key, d[i].rate, d[i].burst))
 			continue;
 		for (size_t j = 0; j < i; j++)
-			quota_give(&r->w->gate, d[j].key, d[j].rate);
+			quota_give(&r->w->gate, who, d[j].key, d[j].rate);
 		return over_quota(r, o, &d[i]);
 	}
 	return CKR_OK;

@@ -9,6 +9,7 @@
 #include "vsmd/worker/quota.h"
 
 #define SECOND 1000000000ull
+#define ME 1
 
 static char path[] = "/tmp/test_quota.XXXXXX";
 static struct gate_file file;
@@ -20,16 +21,16 @@ test_burst_then_rate(void **state)
 
 	(void)state;
 	for (int i = 0; i < 5; i++)
-		assert_true(quota_take_at(&file, 11, 2, 5, now));
-	assert_false(quota_take_at(&file, 11, 2, 5, now));
+		assert_true(quota_take_at(&file, ME, 11, 2, 5, now));
+	assert_false(quota_take_at(&file, ME, 11, 2, 5, now));
 	now += SECOND / 2;
-	assert_true(quota_take_at(&file, 11, 2, 5, now));
-	assert_false(quota_take_at(&file, 11, 2, 5, now));
+	assert_true(quota_take_at(&file, ME, 11, 2, 5, now));
+	assert_false(quota_take_at(&file, ME, 11, 2, 5, now));
 	/* A long pause gives the burst back, not more. */
 	now += 1000 * SECOND;
 	for (int i = 0; i < 5; i++)
-		assert_true(quota_take_at(&file, 11, 2, 5, now));
-	assert_false(quota_take_at(&file, 11, 2, 5, now));
+		assert_true(quota_take_at(&file, ME, 11, 2, 5, now));
+	assert_false(quota_take_at(&file, ME, 11, 2, 5, now));
 }
 
 static void
@@ -37,24 +38,70 @@ test_limits(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 1000; i++)
-		assert_true(quota_take_at(&file, 12, 0, 0, SECOND)); /* no quota */
-	assert_true(quota_take_at(&file, 13, 1, 0, SECOND));     /* burst 0 is 1 */
-	assert_false(quota_take_at(&file, 13, 1, 0, SECOND));
-	assert_true(quota_take_at(&file, 14, 1, 0, SECOND)); /* another bucket */
+		assert_true(quota_take_at(&file, ME, 12, 0, 0, SECOND)); /* no quota */
+	assert_true(quota_take_at(&file, ME, 13, 1, 0, SECOND));     /* burst 0 is 1 */
+	assert_false(quota_take_at(&file, ME, 13, 1, 0, SECOND));
+	assert_true(quota_take_at(&file, ME, 14, 1, 0, SECOND)); /* another bucket */
 }
 
+/* Crowded: refused, and never another's bucket. */
 static void
 test_more_buckets_than_places(void **state)
 {
+	static bool has[2 * QUOTA_BUCKETS];
+	uint64_t now = 5000 * SECOND;
+	unsigned n = 0;
+
+	(void)state;
+	for (uint64_t k = 0; k < 2 * QUOTA_BUCKETS; k++)
+		n += has[k] = quota_take_at(&file, ME, k * 77 + 1, 1, 2, now);
+	assert_in_range(n, QUOTA_BUCKETS / 2, QUOTA_BUCKETS);
+	/* Each that has one has it alone: what is left in it is what it has left. */
+	for (uint64_t k = 0; k < 2 * QUOTA_BUCKETS; k++) {
+		assert_int_equal(quota_take_at(&file, ME, k * 77 + 1, 1, 2, now), has[k]);
+		assert_false(quota_take_at(&file, ME, k * 77 + 1, 1, 2, now));
+	}
+	/* Once they are full again they make room. */
+	now += 2 * SECOND;
+	for (uint64_t k = 0; k < QUOTA_BUCKETS / 2; k++) {
+		assert_true(quota_take_at(&file, ME, k + 1000000, 1, 1, now));
+		assert_false(quota_take_at(&file, ME, k + 1000000, 1, 1, now));
+	}
+}
+
+/* However many keys one principal uses, the others notice nothing. */
+static void
+test_crowd_of_another(void **state)
+{
+	uint64_t now = 6000 * SECOND;
 	unsigned refused = 0;
 
 	(void)state;
-	/* Crowded buckets are stricter, never looser; idle ones make room. */
-	for (uint64_t k = 1; k <= 20000; k++)
-		refused += !quota_take_at(&file, k, 1, 1, 5000 * SECOND);
+	for (uint64_t k = 1; k < 4 * QUOTA_BUCKETS; k++)
+		refused += !quota_take_at(&file, 2, k, 1, 1, now);
 	assert_true(refused > 0);
-	assert_true(quota_take_at(&file, 999999, 1, 1, 9000 * SECOND));
-	assert_false(quota_take_at(&file, 999999, 1, 1, 9000 * SECOND));
+	for (uint64_t k = 1; k <= QUOTA_BUCKETS / 2; k++) {
+		assert_true(quota_take_at(&file, 3, k, 1, 1, now));
+		assert_false(quota_take_at(&file, 3, k, 1, 1, now));
+	}
+	/* Nor do more principals than there are regions. */
+	for (uint64_t p = 100; p < 100 + 2 * QUOTA_PRINCIPALS; p++) {
+		assert_true(quota_take_at(&file, p, p * 1000, 1, 1, now + 10 * SECOND));
+		assert_false(quota_take_at(&file, p, p * 1000, 1, 1, now + 10 * SECOND));
+	}
+}
+
+/* What requests have made lies in the same file. */
+static void
+test_only_quotas_are_written(void **state)
+{
+	static uint8_t before[GATE_QUOTA];
+
+	(void)state;
+	memcpy(before, (const void *)file.shared, sizeof(before));
+	for (uint64_t k = 1; k < 20000; k++)
+		(void)quota_take_at(&file, ME, k, 1, 1, 7000 * SECOND);
+	assert_memory_equal(before, (const void *)file.shared, sizeof(before));
 }
 
 static void
@@ -68,7 +115,7 @@ test_processes_share(void **state)
 			int n = 0;
 
 			for (int k = 0; k < 100; k++)
-				n += quota_take_at(&file, 77, 1, 60, 20000 * SECOND);
+				n += quota_take_at(&file, ME, 77, 1, 60, 20000 * SECOND);
 			_exit(n);
 		}
 	for (int i = 0; i < 4; i++) {
@@ -85,15 +132,15 @@ test_refusals_told(void **state)
 	uint64_t now = 30000 * SECOND;
 
 	(void)state;
-	assert_int_equal(quota_refused_at(&file, 88, now), 1);
+	assert_int_equal(quota_refused_at(&file, ME, 88, now), 1);
 	for (int i = 0; i < 1000; i++)
-		assert_int_equal(quota_refused_at(&file, 88, now + SECOND - 1), 0);
-	assert_int_equal(quota_refused_at(&file, 89, now), 1);
-	assert_int_equal(quota_refused_at(&file, 88, now + SECOND), 1001);
-	assert_int_equal(quota_refused_at(&file, 88, now + SECOND + 1), 0);
-	assert_int_equal(quota_refused_at(&file, 88, now + 5 * SECOND), 2);
+		assert_int_equal(quota_refused_at(&file, ME, 88, now + SECOND - 1), 0);
+	assert_int_equal(quota_refused_at(&file, ME, 89, now), 1);
+	assert_int_equal(quota_refused_at(&file, ME, 88, now + SECOND), 1001);
+	assert_int_equal(quota_refused_at(&file, ME, 88, now + SECOND + 1), 0);
+	assert_int_equal(quota_refused_at(&file, ME, 88, now + 5 * SECOND), 2);
 	/* Whoever has written a time to come does not silence it. */
-	assert_int_equal(quota_refused_at(&file, 88, now), 1);
+	assert_int_equal(quota_refused_at(&file, ME, 88, now), 1);
 }
 
 static void
@@ -103,12 +150,12 @@ test_given_back(void **state)
 
 	(void)state;
 	for (int i = 0; i < 3; i++)
-		assert_true(quota_take_at(&file, 90, 1, 3, now));
-	assert_false(quota_take_at(&file, 90, 1, 3, now));
-	quota_give(&file, 90, 1);
-	assert_true(quota_take_at(&file, 90, 1, 3, now));
-	assert_false(quota_take_at(&file, 90, 1, 3, now));
-	quota_give(&file, 90, 0); /* no quota */
+		assert_true(quota_take_at(&file, ME, 90, 1, 3, now));
+	assert_false(quota_take_at(&file, ME, 90, 1, 3, now));
+	quota_give(&file, ME, 90, 1);
+	assert_true(quota_take_at(&file, ME, 90, 1, 3, now));
+	assert_false(quota_take_at(&file, ME, 90, 1, 3, now));
+	quota_give(&file, ME, 90, 0); /* no quota */
 }
 
 static void
@@ -128,6 +175,8 @@ main(void)
 	    cmocka_unit_test(test_burst_then_rate),
 	    cmocka_unit_test(test_limits),
 	    cmocka_unit_test(test_more_buckets_than_places),
+	    cmocka_unit_test(test_crowd_of_another),
+	    cmocka_unit_test(test_only_quotas_are_written),
 	    cmocka_unit_test(test_processes_share),
 	    cmocka_unit_test(test_refusals_told),
 	    cmocka_unit_test(test_given_back),
