@@ -5,9 +5,15 @@
  * the last state and marks every other token, whose SO must accept it too.  Each wrong SO
  * PIN is counted before it is looked at, durably: of a rolled-back store, on which
  * nothing is written, in the TPM; of a token that is marked, where logins count.
+ *
+ * A right one that is not written after all is none of them.  So the disk has to have room
+ * before one is counted; and where it fails later, it is known as long as this process lives
+ * how many of those that were counted were right.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/log.h"
 #include "vsmd/store/admin_ask.h"
@@ -84,6 +90,38 @@ locked(struct attach *a)
 	    "directory back, or start anew and restore a backup");
 }
 
+#define NOTHING "nothing was accepted, and no wrong SO PIN was counted: "
+
+/* Before a PIN is counted. */
+static bool
+has_room(const struct store *s, struct attach *a)
+{
+	if (vault_room(&s->vault) == 0)
+		return true;
+	admin_bad(a, NOTHING "the disk: %s", strerror(errno));
+	return false;
+}
+
+static void
+not_written(struct attach *a, enum vault_result v)
+{
+	admin_bad(a, NOTHING "%s: see vsmd's log",
+	    v == VAULT_FULL ? "the disk is full" : "the disk, or the TPM, refuses it");
+}
+
+static void
+not_audited(struct attach *a)
+{
+	admin_bad(a, NOTHING "the disk: the audit log cannot be written: see vsmd's log");
+}
+
+/* Of those that were counted, how many were wrong. */
+static uint64_t
+wrong_of(uint64_t counted, unsigned right)
+{
+	return counted > right ? counted - right : 0;
+}
+
 /* The whole store with this token in it. */
 static void
 accept_store(struct store *s, struct attach *a, struct slot *slot,
@@ -99,10 +137,13 @@ accept_store(struct store *s, struct attach *a, struct slot *slot,
 		admin_bad(a, "nothing was accepted: the TPM: %s", s->anchor.why);
 		return;
 	}
+	failed = wrong_of(failed, s->accepts_right);
 	if (limit > 0 && failed >= limit) {
 		locked(a);
 		return;
 	}
+	if (!has_room(s, a))
+		return;
 	if (anchor_tries_count(&s->anchor) != 0) {
 		admin_bad(a, "nothing was accepted: the TPM: %s", s->anchor.why);
 		return;
@@ -111,15 +152,16 @@ accept_store(struct store *s, struct attach *a, struct slot *slot,
 		wrong_pin(a, failed + 1, limit);
 		return;
 	}
+	s->accepts_right++;
 	anchor_tries_forget(&s->anchor);
 	if (s->audit.fd < 0 && store_open_audit(s) != 0) {
-		admin_bad(a, "nothing was accepted: the audit log cannot be written");
+		not_audited(a);
 		return;
 	}
 	snprintf(
 	    detail, sizeof(detail), "wrong-pins=%" PRIu64 " %s", failed, s->vault.why);
 	if (store_note_slot(s, a, slot, "rollback-accepted", detail, 0) != 0) {
-		admin_bad(a, "nothing was accepted: the audit log cannot be written");
+		not_audited(a);
 		return;
 	}
 	txn_init(&t);
@@ -128,10 +170,10 @@ accept_store(struct store *s, struct attach *a, struct slot *slot,
 	v = commit_accept(s, &t);
 	txn_clear(&t);
 	if (v != VAULT_OK) {
-		admin_bad(
-		    a, "nothing was accepted: it cannot be written: see vsmd's log");
+		not_written(a, v);
 		return;
 	}
+	s->accepts_right = 0;
 	log_warn("the rolled-back store was accepted, with slot %" PRIu32
 		 ", by principal %s (%s)",
 	    slot->number, a->principal, a->peer);
@@ -150,28 +192,32 @@ accept_token(struct store *s, struct attach *a, struct slot *slot,
 	enum vault_result v;
 	struct txn t;
 
+	*failed = (uint32_t)wrong_of(*failed, slot->accepts_right);
 	if (limit > 0 && *failed >= limit) {
 		locked(a);
 		return;
 	}
+	if (!has_room(s, a))
+		return;
 	++*failed;
 	txn_init(&t);
 	pins_put_tries(&t, slot->number, &tries);
 	v = commit_now(s, &t);
 	txn_clear(&t);
 	if (v != VAULT_OK) {
-		admin_bad(
-		    a, "nothing was accepted: it cannot be written: see vsmd's log");
+		not_written(a, v);
 		return;
 	}
+	slot->accepts_right = 0;
 	if (!pin_fits(s, slot, secret)) {
 		(void)store_note_slot(
 		    s, a, slot, "rollback-refused", "wrong SO PIN", CKR_PIN_INCORRECT);
 		wrong_pin(a, *failed, limit);
 		return;
 	}
+	slot->accepts_right = 1;
 	if (store_note_slot(s, a, slot, "rollback-accepted", "", 0) != 0) {
-		admin_bad(a, "nothing was accepted: the audit log cannot be written");
+		not_audited(a);
 		return;
 	}
 	*failed = 0;
@@ -180,10 +226,10 @@ accept_token(struct store *s, struct attach *a, struct slot *slot,
 	v = commit_now(s, &t);
 	txn_clear(&t);
 	if (v != VAULT_OK) {
-		admin_bad(
-		    a, "nothing was accepted: it cannot be written: see vsmd's log");
+		not_written(a, v);
 		return;
 	}
+	slot->accepts_right = 0;
 	show(s, a, slot);
 }
 

@@ -51,6 +51,7 @@ struct slot {
 	uint32_t failed[2]; /* wrong PINs (enum pin_user) that the disk may not know of */
 	struct guess *guesses; /* by principal (guess.h) */
 	size_t nguesses;
+	unsigned accepts_right; /* rolled_back: of its tries, right PINs whose commit failed */
 	uint64_t turn[2]; /* of the last login that was let try, by enum pin_user (turns.h) */
 };
 

@@ -47,6 +47,7 @@ struct store {
 	bool gate_busy;		    /* a commit waits for a gate: look again soon */
 	bool refused;		    /* the disk or the TPM refused the last commit */
 	uint64_t commits, commits_failed; /* since the start */
+	unsigned accepts_right;	    /* rolled back: PINs that were counted, and were right */
 	unsigned restores_wrong;    /* restores in a row with a wrong SO PIN */
 	int64_t restores_after;	    /* ms: no restore before */
 };

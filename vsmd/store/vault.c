@@ -9,11 +9,16 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "common/log.h"
 #include "vsmd/store/compact.h"
 #include "vsmd/store/file.h"
+
+#define ROOM 65536  /* bytes for a record, the head, and a piece of the audit log */
+#define ROOM_KEY 32 /* what a key costs in a log beside its bytes */
 
 int
 vault_lock(const char *state)
@@ -326,6 +331,14 @@ append(struct vault *v, struct txn *t)
 	return r;
 }
 
+/* An embedded TPM that cannot write its state fails for good: it is not tried. */
+static bool
+tpm_has_room(const struct vault *v)
+{
+	return v->anchor == NULL || v->anchor->ops->room == NULL ||
+	    v->anchor->ops->room(v->anchor->arg);
+}
+
 enum vault_result
 vault_commit(struct vault *v, struct txn *t)
 {
@@ -343,9 +356,7 @@ vault_commit(struct vault *v, struct txn *t)
 		log_error("store: commit failed: %s", v->anchor->why);
 		return VAULT_FAILED;
 	}
-	/* An embedded TPM that cannot write its state fails for good: it is not tried. */
-	if (v->anchor != NULL && v->anchor->ops->room != NULL &&
-	    !v->anchor->ops->room(v->anchor->arg)) {
+	if (!tpm_has_room(v)) {
 		errno = ENOSPC;
 		return result(JOURNAL_FULL);
 	}
@@ -370,6 +381,24 @@ vault_accept(struct vault *v, struct txn *t)
 	r = vault_commit(v, t);
 	v->rolled_back = r != VAULT_OK;
 	return r;
+}
+
+int
+vault_room(const struct vault *v)
+{
+	uint64_t need = ROOM;
+	struct statfs fs;
+
+	if (fstatfs(v->dir, &fs) != 0)
+		return -1;
+	/* A new log has it all. */
+	if (v->rolled_back || v->journal.broken)
+		need += v->map.bytes + v->map.count * ROOM_KEY;
+	if ((fs.f_flags & ST_RDONLY) == 0 &&
+	    (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize >= need && tpm_has_room(v))
+		return 0;
+	errno = fs.f_flags & ST_RDONLY ? EROFS : ENOSPC;
+	return -1;
 }
 
 void

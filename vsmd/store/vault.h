@@ -73,6 +73,8 @@ enum vault_result vault_commit(struct vault *v, struct txn *t);
 /* Of a rolled-back store: make these changes the last state, in a new log; the anchor's
  * value has been read.  When it fails it is rolled back as before. */
 enum vault_result vault_accept(struct vault *v, struct txn *t);
+/* Is there room on the disk for a commit?  0, or -1 with errno. */
+int vault_room(const struct vault *v);
 void vault_close(struct vault *v);
 
 /* judge.c: the part of vault_open() that asks the anchor. */

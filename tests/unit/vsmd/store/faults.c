@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 struct faults faults;
@@ -18,6 +19,8 @@ int __wrap_fdatasync(int fd);
 int __wrap_fsync(int fd);
 int __wrap_renameat(int a, const char *from, int b, const char *to);
 int __wrap_ftruncate(int fd, off_t len);
+int __real_fstatfs(int fd, struct statfs *ret);
+int __wrap_fstatfs(int fd, struct statfs *ret);
 
 void
 faults_clear(void)
@@ -86,4 +89,14 @@ int
 __wrap_ftruncate(int fd, off_t len)
 {
 	return fails(FAULT_TRUNCATE) ? -1 : __real_ftruncate(fd, len);
+}
+
+int
+__wrap_fstatfs(int fd, struct statfs *ret)
+{
+	int rc = __real_fstatfs(fd, ret);
+
+	if (rc == 0 && faults.full)
+		ret->f_bavail = 0;
+	return rc;
 }

@@ -1,6 +1,6 @@
 /*
- * faults.h - disks that fail: pwrite, fdatasync, fsync, renameat and ftruncate of the
- * code under test are these (linker option --wrap).
+ * faults.h - disks that fail: pwrite, fdatasync, fsync, renameat, ftruncate and fstatfs of
+ * the code under test are these (linker option --wrap).
  */
 #ifndef STORE_TEST_FAULTS_H
 #define STORE_TEST_FAULTS_H
@@ -20,6 +20,7 @@ struct faults {
 	unsigned each[FAULT_CALLS]; /* and all after it */
 	unsigned kill_at; /* n: the n-th call of any kind ends the process before it */
 	unsigned cut;	  /* bytes that a failing pwrite writes before it fails */
+	int full;	  /* fstatfs() tells of no room */
 	void (*synced)(int fd); /* may be NULL: after each sync that was done */
 };
 extern struct faults faults;

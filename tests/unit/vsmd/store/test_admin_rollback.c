@@ -1,6 +1,8 @@
 /* test_admin_rollback.c - a store process whose state is not the last: what it serves,
  * and the way out */
 #include <jansson.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,6 +13,7 @@
 #include <cmocka.h>
 
 #include "dirs.h"
+#include "faults.h"
 #include "group.h"
 #include "vsmd/msg.h"
 
@@ -43,6 +46,7 @@ setup(void **state)
 static int
 teardown(void **state)
 {
+	faults_clear();
 	if (*state != NULL)
 		rig_free(*state);
 	free(*state);
@@ -258,6 +262,116 @@ wrong_pins_of_a_marked_token(void **state)
 	close(fd);
 }
 
+/* The disk is full: a right PIN is not even counted, so a restart changes nothing. */
+static void
+a_full_disk_is_no_wrong_pin(void **state)
+{
+	int fd;
+	RIG(r);
+
+	roll_back(r);
+	for (int marked = 0; marked < 2; marked++) {
+		const char *label = marked ? "two" : "one";
+
+		faults.full = 1;
+		assert_true(rig_start(r));
+		fd = admin(r);
+		for (int i = 0; i < 4; i++) {
+			assert_false(accept(fd, label, "so-pin"));
+			says("the disk: No space left on device");
+		}
+		close(fd);
+		rig_kill(r);
+		faults.full = 0;
+		assert_true(rig_start(r));
+		fd = admin(r);
+		assert_false(accept(fd, label, "wrong"));
+		says("2 tries left");
+		assert_true(accept(fd, label, "so-pin"));
+		rig_slots(r);
+		close(fd);
+		assert_int_equal(rig_stop(r), 0);
+	}
+}
+
+/* The disk fails behind the count, once. */
+static void
+a_failing_disk_is_no_wrong_pin(void **state)
+{
+	int fd;
+	RIG(r);
+
+	roll_back(r);
+	faults.error = EIO;
+	faults.in[FAULT_FSYNC] = 1; /* the first thing that it makes durable */
+	assert_true(rig_start(r));
+	faults_clear();
+	fd = admin(r);
+	assert_false(accept(fd, "one", "so-pin"));
+	says("the disk");
+	assert_false(accept(fd, "one", "wrong"));
+	says("2 tries left");
+	assert_true(accept(fd, "one", "so-pin"));
+	rig_slots(r);
+	close(fd);
+}
+
+static struct rig *armed;
+
+/* In the store: behind the next sync, while there is a file of that name, the next write, or
+ * the next sync, fails. */
+static void
+arm(int synced)
+{
+	static const struct {
+		const char *name;
+		enum fault_call call;
+	} how[] = {{"arm-write", FAULT_PWRITE}, {"arm-sync", FAULT_FDATASYNC}};
+
+	(void)synced;
+	for (size_t i = 0; i < 2; i++) {
+		char path[512];
+		int fd;
+
+		snprintf(path, sizeof(path), "%s/%s", armed->state, how[i].name);
+		if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+			continue;
+		close(fd);
+		faults.error = EIO;
+		faults.in[how[i].call] = 1;
+	}
+}
+
+/* The same of a token that is marked: its count is on the disk itself. */
+static void
+a_failing_disk_is_no_wrong_pin_of_a_marked_token(void **state)
+{
+	int fd;
+	RIG(r);
+
+	roll_back(r);
+	armed = r;
+	faults.synced = arm;
+	assert_true(rig_start(r));
+	faults_clear();
+	fd = admin(r);
+	assert_true(accept(fd, "one", "so-pin"));
+	rig_slots(r);
+	for (int i = 0; i < 4; i++) {
+		const char *how = i % 2 ? "arm-sync" : "arm-write";
+
+		dirs_save(r->state, how, "", 0);
+		assert_false(accept(fd, "two", "so-pin"));
+		says("the disk");
+		dirs_unlink(r->state, how);
+	}
+	assert_false(accept(fd, "two", "wrong"));
+	says("2 tries left");
+	assert_true(accept(fd, "two", "so-pin"));
+	rig_slots(r);
+	close(fd);
+}
+
 static void
 the_anchor_is_gone(void **state)
 {
@@ -391,6 +505,9 @@ main(void)
 	    T(accepted_token_by_token),
 	    T(wrong_pins_are_counted),
 	    T(wrong_pins_of_a_marked_token),
+	    T(a_full_disk_is_no_wrong_pin),
+	    T(a_failing_disk_is_no_wrong_pin),
+	    T(a_failing_disk_is_no_wrong_pin_of_a_marked_token),
 	    T(the_anchor_is_gone),
 	    T(without_an_anchor_it_opens),
 	    T(the_tpm_fails_for_a_while),
