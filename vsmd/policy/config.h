@@ -26,6 +26,7 @@ struct config_settings {
 	char *listen[CONFIG_MAX_LISTEN]; /* transport addresses */
 	size_t nlisten;
 	unsigned socket_mode;
+	bool socket_mode_set;            /* and not the default */
 	char *state, *runtime;           /* directories */
 	char *softhsm;                   /* libsofthsm2.so */
 	char *tpm;                       /* "embedded", or an address for tpm_open() */

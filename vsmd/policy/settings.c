@@ -76,6 +76,7 @@ set_socket_mode(struct parse *p, const char *value)
 		parse_error(p, "socket-mode: `%s' is not an octal mode as 0666", value);
 	else
 		p->config->settings.socket_mode = (unsigned)mode;
+	p->config->settings.socket_mode_set = true;
 }
 
 void

@@ -2,6 +2,9 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -82,6 +85,27 @@ passed_close(struct passed *p)
 		}
 }
 
+/*
+ * The mode of a socket that somebody else holds is his: it was there before us, and stays.
+ * Who has said another one in vsmd.conf relies on it in vain.
+ */
+static void
+compare_mode(const struct config_settings *c, const struct listener *l, const char *address)
+{
+	struct sockaddr_un sa;
+	socklen_t len = sizeof(sa) - 1;
+	struct stat st;
+
+	memset(&sa, 0, sizeof(sa));
+	if (!c->socket_mode_set || getsockname(listener_fd(l), (struct sockaddr *)&sa, &len) < 0 ||
+	    sa.sun_family != AF_UNIX || sa.sun_path[0] == '\0' || stat(sa.sun_path, &st) < 0 ||
+	    (st.st_mode & 0777) == c->socket_mode)
+		return;
+	log_warn("the socket was passed by the service manager with mode %04o, and keeps it: "
+		 "socket-mode=%04o has no effect, set SocketMode= in vsmd.socket address=%s",
+	    (unsigned)st.st_mode & 0777, c->socket_mode, address);
+}
+
 int
 listen_open(struct super *s)
 {
@@ -108,6 +132,8 @@ listen_open(struct super *s)
 		}
 		log_info("listening address=%s%s", c->listen[i],
 		    adopted ? " socket=passed" : "");
+		if (adopted)
+			compare_mode(c, l, c->listen[i]);
 	}
 	passed_close(&passed);
 	s->accept_again = NEVER;

@@ -39,7 +39,7 @@ vsmd_setup(void **state)
 	snprintf(v->state, sizeof(v->state), "%s/state", v->dir);
 	snprintf(v->log, sizeof(v->log), "%s/log", v->dir);
 	snprintf(v->address, sizeof(v->address), "unix:%s", v->sock);
-	v->notify = -1;
+	v->notify = v->held = -1;
 	if (mkdir(v->state, 0700) < 0)
 		return -1;
 	*state = v;
@@ -97,6 +97,18 @@ report(void *arg, const char *line)
 	fprintf(stderr, "%s\n", line);
 }
 
+/* sd_listen_fds(3) */
+static void
+pass(int fd)
+{
+	char pid[16];
+
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	if (dup2(fd, 3) < 0 || setenv("LISTEN_PID", pid, 1) < 0 ||
+	    setenv("LISTEN_FDS", "1", 1) < 0)
+		_exit(90);
+}
+
 void
 vsmd_start(struct vsmd *v, bool wait)
 {
@@ -114,6 +126,8 @@ vsmd_start(struct vsmd *v, bool wait)
 
 		if (fd < 0 || c == NULL || dup2(fd, STDERR_FILENO) < 0)
 			_exit(90);
+		if (v->held >= 0)
+			pass(v->held);
 		exit(supervisor_main(v->conf, c));
 	}
 	if (wait)

@@ -20,6 +20,7 @@ struct vsmd {
 	char conf[96], sock[96], state[96], log[96], address[128];
 	pid_t pid; /* 0: not running */
 	int notify;
+	int held; /* a socket that is passed to it, as the service manager does; -1: none */
 };
 
 /* cmocka fixtures: *state is a struct vsmd that is not started yet. */

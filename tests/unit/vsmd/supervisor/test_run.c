@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static void
@@ -33,6 +35,58 @@ orderly_stop(void **state)
 	/* And it starts again in the same place. */
 	vsmd_start(v, true);
 	assert_int_equal(vsmd_stop(v), 0);
+}
+
+static int
+hold(const struct vsmd *v, mode_t mode)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", v->sock);
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(chmod(v->sock, mode), 0);
+	assert_int_equal(listen(fd, 16), 0);
+	return fd;
+}
+
+/* A socket that was passed keeps its mode; who has asked for another one is told. */
+static void
+mode_of_a_socket_that_is_held(void **state)
+{
+	struct vsmd *v = *state;
+	struct hello_answer a;
+	struct stat st;
+	char run[96];
+
+	snprintf(run, sizeof(run), "%s/run", v->dir);
+	assert_int_equal(mkdir(run, 0755), 0);
+	v->held = hold(v, 0640);
+	vsmd_config(v, NULL, NULL);
+	vsmd_start(v, true);
+	assert_true(vsmd_logged(v, " socket=passed"));
+	channel_close(vsmd_hello(v, HELLO_SLOTS, 0, &a));
+	assert_int_equal(a.status, HELLO_OK);
+	assert_int_equal(vsmd_stop(v), 0);
+	assert_false(vsmd_logged(v, "has no effect"));
+
+	vsmd_config(v, "socket-mode = 0640", NULL);
+	vsmd_start(v, true);
+	channel_close(vsmd_hello(v, HELLO_SLOTS, 0, &a));
+	assert_int_equal(vsmd_stop(v), 0);
+	assert_false(vsmd_logged(v, "has no effect"));
+
+	vsmd_config(v, "socket-mode = 0600", NULL);
+	vsmd_start(v, true);
+	(void)vsmd_log(v, 0, "with mode 0640, and keeps it: socket-mode=0600 has no effect, set "
+			     "SocketMode= in vsmd.socket address=unix:");
+	assert_int_equal(stat(v->sock, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0640);
+	assert_int_equal(vsmd_stop(v), 0);
+	close(v->held);
+	v->held = -1;
+	assert_int_equal(unlink(v->sock), 0);
 }
 
 static void
@@ -181,6 +235,7 @@ main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, vsmd_setup, vsmd_teardown)
 	const struct CMUnitTest tests[] = {
 	    TEST(orderly_stop),
+	    TEST(mode_of_a_socket_that_is_held),
 	    TEST(second_one_is_told),
 	    TEST(killed_supervisor),
 	    TEST(store_that_does_not_open),
