@@ -14,8 +14,8 @@
 #include <sys/random.h>
 #include <time.h>
 
-/* The channel may be lost, and found again, between looking up the handles and using
- * them; more often than this is not bad luck. */
+/* Channels that may be lost, one after the other, before a worker has read the call; more
+ * than this are not bad luck. */
 #define TRIES 4
 
 /* Workers that may end under one call: a fourth would not be bad luck either, and the call
@@ -246,6 +246,14 @@ address_session(struct module *m, struct errand *e)
 	return rv;
 }
 
+/* What the call and its session are on the channel of now. */
+static CK_RV
+address_now(struct module *m, struct errand *e)
+{
+	begun_again(m, e);
+	return address_session(m, e);
+}
+
 /* The slot is the caller's to give back. */
 static CK_RV
 address_slot(struct module *m, struct errand *e)
@@ -267,21 +275,23 @@ attempt(struct module *m, struct errand *e, CK_RV *ret)
 	uint64_t generation;
 	struct link *link;
 
-	if (session) {
-		begun_again(m, e);
-		if ((*ret = address_session(m, e)) != CKR_OK)
-			return REFUSED;
-	}
+	if (session && (*ret = address_now(m, e)) != CKR_OK)
+		return REFUSED;
 	if ((result = slot_link(e->slot, &link, &generation)) != ATTACH_OK) {
 		*ret = no_channel(e, result);
 		return NO_CHANNEL;
 	}
+	*ret = CKR_OK;
 	if (!session)
 		e->generation = generation;
-	/* Otherwise the channel was replaced since the handles were translated. */
-	*ret = CKR_DEVICE_ERROR;
-	if (e->generation == generation)
+	else if (e->generation != generation) /* it is new, perhaps by this very call */
+		*ret = address_now(m, e);
+	if (*ret != CKR_OK)
+		outcome = REFUSED;
+	else if (e->generation == generation)
 		outcome = run(e, link, ret);
+	else /* and was replaced once more */
+		*ret = CKR_DEVICE_ERROR;
 	link_release(link);
 	return outcome;
 }

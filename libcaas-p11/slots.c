@@ -14,6 +14,7 @@
 
 #define PAUSE_FIRST 10 /* ms between two tries to reconnect, doubled up to PAUSE_LAST */
 #define PAUSE_LAST 200
+#define JOINS 4 /* channels in a row that may be lost before they are used */
 
 static struct slot *
 slot_new(struct module *m, CK_SLOT_ID id)
@@ -265,15 +266,18 @@ slot_link(struct slot *slot, struct link **ret, uint64_t *ret_generation)
 		return ATTACH_OK;
 	before = atomic_load(&slot->joined);
 	lock_take(&slot->joining);
-	if (!take_ready(slot, ret, ret_generation)) {
+	/* One that was joined may be lost again by now, if another thread used it first. */
+	for (int i = 0; result == ATTACH_OK && !take_ready(slot, ret, ret_generation); i++) {
+		if (i == JOINS) {
+			result = ATTACH_FAILED;
+			break;
+		}
 		/* What failed while we waited would fail for us. */
 		if (atomic_load(&slot->joined) == before || slot->outcome == ATTACH_OK) {
 			slot->outcome = join(slot);
 			atomic_fetch_add(&slot->joined, 1);
 		}
 		result = slot->outcome;
-		if (result == ATTACH_OK && !take_ready(slot, ret, ret_generation))
-			result = ATTACH_FAILED;
 	}
 	lock_give(&slot->joining);
 	return result;
