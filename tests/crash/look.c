@@ -11,11 +11,18 @@ uint64_t
 look_last_record(const uint8_t *data, size_t len)
 {
 	static const char seq[] = "\"seq\":";
-	const uint8_t *found = NULL, *p = data, *end = memrchr(data, '\n', len);
+	const uint8_t *p = data, *nl, *found;
+	uint64_t last = 0, n;
 
-	for (; end != NULL && (p = memmem(p, (size_t)(end - p), seq, strlen(seq))) != NULL; p++)
-		found = p;
-	return found != NULL ? strtoull((const char *)found + strlen(seq), NULL, 10) : 0;
+	for (; (nl = memchr(p, '\n', len - (size_t)(p - data))) != NULL; p = nl + 1, last = n) {
+		found = memmem(p, (size_t)(nl - p), seq, strlen(seq));
+		if (*p != '{' || found == NULL)
+			break;
+		n = strtoull((const char *)found + strlen(seq), NULL, 10);
+		if (last > 0 && n != last + 1)
+			break;
+	}
+	return last;
 }
 
 static void

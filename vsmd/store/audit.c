@@ -65,13 +65,12 @@ put_line(struct audit *a, char *line, size_t len)
 	int saved;
 
 	line[len] = '\n';
-	if (a->tail.len + len + 1 > AUDIT_TAIL_MAX && audit_sync(a) != 0)
+	if ((a->ragged || a->tail.len + len + 1 > AUDIT_TAIL_MAX) && audit_sync(a) != 0)
 		return -1;
 	if (file_write_at(a->fd, line, len + 1, (off_t)a->size) != 0) {
 		saved = errno;
-		/* What stays of it is overwritten by the next, or cut off before the next
-		 * sync. */
-		if ((a->ragged = ftruncate(a->fd, (off_t)a->size) != 0))
+		a->ragged = true;
+		if (ftruncate(a->fd, (off_t)a->size) != 0)
 			log_warn("audit log: cannot be cut back: %s", strerror(errno));
 		errno = saved;
 		return -1;
@@ -224,6 +223,7 @@ write_anew(const struct audit *a, uint64_t from, uint64_t to)
 int
 audit_sync(struct audit *a)
 {
+	bool cut;
 	int r = 0;
 
 	if (a->durable == a->size && !a->ragged && buf_ok(&a->tail))
@@ -233,8 +233,7 @@ audit_sync(struct audit *a)
 		errno = EIO;
 		return -1;
 	}
-	if (a->ragged && ftruncate(a->fd, (off_t)a->size) == 0)
-		a->ragged = false;
+	cut = a->ragged && ftruncate(a->fd, (off_t)a->size) == 0;
 	if (a->rewrite)
 		r = write_anew(a, a->durable, a->size - a->tail.len);
 	if (a->rewrite && r == 0)
@@ -246,6 +245,7 @@ audit_sync(struct audit *a)
 	if (r == 0) {
 		buf_reset(&a->tail);
 		a->durable = a->size;
+		a->ragged &= !cut;
 	}
 	return r;
 }

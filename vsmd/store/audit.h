@@ -59,7 +59,10 @@ struct audit {
 	/* The lines of ours that are not synced, the last ones of the file; between
 	 * `durable` and them is what a process before this one wrote. */
 	struct buf tail;
-	bool ragged;  /* behind the end something is left of a write that failed */
+	/* Behind the end something is left of another write, or the disk may have it still: it
+	 * is cut off, and that synced, before a line follows, which the power might otherwise
+	 * leave mixed with it. */
+	bool ragged;
 	bool rewrite; /* a sync failed, or may have: nobody knows what the disk has of them */
 };
 

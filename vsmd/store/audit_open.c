@@ -140,6 +140,19 @@ there(const struct audit *a, uint64_t file)
 	return fstatat(a->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* A new file that could not be used was removed again, and the power has brought it back:
+ * it is the last one, and empty.  It is removed. */
+static bool
+was_given_up(const struct audit *a, uint64_t file)
+{
+	char name[AUDIT_FILE_NAME];
+	struct stat st;
+
+	audit_name(name, file);
+	return !there(a, file + 1) && fstatat(a->dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISREG(st.st_mode) && st.st_size == 0 && unlinkat(a->dir, name, 0) == 0;
+}
+
 /* The line that ends (with its newline) where the store says is the one that it knows. */
 static bool
 ends_as_sealed(struct audit *a, uint64_t size)
@@ -270,7 +283,8 @@ follow_files(struct audit *a)
 	for (;;) {
 		if (!follow(a))
 			return false;
-		if (!there(a, a->file + 1))
+		if (!there(a, a->file + 1) ||
+		    (a->size != size_of(a) && was_given_up(a, a->file + 1)))
 			return !records_behind(a);
 		if (a->size != size_of(a) || (fd = open_file(a, a->file + 1, 0)) < 0 ||
 		    !audit_push_end(a, &a->at))
@@ -361,7 +375,10 @@ judge(struct audit *a)
 
 	a->rewrite = a->size > a->durable;
 	if ((!good && leave(a) != 0) ||
-	    (cut > 0 && ftruncate(a->fd, (off_t)a->size) != 0) || take_keys(a) != 0)
+	    (cut > 0 && ftruncate(a->fd, (off_t)a->size) != 0))
+		return -1;
+	a->ragged = cut > 0;
+	if (take_keys(a) != 0)
 		return -1;
 	if (a->sealed != a->at.seq)
 		a->since = clock_ms();
@@ -412,8 +429,7 @@ audit_open(struct audit *a, int state, const struct store_keys *keys,
 	a->limits = *limits;
 	memcpy(a->store, store, STORE_ID);
 	buf_init(&a->tail, AUDIT_TAIL_MAX);
-	if (mkdirat(state, VAULT_AUDIT, 0700) == 0)
-		(void)fsync(state);
+	(void)mkdirat(state, VAULT_AUDIT, 0700);
 	a->dir =
 	    openat(state, VAULT_AUDIT, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (!sealed_head(a, map)) {
@@ -422,7 +438,8 @@ audit_open(struct audit *a, int state, const struct store_keys *keys,
 		return -1;
 	}
 	a->durable = a->size;
-	if (a->dir < 0 || audit_keys_open(&a->keys, a->dir, keys, store) != 0 ||
+	/* Whoever has made it may have ended before the sync. */
+	if (a->dir < 0 || fsync(state) != 0 || audit_keys_open(&a->keys, a->dir, keys, store) != 0 ||
 	    !open_present(a, a->at.epoch == 0) || fsync(a->dir) != 0 || judge(a) != 0) {
 		log_error(VAULT_AUDIT "/" AUDIT_FILE_PREFIX "*: %s: they and " VAULT_AUDIT
 				      "/" AUDIT_KEYS_FILE " must be writable files",
