@@ -153,7 +153,7 @@ audit_findings(const struct args *args, json_t *j)
 		printf("good: %lld records\n", (long long)last);
 	else if (ok)
 		printf("good: records %lld to %lld\n", (long long)first, (long long)last);
-	if (ok && sealed < last && args->value[OPT_JSON] == NULL)
+	if (ok && sealed >= 0 && sealed < last && args->value[OPT_JSON] == NULL)
 		printf("%lld of them, from %lld on, are not signed yet\n",
 		    (long long)(last - sealed), (long long)sealed + 1);
 	if (!ok)

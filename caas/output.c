@@ -147,14 +147,15 @@ static void print_value(const char *name, const json_t *v, int depth);
 static void
 print_object(const char *prefix, const json_t *object, int depth)
 {
-	char name[KEY_LEN];
+	char name[KEY_LEN], clean[KEY_LEN];
 	const char *key;
 	json_t *v;
 
 	json_object_foreach ((json_t *)(uintptr_t)object, key, v) {
 		snprintf(name, sizeof(name), "%s%s%s", prefix,
 		    prefix[0] != '\0' ? "." : "", key);
-		print_value(name, v, depth + 1);
+		output_clean(clean, sizeof(clean), name);
+		print_value(clean, v, depth + 1);
 	}
 }
 
@@ -162,14 +163,19 @@ print_object(const char *prefix, const json_t *object, int depth)
 static void
 print_rows(const char *label, const json_t *rows)
 {
+	char titles[MAX_COLUMNS][KEY_LEN];
 	struct column columns[MAX_COLUMNS];
 	const char *key;
 	size_t n = 0;
 	json_t *v;
 
-	json_object_foreach (json_array_get(rows, 0), key, v)
-		if (n < MAX_COLUMNS)
-			columns[n++] = (struct column){key, key};
+	json_object_foreach (json_array_get(rows, 0), key, v) {
+		if (n == MAX_COLUMNS)
+			break;
+		output_clean(titles[n], sizeof(titles[n]), key);
+		columns[n] = (struct column){titles[n], key};
+		n++;
+	}
 	printf("%s\n", label);
 	print_table(rows, columns, n, "  ");
 }

@@ -1,8 +1,8 @@
 /*
  * output.h - results for people: tables and lists from JSON.
  *
- * Text that a guest chose (labels) is shown with control characters replaced, so that it
- * cannot move the cursor.
+ * Text that a guest or vsmd chose (labels, names of members) is shown with control characters
+ * replaced, so that it cannot move the cursor.
  */
 #ifndef CAAS_OUTPUT_H
 #define CAAS_OUTPUT_H

@@ -118,8 +118,10 @@ read_fetched(struct errand *e, const struct waiter *w, CK_RV *ret)
 	buf_view(&body, w->body, w->len);
 	if (!fetched_read(&body, &f, &e->arena))
 		return false;
-	if ((*ret = f.rv) == CKR_OK)
+	if ((*ret = f.rv) == CKR_OK) {
 		*ret = effect_found(e, &f, &handles);
+		e->stale = *ret == CKR_DEVICE_REMOVED;
+	}
 	if (*ret == CKR_OK)
 		*ret = hold_found(e, &f, handles);
 	return true;
@@ -164,6 +166,7 @@ read_reply(struct errand *e, const struct waiter *w, CK_RV *ret)
 		return false;
 	}
 	*ret = begun == CKR_OK ? effect_apply(e, &reply) : hold_refused(begun);
+	e->stale = begun == CKR_OK && reply.rv == CKR_OK && *ret == CKR_DEVICE_REMOVED;
 	begun_after(e, begun, *ret);
 	if (e->slot->module->config.shortcuts)
 		hold_after(e, begun, *ret, reply.epoch);
@@ -179,6 +182,7 @@ run(struct errand *e, struct link *link, CK_RV *ret)
 	bool sound;
 
 	effect_prepare(e);
+	e->stale = false;
 	name_request(e, link);
 	/* A worker of another build, that does not know what the last one was told. */
 	if (e->named && (link_flags(link) & HELLO_ONCE) == 0) {
@@ -196,8 +200,9 @@ run(struct errand *e, struct link *link, CK_RV *ret)
 		return w.unsent ? UNSENT : LOST;
 	sound = read_reply(e, &w, ret);
 	waiter_free(&w);
+	/* What it brought is of a worker that has ended meanwhile. */
 	if (sound)
-		return ANSWERED;
+		return e->stale ? LOST : ANSWERED;
 	link_break(link, CKR_DEVICE_ERROR);
 	return LOST;
 }

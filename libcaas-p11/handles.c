@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "libcaas-p11/begun.h"
-#include "libcaas-p11/hold.h"
+#include "libcaas-p11/pending.h"
 #include "libcaas-p11/table.h"
 #include "protocol/mech.h"
 #include "protocol/resume.h"
@@ -438,6 +438,8 @@ handles_held(struct handles *h, struct slot *slot, size_t most, struct handles_h
 		}
 	}
 	hold_kept(h, slot, most, ret);
+	/* What a reply of the channel before brings from now on would not be taken along. */
+	slot->generation = 0;
 	handles_unlock_all(h);
 	return CKR_OK;
 }

@@ -95,7 +95,8 @@ void handles_logged_out(struct handles *h, struct slot *slot, uint64_t mark);
 /*
  * What has to be resumed on a slot, in arrays of malloc(): the caller frees them.  At most
  * RESUME_MAX_* of each; objects without an identity are not among them, nor session objects
- * of which nothing is kept.
+ * of which nothing is kept.  From then on until handles_moved() the slot has no channel: a reply
+ * that comes late brings no handle.
  */
 struct handles_held {
 	CK_SESSION_HANDLE *sessions;

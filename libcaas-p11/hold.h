@@ -19,6 +19,9 @@
  * (the epoch of replies), and before calls that log in or out, change or destroy; an
  * answer that was on its way during such a call is not remembered.
  *
+ * hold.c has what comes before a call, learn.c what its reply tells, search.c a search that is
+ * gone on with; accepted.h what the worker accepted, pending.h what a session holds.
+ *
  * Threads: every function takes the session's lock of the handles (handles.h), and all of
  * them for what concerns others: a call that is remembered already meets nobody.  Fork: the
  * child has what was held; what was accepted is void there, since it gets a channel of its
@@ -30,11 +33,6 @@
 #include "libcaas-p11/effect.h"
 #include "protocol/fetch.h"
 #include "protocol/info.h"
-
-#define HOLD_MAX 512 /* bytes of a beginning; a longer one is not held */
-
-struct pending; /* in a session's entry */
-struct accepted; /* in a slot */
 
 enum hold {
 	HOLD_SEND,  /* the call goes to the worker, with what e->begin holds */
@@ -72,10 +70,5 @@ void hold_told(struct errand *e, const struct info *info);
 void hold_lost(struct errand *e);
 /* What the call gets whose beginning was refused: a code that it can have. */
 CK_RV hold_refused(CK_RV begun);
-
-/* For table.c, handles.c and slots.c.  pending_renew(): in the child of a fork. */
-void pending_renew(struct pending *p);
-void pending_free(struct pending *p);
-void accepted_free(struct accepted *a);
 
 #endif

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "libcaas-p11/hold.h"
+#include "libcaas-p11/accepted.h"
 #include "libcaas-p11/known.h"
 #include "libcaas-p11/module.h"
 #include "libcaas-p11/told.h"

@@ -43,7 +43,7 @@ struct slot {
 	/* under the lock of the handles */
 	uint64_t generation; /* of the channel that the worker's handles are good on */
 	size_t nsessions;
-	struct accepted *accepted; /* hold.h; the next two are hold.c's too */
+	struct accepted *accepted; /* accepted.h; the next two are hold.c's */
 	unsigned changing;   /* calls on their way that may change answers */
 	uint64_t changes;    /* such calls, ever */
 	struct known *known; /* known.h */

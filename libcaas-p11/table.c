@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "libcaas-p11/begun.h"
-#include "libcaas-p11/hold.h"
+#include "libcaas-p11/pending.h"
 
 #define TABLE_FIRST 64
 

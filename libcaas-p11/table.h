@@ -1,5 +1,5 @@
 /*
- * table.h - how handles.c and hold.c keep handles; nobody else includes this.
+ * table.h - how handles.c keeps handles, and what hold.h says; nobody else includes this.
  *
  * The table is an open-addressed hash by virtual handle.  An entry is published by the
  * store of its number and ends by the store of its kind; a larger table is filled before
@@ -26,7 +26,7 @@ struct entry {
 	uint64_t owner; /* of an object: the session that it dies with, or 0;
 	                 * of a session: not 0 when it made such objects */
 	CK_FLAGS flags; /* of a session */
-	struct pending *pending; /* of a session: hold.c's */
+	struct pending *pending; /* of a session: pending.h */
 	struct begun *_Atomic begun; /* likewise: begun.c's */
 	struct blob *_Atomic blob; /* of a session object: what is kept of it, or NULL */
 	atomic_uchar kind;

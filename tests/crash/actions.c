@@ -97,21 +97,50 @@ write_name(struct vsm *v, const struct model_token *t, unsigned name)
 	return ok;
 }
 
-static CK_RV
-commit_on(struct vsm *v, uint32_t slot)
-{
-	int fd = vsm_attach(v, slot, false);
-	CK_RV rv = vsm_commit(v, fd, NULL, NULL);
-
-	if (fd >= 0)
-		close(fd);
-	return rv;
-}
-
 static struct model_token *
 token(struct model *m, unsigned arg)
 {
 	return model_find(m, labels[arg % 4]);
+}
+
+static const struct model_token *
+token_of(const struct model *m, unsigned arg)
+{
+	return token((struct model *)(uintptr_t)m, arg);
+}
+
+static void
+detach(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+/* A worker says which PINs are new (NULL: not that one), and what was made of the token (or
+ * NULL), and has it all committed. */
+static CK_RV
+commit(struct vsm *v, uint32_t slot, const char *so_pin, const char *user_pin,
+    const struct model_token *made)
+{
+	int fd = vsm_attach(v, slot, false);
+	CK_RV rv = VSM_GONE;
+
+	if ((so_pin == NULL || vsm_pin_changed(v, fd, CKU_SO, so_pin) == CKR_OK) &&
+	    (user_pin == NULL || vsm_pin_changed(v, fd, CKU_USER, user_pin) == CKR_OK))
+		rv = vsm_commit(v, fd, made != NULL ? made->label : NULL,
+		    made != NULL ? made->serial : NULL);
+	detach(fd);
+	return rv;
+}
+
+/* An administrator's call about a token. */
+static CK_RV
+ask_of(struct vsm *v, const char *call, const char *label, const char *so_pin, char text[4096])
+{
+	char args[128];
+
+	snprintf(args, sizeof(args), "{\"label\":\"%s\"}", label);
+	return vsm_admin(v, call, args, so_pin, text);
 }
 
 /* Tokens made. */
@@ -145,8 +174,6 @@ init_run(struct vsm *v, const struct model *m, unsigned arg)
 	struct model after = *m;
 	const struct model_token *t;
 	char path[600];
-	CK_RV rv = VSM_GONE;
-	int fd;
 
 	init_change(&after, arg, 0);
 	t = token(&after, arg);
@@ -155,13 +182,7 @@ init_run(struct vsm *v, const struct model *m, unsigned arg)
 	snprintf(path, sizeof(path), "%s/%s", s->directory, t->serial);
 	if (mkdir(path, 0700) != 0 || !write_token(v, NULL, t))
 		return VSM_GONE;
-	fd = vsm_attach(v, t->slot, false);
-	if (vsm_pin_changed(v, fd, CKU_SO, "so-1") == CKR_OK &&
-	    vsm_pin_changed(v, fd, CKU_USER, "user-1") == CKR_OK)
-		rv = vsm_commit(v, fd, t->label, t->serial);
-	if (fd >= 0)
-		close(fd);
-	return rv;
+	return commit(v, t->slot, "so-1", "user-1", t);
 }
 
 /* C_InitToken on a token that is there. */
@@ -184,23 +205,16 @@ init_again_change(struct model *m, unsigned arg, unsigned half)
 static CK_RV
 init_again_run(struct vsm *v, const struct model *m, unsigned arg)
 {
-	struct model before = *m, after = *m;
-	struct model_token *t;
-	CK_RV rv = VSM_GONE;
+	const struct model_token *t;
+	struct model after = *m;
 	char pin[16];
-	int fd;
 
 	init_again_change(&after, arg, 0);
 	t = token(&after, 2);
-	if (!write_token(v, token(&before, arg), t))
+	if (!write_token(v, token_of(m, arg), t))
 		return VSM_GONE;
 	snprintf(pin, sizeof(pin), "so-%u", t->so_pin);
-	fd = vsm_attach(v, t->slot, false);
-	if (vsm_pin_changed(v, fd, CKU_SO, pin) == CKR_OK)
-		rv = vsm_commit(v, fd, t->label, t->serial);
-	if (fd >= 0)
-		close(fd);
-	return rv;
+	return commit(v, t->slot, pin, NULL, t);
 }
 
 /* Objects: arg is token + 4 * what. */
@@ -223,20 +237,18 @@ static CK_RV
 change_run(struct vsm *v, const struct model *m, unsigned arg,
     void (*change)(struct model *m, unsigned arg, unsigned half))
 {
-	struct model before = *m, after = *m;
+	struct model after = *m;
 
 	change(&after, arg, 0);
-	if (!write_token(v, token(&before, arg), token(&after, arg)))
+	if (!write_token(v, token_of(m, arg), token(&after, arg)))
 		return VSM_GONE;
-	return commit_on(v, token(&after, arg)->slot);
+	return commit(v, token(&after, arg)->slot, NULL, NULL, NULL);
 }
 
 static CK_RV
 create_run(struct vsm *v, const struct model *m, unsigned arg)
 {
-	struct model now = *m;
-
-	if (arg / 4 < MODEL_NAMES && !write_name(v, token(&now, arg), arg / 4))
+	if (arg / 4 < MODEL_NAMES && !write_name(v, token_of(m, arg), arg / 4))
 		return VSM_GONE;
 	return change_run(v, m, arg, create_change);
 }
@@ -288,7 +300,7 @@ both_change(struct model *m, unsigned arg, unsigned half)
 static CK_RV
 both_run(struct vsm *v, const struct model *m, unsigned arg)
 {
-	struct model before = *m, after = *m;
+	struct model after = *m;
 	CK_RV rv[2] = {VSM_GONE, VSM_GONE};
 	struct buf b;
 	int fd[2];
@@ -296,9 +308,9 @@ both_run(struct vsm *v, const struct model *m, unsigned arg)
 	both_change(&after, arg, 0);
 	buf_init(&b, IPC_MAX);
 	for (unsigned i = 0; i < 2; i++) {
-		if (!write_token(v, token(&before, i), token(&after, i)))
+		if (!write_token(v, token_of(m, i), token(&after, i)))
 			return VSM_GONE;
-		if (arg < MODEL_NAMES && !write_name(v, token(&before, i), arg))
+		if (arg < MODEL_NAMES && !write_name(v, token_of(m, i), arg))
 			return VSM_GONE;
 		fd[i] = vsm_attach(v, token(&after, i)->slot, false);
 		buf_reset(&b);
@@ -314,8 +326,7 @@ both_run(struct vsm *v, const struct model *m, unsigned arg)
 		kill(v->pid, SIGCONT);
 	for (unsigned i = 0; i < 2; i++) {
 		rv[i] = vsm_await(v, fd[i], &b);
-		if (fd[i] >= 0)
-			close(fd[i]);
+		detach(fd[i]);
 	}
 	buf_free(&b);
 	return rv[0] == CKR_OK ? rv[1] : rv[0];
@@ -334,12 +345,10 @@ wrong_change(struct model *m, unsigned arg, unsigned half)
 static CK_RV
 wrong_run(struct vsm *v, const struct model *m, unsigned arg)
 {
-	struct model now = *m;
-	int fd = vsm_attach(v, token(&now, arg)->slot, false);
+	int fd = vsm_attach(v, token_of(m, arg)->slot, false);
 	CK_RV rv = vsm_login(v, fd, arg / 4 == 0 ? CKU_SO : CKU_USER, false, NULL);
 
-	if (fd >= 0)
-		close(fd);
+	detach(fd);
 	return rv;
 }
 
@@ -359,8 +368,7 @@ static CK_RV
 login_run(struct vsm *v, const struct model *m, unsigned arg)
 {
 	struct model_ticket *ticket = &model_tickets[arg / 4];
-	struct model now = *m;
-	const struct model_token *t = token(&now, arg);
+	const struct model_token *t = token_of(m, arg);
 	int fd = vsm_attach(v, t->slot, false);
 	CK_RV rv;
 
@@ -370,8 +378,7 @@ login_run(struct vsm *v, const struct model *m, unsigned arg)
 		ticket->epoch = t->epoch;
 	}
 	rv = vsm_login(v, fd, CKU_USER, true, actions_keep ? &ticket->data : NULL);
-	if (fd >= 0)
-		close(fd);
+	detach(fd);
 	return rv;
 }
 
@@ -399,8 +406,7 @@ logout_run(struct vsm *v, const struct model *m, unsigned arg)
 	if (rv == CKR_OK)
 		rv = vsm_logout(v, fd);
 	buf_free(&b);
-	if (fd >= 0)
-		close(fd);
+	detach(fd);
 	return rv;
 }
 
@@ -423,37 +429,28 @@ pin_change(struct model *m, unsigned arg, unsigned half)
 static CK_RV
 pin_run(struct vsm *v, const struct model *m, unsigned arg)
 {
-	struct model before = *m, after = *m;
 	const struct model_token *t;
-	CK_RV rv = VSM_GONE;
+	struct model after = *m;
+	bool so = arg / 4 == 0;
 	char pin[16];
-	int fd;
 
 	pin_change(&after, arg, 0);
 	t = token(&after, arg);
-	if (!write_token(v, token(&before, arg), t))
+	if (!write_token(v, token_of(m, arg), t))
 		return VSM_GONE;
-	snprintf(pin, sizeof(pin), arg / 4 == 0 ? "so-%u" : "user-%u",
-	    arg / 4 == 0 ? t->so_pin : t->user_pin);
-	fd = vsm_attach(v, t->slot, false);
-	if (vsm_pin_changed(v, fd, arg / 4 == 0 ? CKU_SO : CKU_USER, pin) == CKR_OK)
-		rv = vsm_commit(v, fd, NULL, NULL);
-	if (fd >= 0)
-		close(fd);
-	return rv;
+	snprintf(pin, sizeof(pin), so ? "so-%u" : "user-%u", so ? t->so_pin : t->user_pin);
+	return commit(v, t->slot, so ? pin : NULL, so ? NULL : pin, NULL);
 }
 
 static CK_RV
 audit_run(struct vsm *v, const struct model *m, unsigned arg)
 {
-	struct model now = *m;
-	int fd = vsm_attach(v, token(&now, arg)->slot, false);
+	int fd = vsm_attach(v, token_of(m, arg)->slot, false);
 	CK_RV rv = CKR_OK;
 
 	for (unsigned i = 0; rv == CKR_OK && i <= arg / 4; i++)
 		rv = vsm_audit(v, fd, "policy-refusal");
-	if (fd >= 0)
-		close(fd);
+	detach(fd);
 	return rv;
 }
 
@@ -474,7 +471,6 @@ backup_run(struct vsm *v, const struct model *m, unsigned arg)
 {
 	int fd = vsm_attach(v, 0, true);
 	char text[4096], args[128];
-	struct model now = *m;
 	struct buf data;
 	CK_RV rv;
 
@@ -488,12 +484,11 @@ backup_run(struct vsm *v, const struct model *m, unsigned arg)
 	if (rv == CKR_OK && actions_keep) {
 		buf_free(&backup);
 		backup = data;
-		backed_up = *token(&now, arg);
+		backed_up = *token_of(m, arg);
 	} else {
 		buf_free(&data);
 	}
-	if (fd >= 0)
-		close(fd);
+	detach(fd);
 	return rv;
 }
 
@@ -508,11 +503,10 @@ delete_change(struct model *m, unsigned arg, unsigned half)
 static CK_RV
 delete_run(struct vsm *v, const struct model *m, unsigned arg)
 {
-	char text[4096], args[128];
+	char text[4096];
 
 	(void)m;
-	snprintf(args, sizeof(args), "{\"label\":\"%s\"}", labels[arg]);
-	return vsm_admin(v, "token-delete", args, NULL, text);
+	return ask_of(v, "token-delete", labels[arg], NULL, text);
 }
 
 /* Token b, as it was in the backup, on the slot arg. */
@@ -547,8 +541,7 @@ restore_run(struct vsm *v, const struct model *m, unsigned arg)
 	snprintf(args, sizeof(args), "{\"handle\":%lld}", handle);
 	if (rv == CKR_OK)
 		rv = vsm_admin_on(v, fd, "restore-finish", args, "so-1", NULL, text, NULL);
-	if (fd >= 0)
-		close(fd);
+	detach(fd);
 	return rv;
 }
 
@@ -586,31 +579,25 @@ accept_change(struct model *m, unsigned arg, unsigned half)
 CK_RV
 actions_accept(struct vsm *v, const struct model_token *t)
 {
-	char text[4096], args[128], pin[16];
+	char text[4096], pin[16];
 
-	snprintf(args, sizeof(args), "{\"label\":\"%s\"}", t->label);
 	snprintf(pin, sizeof(pin), "so-%u", t->so_pin);
-	return vsm_admin(v, "accept-rollback", args, pin, text);
+	return ask_of(v, "accept-rollback", t->label, pin, text);
 }
 
 static CK_RV
 accept_run(struct vsm *v, const struct model *m, unsigned arg)
 {
-	struct model now = *m;
-
-	return actions_accept(v, token(&now, arg));
+	return actions_accept(v, token_of(m, arg));
 }
 
 /* Refused, and counted: that is what is acknowledged. */
 static CK_RV
 accept_wrong_run(struct vsm *v, const struct model *m, unsigned arg)
 {
-	char text[4096], args[128];
-	struct model now = *m;
-	CK_RV rv;
+	char text[4096];
+	CK_RV rv = ask_of(v, "accept-rollback", token_of(m, arg)->label, "wrong", text);
 
-	snprintf(args, sizeof(args), "{\"label\":\"%s\"}", token(&now, arg)->label);
-	rv = vsm_admin(v, "accept-rollback", args, "wrong", text);
 	return rv == CKR_GENERAL_ERROR && strstr(text, "not the one of this token") != NULL
 		   ? CKR_OK
 		   : rv == CKR_OK ? VSM_GONE
@@ -629,7 +616,7 @@ actions_create(struct vsm *v, const struct model_token *t)
 
 	if (dir >= 0)
 		close(dir);
-	return ok ? commit_on(v, t->slot) : VSM_GONE;
+	return ok ? commit(v, t->slot, NULL, NULL, NULL) : VSM_GONE;
 }
 
 void

@@ -4,20 +4,9 @@
 NAME=limits
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../vsmd.sh"
+. "$(dirname "$0")/../users.sh"
 GREEDY=$BUILD/tests/e2e/caas-e2e-greedy
-if [ "$(id -u)" != 0 ] || ! setpriv --reuid bin --regid bin --clear-groups test -x "$GREEDY"; then
-	echo "skip limits: needs root, to be several users, and a build that these may read"
-	echo "limits: 0 passed, 0 failed, 1 skipped"
-	exit 77
-fi
-cat >"$WORK/become" <<'S'
-#!/bin/sh
-u=$1
-shift
-exec setpriv --reuid "$u" --regid "$(id -g "$u")" --clear-groups "$@"
-S
-chmod 755 "$WORK/become"
-PATH=$WORK:$PATH
+users_needed "$GREEDY"
 admin() { become daemon "$CAAS" "$@"; }
 
 # `bin' is greedy, with a token of its own; `games' is the neighbour.

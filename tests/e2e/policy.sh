@@ -4,6 +4,7 @@
 NAME=policy
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../vsmd.sh"
+. "$(dirname "$0")/../users.sh"
 for c in setpriv pkcs11-tool p11tool nginx ods-hsmutil curl; do
 	command -v $c >/dev/null || {
 		echo "skip policy: $c is not installed (scripts/deps test)"
@@ -11,22 +12,8 @@ for c in setpriv pkcs11-tool p11tool nginx ods-hsmutil curl; do
 		exit 77
 	}
 done
-if [ "$(id -u)" != 0 ] || ! setpriv --reuid bin --regid bin --clear-groups test -x "$CLIENT"; then
-	echo "skip policy: needs root, to be several users, and a build that these may read"
-	echo "policy: 0 passed, 0 failed, 1 skipped"
-	exit 77
-fi
+users_needed "$CLIENT"
 
-# become USER command...
-cat >"$WORK/become" <<'S'
-#!/bin/sh
-u=$1
-shift
-exec setpriv --reuid "$u" --regid "$(id -g "$u")" --clear-groups "$@"
-S
-chmod 755 "$WORK/become"
-PATH=$WORK:$PATH
-app_as() { app become "$1"; }
 session() { # NAME TOKEN [PIN]
 	ask init && ask "token $2" && ask open && ask "login user ${3:-}"
 	judge "$1" CKR_OK

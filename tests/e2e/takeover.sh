@@ -6,8 +6,8 @@
 NAME=takeover
 . "$(dirname "$0")/../lib.sh"
 . "$(dirname "$0")/../vsmd.sh"
+. "$(dirname "$0")/../users.sh"
 HOOK=$BUILD/tests/takeover/caas-takeover-hook.so
-STEADY=$BUILD/tests/e2e/caas-e2e-steady
 for c in setpriv nsenter pkcs11-tool; do
 	command -v $c >/dev/null || {
 		echo "skip takeover: $c is not installed (scripts/deps test)"
@@ -15,25 +15,11 @@ for c in setpriv nsenter pkcs11-tool; do
 		exit 77
 	}
 done
-if [ "$(id -u)" != 0 ] || ! setpriv --reuid bin --regid bin --clear-groups test -r "$HOOK"; then
-	echo "skip takeover: needs root, to be several users, and a build that these may read"
-	echo "takeover: 0 passed, 0 failed, 1 skipped"
-	exit 77
-fi
+users_needed "$HOOK"
 # Not lib.sh's: workers are killed here, and that is right.
 LOG=$WORK/log
 sanitized=
 ! ldd "$BUILD/vsmd/vsmd" | grep -q libasan || sanitized=1
-# become USER command...
-cat >"$WORK/become" <<'S'
-#!/bin/sh
-u=$1
-shift
-exec setpriv --reuid "$u" --regid "$(id -g "$u")" --clear-groups "$@"
-S
-chmod 755 "$WORK/become"
-PATH=$WORK:$PATH
-app_as() { app become "$1"; }
 
 # The worker that is taken over serves `bin' on the token mine.
 settings "softhsm = $HOOK" "pin-tries = 0"
@@ -54,28 +40,10 @@ cat >>"$CONF" <<-C
 	[grant next other]
 C
 if vsmd_up; then ok up; else bad up "$(_since | tail -n 3)"; fi
-for t in mine other; do
-	check "token-$t" "$CAAS" token create --label $t --pin 123456 --so-pin 12345678
-	check "key-$t" pkcs11-tool --module "$MODULE" --token-label $t --login --pin 123456 \
-		--keypairgen --key-type EC:prime256v1 --label k
-done
+test_tokens mine other
 all_pids() { echo "$(vsmd_pids supervisor) $(vsmd_pids store) $(vsmd_pids tpm) $(vsmd_pids swtpm)"; }
 store=$(vsmd_pids store) pids=$(all_pids) nursery=$(vsmd_pids nursery | head -n 1)
 
-declare -A steady
-neighbour() { # USER TOKEN
-	become "$1" "$STEADY" "$CLIENT_MODULE" "$2" 123456 k 3600 1 >"$WORK/steady.$1" 2>&1 &
-	steady[$1]=$!
-}
-neighbour_ends() { # NAME USER: it has signed, and nothing was refused, and nothing wrong
-	local p=${steady[$2]}
-	unset "steady[$2]"
-	kill "$p"
-	if wait "$p"; then ok "$1"; else bad "$1" "$(tail -n 3 "$WORK/steady.$2")"; fi
-	sed "s/^/# $1: /" "$WORK/steady.$2"
-}
-end_neighbours() { kill "${steady[@]}" 2>/dev/null; }
-tidy end_neighbours
 
 # attempt NAME PATTERN ATTEMPT [ARGUMENT...]: what stands against it is the whole of PATTERN.
 number=0

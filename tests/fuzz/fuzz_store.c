@@ -18,6 +18,8 @@
 #include "vsmd/store/audit_verify.h"
 #include "vsmd/store/backup.h"
 #include "vsmd/store/file.h"
+#include "vsmd/store/revoked.h"
+#include "vsmd/store/slots.h"
 #include "vsmd/store/ticket.h"
 #include "vsmd/store/vault.h"
 
@@ -86,6 +88,37 @@ as_log(const uint8_t *data, size_t size)
 	map_free(&m);
 }
 
+/* What the map says of a slot, as it is read later. */
+static void
+read_slot(const struct map *m, uint32_t number)
+{
+	static const uint8_t login[TICKET_LOGIN];
+	struct revoked revoked;
+	struct pin_tries tries;
+	struct slots slots;
+	struct slot *slot;
+	struct txn t;
+
+	slot_table_init(&slots);
+	slots.max = 1;
+	txn_init(&t);
+	revoked_init(&revoked);
+	if ((slot = slot_table_add(&slots, number)) == NULL)
+		abort();
+	tries = pins_tries(&t, m, number);
+	(void)pins_flags(&tries, 3);
+	(void)guess_of(slot, &t, m, "p", 0);
+	(void)login_epoch(&t, m, number);
+	(void)revoked_has(&revoked, m, number, login);
+	if (!revoked_add(&revoked, m, number, login) ||
+	    !revoked_has(&revoked, m, number, login))
+		abort();
+	(void)once_load(slot, m);
+	slot_table_free(&slots);
+	revoked_free(&revoked);
+	txn_clear(&t);
+}
+
 static void
 as_body(const uint8_t *data, size_t size)
 {
@@ -94,7 +127,8 @@ as_body(const uint8_t *data, size_t size)
 
 	map_init(&m);
 	buf_view(&b, data, size);
-	(void)txn_apply(&b, &m);
+	if (txn_apply(&b, &m))
+		read_slot(&m, 0);
 	map_free(&m);
 }
 
@@ -123,9 +157,12 @@ as_backup(const uint8_t *data, size_t size)
 	uint8_t header[BACKUP_HEADER] = "CAASBAK1\2\17";
 	struct part aad = {header, sizeof(header)};
 	struct backup b;
-	struct buf sealed;
+	struct buf sealed, body;
+	struct map m;
 	struct txn t;
 
+	map_init(&m);
+	buf_init(&body, 1 << 20);
 	buf_init(&sealed, 1 << 20);
 	buf_put_raw(&sealed, header, sizeof(header));
 	txn_init(&t);
@@ -133,8 +170,14 @@ as_backup(const uint8_t *data, size_t size)
 		if (backup_open(&v, sealed.data, sealed.len, NULL, 0, &b) == NULL)
 			backup_put(&b, 7, &t);
 		backup_free(&b);
+		txn_write(&t, &body);
+		if (!txn_apply(&body, &m))
+			abort(); /* what is written can be read */
+		read_slot(&m, 7);
 	}
 	txn_clear(&t);
+	map_free(&m);
+	buf_free(&body);
 	buf_free(&sealed);
 }
 

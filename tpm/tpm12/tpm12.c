@@ -55,8 +55,9 @@ describe(struct tpm *t)
 	snprintf(t->description, sizeof(t->description), "TPM 1.2 through tcsd");
 	if (rc != TSS_SUCCESS)
 		return;
-	/* Four characters, the last ones perhaps NUL. */
-	if (len == 4 && isprint(name[0]) && isprint(name[1]) && isprint(name[2]))
+	/* Four characters, the last one perhaps NUL. */
+	if (len == 4 && isprint(name[0]) && isprint(name[1]) && isprint(name[2]) &&
+	    (isprint(name[3]) || name[3] == '\0'))
 		snprintf(t->description, sizeof(t->description), "TPM 1.2 %.4s through tcsd",
 		    (const char *)name);
 	(void)Tspi_Context_FreeMemory(s->context, name);

@@ -18,6 +18,9 @@
 #ifndef NURSERY_BIG /* objects; a build with 0 tests what is seen in part */
 #define NURSERY_BIG 1000
 #endif
+#ifndef NURSERY_RETIRE /* bytes; a build with less tests what is done by the next worker */
+#define NURSERY_RETIRE (12u << 20)
+#endif
 
 struct nursery_config {
 	uint32_t slot;
@@ -26,6 +29,7 @@ struct nursery_config {
 	const char *gate;      /* memory/gates/N */
 	unsigned threads;      /* most concurrent calls in a worker */
 	unsigned big;          /* with so many objects the token is not read as a whole */
+	unsigned retire;       /* a worker that has lost so many bytes is replaced (retire.h) */
 	unsigned max_sessions; /* most sessions of one application on this token */
 	unsigned max_objects;  /* most objects of the token; 0: no limit */
 	unsigned max_memory;   /* MiB of one application; 0: a default */

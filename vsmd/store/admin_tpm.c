@@ -57,7 +57,7 @@ admin_tpm_tick(struct store *s, bool readable)
 	struct sealer *sealer = s->sealer;
 	const char *wrong, *event = sealer->event;
 	struct attach *a = s->attached;
-	char why[256];
+	char why[TPM_MSG_WHY];
 	struct buf blob;
 
 	if (event == NULL || (!readable && clock_ms() < sealer->until))

@@ -18,31 +18,18 @@
 #define PATIENCE 5000	 /* ms for which a TPM that fails is asked again */
 #define ROOM (64 * 1024) /* bytes that an embedded TPM's state may need */
 
-/*
- * ask:    u64 number, u8 what, bytes blob (whose TPM it is), u32 place, bytes secret,
- *         bytes digest (of DEFINE and EXTEND)
- * answer: u64 number, u8 tpm_result, bytes value, u64 count, str name, str why
- */
-enum what { DEFINE = 1, READ, EXTEND, COUNT };
-
-struct answer {
-	enum tpm_result result;
-	struct tpm_anchor_value value;
-	char name[ANCHOR_NAME], why[ANCHOR_WHY];
-};
-
 static enum tpm_result
-turn(struct tpm *t, uint8_t what, const struct tpm_anchor *a, const uint8_t *digest,
+turn(struct tpm *t, enum anchor_what what, const struct tpm_anchor *a, const uint8_t *digest,
     struct tpm_anchor_value *ret)
 {
-	switch ((enum what)what) {
-	case DEFINE:
+	switch (what) {
+	case ANCHOR_DEFINE:
 		return tpm_anchor_define(t, a, digest);
-	case READ:
+	case ANCHOR_READ:
 		return tpm_anchor_read(t, a, ret);
-	case EXTEND:
+	case ANCHOR_EXTEND:
 		return tpm_anchor_extend(t, a, digest);
-	case COUNT:
+	case ANCHOR_COUNT:
 		return tpm_anchor_count(t, a);
 	}
 	return TPM_FAILED;
@@ -65,62 +52,31 @@ bool
 anchor_tpm_serve(
     const char *address, struct tpm **ret_tpm, struct buf *in, struct buf *out)
 {
-	struct tpm_anchor_value value = {.count = 0};
-	struct tpm_anchor a = {.place = 0};
-	const uint8_t *blob, *secret, *digest;
-	size_t blob_len = 0, secret_len = 0, digest_len = 0;
-	uint64_t number = buf_get_u64(in);
-	uint8_t what = buf_get_u8(in);
-	char name[ANCHOR_NAME] = "";
+	struct anchor_answer answer = {.result = TPM_OK};
+	struct anchor_ask ask;
+	struct tpm_anchor a;
 	enum tpm_result r;
 
-	blob = buf_get_bytes(in, &blob_len);
-	a.place = buf_get_u32(in);
-	secret = buf_get_bytes(in, &secret_len);
-	digest = buf_get_bytes(in, &digest_len);
-	if (!buf_end(in) || what < DEFINE || what > COUNT ||
-	    secret_len != TPM_ANCHOR_LEN ||
-	    digest_len != (what == DEFINE || what == EXTEND ? TPM_ANCHOR_LEN : 0))
+	if (!anchor_ask_read(in, &ask))
 		return false;
-	memcpy(a.secret, secret, TPM_ANCHOR_LEN);
-	r = reach(address, ret_tpm, blob, blob_len);
+	a.place = ask.place;
+	memcpy(a.secret, ask.secret, TPM_ANCHOR_LEN);
+	r = reach(address, ret_tpm, ask.blob, ask.blob_len);
 	if (r == TPM_OK)
-		r = turn(*ret_tpm, what, &a, digest, &value);
+		r = turn(*ret_tpm, ask.what, &a, ask.digest, &answer.value);
 	sec_wipe(&a.secret, sizeof(a.secret));
+	answer.number = ask.number;
+	answer.result = r;
 	if (*ret_tpm != NULL)
-		tpm_anchor_name(*ret_tpm, &a, name, sizeof(name));
-	buf_put_u64(out, number);
-	buf_put_u8(out, (uint8_t)r);
-	buf_put_bytes(out, value.value, TPM_ANCHOR_LEN);
-	buf_put_u64(out, value.count);
-	buf_put_str(out, name);
-	buf_put_str(out, r == TPM_OK	    ? ""
-			 : *ret_tpm != NULL ? tpm_error(*ret_tpm)
-					    : tpm_result_text(r));
+		tpm_anchor_name(*ret_tpm, &a, answer.name, sizeof(answer.name));
+	if (r != TPM_OK)
+		snprintf(answer.why, sizeof(answer.why), "%s",
+		    *ret_tpm != NULL ? tpm_error(*ret_tpm) : tpm_result_text(r));
+	anchor_answer_write(out, &answer);
 	if (r != TPM_OK && *ret_tpm != NULL) {
 		tpm_close(*ret_tpm); /* the next question begins afresh */
 		*ret_tpm = NULL;
 	}
-	return true;
-}
-
-static bool
-read_answer(struct buf *b, uint64_t *ret_number, struct answer *ret)
-{
-	const uint8_t *value;
-	size_t len = 0;
-	uint8_t r;
-
-	*ret_number = buf_get_u64(b);
-	r = buf_get_u8(b);
-	value = buf_get_bytes(b, &len);
-	ret->value.count = buf_get_u64(b);
-	buf_get_str(b, ret->name, sizeof(ret->name));
-	buf_get_str(b, ret->why, sizeof(ret->why));
-	if (!buf_end(b) || len != TPM_ANCHOR_LEN || r > TPM_FAILED)
-		return false;
-	memcpy(ret->value.value, value, TPM_ANCHOR_LEN);
-	ret->result = (enum tpm_result)r;
 	return true;
 }
 
@@ -132,16 +88,16 @@ static void __attribute__((noreturn)) gone(void)
 
 /* The answer to the last question, or false when none comes in that time. */
 static bool
-await(struct anchor_tpm *t, int ms, struct answer *ret)
+await(struct anchor_tpm *t, int ms, struct anchor_answer *ret)
 {
 	struct pollfd p = {.fd = t->fd, .events = POLLIN};
 	int64_t until = clock_ms() + ms;
-	uint64_t number = 0;
 	struct buf b;
 	bool ok = true;
 
+	ret->number = 0;
 	buf_init(&b, IPC_MAX);
-	while (ok && number != t->asked) {
+	while (ok && ret->number != t->asked) {
 		int64_t left = until - clock_ms();
 		int n = poll(&p, 1, left > 0 ? (int)left : 0);
 
@@ -151,7 +107,7 @@ await(struct anchor_tpm *t, int ms, struct answer *ret)
 			gone();
 		ok = n > 0;
 		if (ok && (ipc_recv(t->fd, &b, NULL, NULL) != 0 ||
-			      !read_answer(&b, &number, ret)))
+			      !anchor_answer_read(&b, ret)))
 			gone();
 	}
 	buf_free(&b);
@@ -160,17 +116,19 @@ await(struct anchor_tpm *t, int ms, struct answer *ret)
 }
 
 static void
-send_question(struct anchor_tpm *t, enum what what, const uint8_t *digest)
+send_question(struct anchor_tpm *t, enum anchor_what what, const uint8_t *digest)
 {
+	struct anchor_ask ask = {.number = ++t->asked,
+	    .what = what,
+	    .blob = t->master->blob.data,
+	    .blob_len = t->master->blob.len,
+	    .place = t->where->place,
+	    .secret = t->where->secret,
+	    .digest = digest};
 	struct buf b;
 
 	buf_init(&b, IPC_MAX);
-	buf_put_u64(&b, ++t->asked);
-	buf_put_u8(&b, (uint8_t)what);
-	buf_put_bytes(&b, t->master->blob.data, t->master->blob.len);
-	buf_put_u32(&b, t->where->place);
-	buf_put_bytes(&b, t->where->secret, TPM_ANCHOR_LEN);
-	buf_put_bytes(&b, digest, digest != NULL ? TPM_ANCHOR_LEN : 0);
+	anchor_ask_write(&b, &ask);
 	if (ipc_send(t->fd, &b, NULL, 0) != 0)
 		gone();
 	buf_free(&b);
@@ -192,10 +150,10 @@ sync_embedded(const struct anchor_tpm *t)
 }
 
 static enum tpm_result
-ask(struct anchor_tpm *t, enum what what, const uint8_t *digest,
+ask(struct anchor_tpm *t, enum anchor_what what, const uint8_t *digest,
     struct tpm_anchor_value *ret, char why[ANCHOR_WHY])
 {
-	struct answer a;
+	struct anchor_answer a;
 
 	if (t->waiting && !await(t, ANCHOR_AGAIN, &a)) {
 		snprintf(
@@ -235,25 +193,25 @@ room(void *arg)
 static enum tpm_result
 define(void *arg, const uint8_t origin[TPM_ANCHOR_LEN], char why[ANCHOR_WHY])
 {
-	return ask(arg, DEFINE, origin, NULL, why);
+	return ask(arg, ANCHOR_DEFINE, origin, NULL, why);
 }
 
 static enum tpm_result
 read_(void *arg, struct tpm_anchor_value *ret, char why[ANCHOR_WHY])
 {
-	return ask(arg, READ, NULL, ret, why);
+	return ask(arg, ANCHOR_READ, NULL, ret, why);
 }
 
 static enum tpm_result
 extend(void *arg, const uint8_t digest[TPM_ANCHOR_LEN], char why[ANCHOR_WHY])
 {
-	return ask(arg, EXTEND, digest, NULL, why);
+	return ask(arg, ANCHOR_EXTEND, digest, NULL, why);
 }
 
 static enum tpm_result
 count(void *arg, char why[ANCHOR_WHY])
 {
-	return ask(arg, COUNT, NULL, NULL, why);
+	return ask(arg, ANCHOR_COUNT, NULL, NULL, why);
 }
 
 static const struct anchor_ops ops = {

@@ -23,7 +23,6 @@
 
 #define ANCHOR_ANSWER 20000 /* ms */
 #define ANCHOR_AGAIN 1000   /* ms for the answer to a question of before */
-#define ANCHOR_NAME 64
 
 struct anchor_tpm {
 	int fd; /* the sealer's */
@@ -34,7 +33,7 @@ struct anchor_tpm {
 	int state;		   /* directory of an embedded TPM, or -1 */
 	void (*failed)(void *arg); /* it is in failure mode; may be NULL */
 	void *failed_arg;
-	char name[ANCHOR_NAME]; /* as the TPM names it */
+	char name[TPM_MSG_NAME]; /* as the TPM names it */
 };
 
 /* Make `a` the anchor of the store that m is the key of, with `embedded` the directory of

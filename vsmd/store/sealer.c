@@ -19,59 +19,55 @@
 #include "vsmd/confine/confine.h"
 #include "vsmd/store/anchor_tpm.h"
 #include "vsmd/store/clock.h"
+#include "vsmd/store/tpm_msg.h"
 
 #define REST 5000 /* ms without a question after which the TPM is left alone */
 #define GONE "the process vsmd-tpm is gone: restart vsmd"
 
-/* ask: bytes key, bytes blob, bytes values, str ref; answer: u8 ok, bytes blob or str */
-
 static enum tpm_result
-seal(const struct store_config *config, const char *ref, struct tpm *t,
-    const uint8_t *key, const struct buf *old, const uint8_t *values, struct buf *blob)
+seal(const struct store_config *config, struct tpm *t, const struct seal_ask *a,
+    struct buf *blob)
 {
 	struct tpm_policy policy = config->policy;
 	enum tpm_result r;
 
-	policy.ref = ref;
+	policy.ref = a->ref;
 	/* Without this the key would go to whoever answers at that address. */
-	if ((r = tpm_pin(t, old->data, old->len)) != TPM_OK)
+	if ((r = tpm_pin(t, a->blob, a->blob_len)) != TPM_OK)
 		return r;
-	if (values == NULL)
-		return tpm_seal(t, &policy, key, CRYPT_KEY, blob);
-	buf_put_raw(blob, old->data, old->len);
-	return tpm_predict(t, &policy, key, CRYPT_KEY, values, blob);
+	if (a->values_len == 0)
+		return tpm_seal(t, &policy, a->key, CRYPT_KEY, blob);
+	buf_put_raw(blob, a->blob, a->blob_len);
+	return tpm_predict(t, &policy, a->key, CRYPT_KEY, a->values, blob);
 }
 
 static bool
 serve(const struct store_config *config, struct tpm **ret_tpm, struct buf *in,
     struct buf *out)
 {
-	size_t key_len = 0, old_len = 0, values_len = 0;
-	const uint8_t *key = buf_get_bytes(in, &key_len);
-	const uint8_t *old_data = buf_get_bytes(in, &old_len);
-	const uint8_t *values = buf_get_bytes(in, &values_len);
-	char ref[MASTER_REF];
+	struct seal_answer answer = {.ok = false};
 	struct tpm *t = *ret_tpm;
 	enum tpm_result r = TPM_OK;
-	struct buf blob, old;
+	struct seal_ask ask;
+	struct buf blob;
 
-	buf_get_str(in, ref, sizeof(ref));
-	if (!buf_end(in) || key_len != CRYPT_KEY ||
-	    (values_len != 0 && values_len != config->policy.npcrs * 20))
+	if (!seal_ask_read(in, &ask) ||
+	    (ask.values_len != 0 && ask.values_len != config->policy.npcrs * 20))
 		return false;
-	buf_view(&old, old_data, old_len);
 	buf_init(&blob, TPM_BLOB_MAX);
 	if (t == NULL)
 		r = tpm_open(config->tpm, &t);
 	if (r == TPM_OK)
-		r = seal(config, ref, t, key, &old, values_len > 0 ? values : NULL, &blob);
+		r = seal(config, t, &ask, &blob);
 	if (r == TPM_OK && !buf_ok(&blob))
 		r = TPM_FAILED;
-	buf_put_u8(out, r == TPM_OK);
-	if (r == TPM_OK)
-		buf_put_bytes(out, blob.data, blob.len);
-	else
-		buf_put_str(out, t != NULL ? tpm_error(t) : tpm_result_text(r));
+	answer.ok = r == TPM_OK;
+	answer.blob = blob.data;
+	answer.blob_len = blob.len;
+	if (!answer.ok)
+		snprintf(answer.why, sizeof(answer.why), "%s",
+		    t != NULL ? tpm_error(t) : tpm_result_text(r));
+	seal_answer_write(out, &answer);
 	/* Whoever asks next begins afresh, but an anchor that is in use. */
 	if (t != NULL && (*ret_tpm == NULL || r != TPM_OK)) {
 		tpm_close(t);
@@ -234,16 +230,19 @@ sealer_start(struct sealer *s, const struct store_config *config)
 const char *
 sealer_ask(struct sealer *s, const struct master *m, const uint8_t *values, size_t len)
 {
+	struct seal_ask ask = {.key = m->key,
+	    .blob = m->blob.data,
+	    .blob_len = m->blob.len,
+	    .values = values,
+	    .values_len = len};
 	const char *wrong = NULL;
 	struct buf b;
 
 	if (s->fd < 0)
 		return GONE;
+	memcpy(ask.ref, m->ref, sizeof(ask.ref));
 	buf_init(&b, IPC_MAX);
-	buf_put_bytes(&b, m->key, CRYPT_KEY);
-	buf_put_bytes(&b, m->blob.data, m->blob.len);
-	buf_put_bytes(&b, values, len);
-	buf_put_str(&b, m->ref);
+	seal_ask_write(&b, &ask);
 	if (ipc_send(s->fd, &b, NULL, 0) != 0)
 		wrong = GONE;
 	else
@@ -253,12 +252,11 @@ sealer_ask(struct sealer *s, const struct master *m, const uint8_t *values, size
 }
 
 const char *
-sealer_answer(struct sealer *s, struct buf *b, char why[256])
+sealer_answer(struct sealer *s, struct buf *b, char why[TPM_MSG_WHY])
 {
 	struct pollfd p = {.fd = s->fd, .events = POLLIN};
-	const char *wrong = GONE;
-	const uint8_t *data;
-	size_t len = 0;
+	const char *wrong = NULL;
+	struct seal_answer answer;
 	struct buf m;
 
 	if (poll(&p, 1, 0) == 0) {
@@ -267,18 +265,15 @@ sealer_answer(struct sealer *s, struct buf *b, char why[256])
 		return "the TPM does not answer: see to it, then restart vsmd";
 	}
 	buf_init(&m, IPC_MAX);
-	if (ipc_recv(s->fd, &m, NULL, NULL) != 0) {
+	if (ipc_recv(s->fd, &m, NULL, NULL) != 0 || !seal_answer_read(&m, &answer)) {
 		sealer_stop(s);
-	} else if (buf_get_u8(&m) == 1) {
-		data = buf_get_bytes(&m, &len);
-		if (buf_end(&m)) {
-			buf_put_raw(b, data, len);
-			wrong = buf_ok(b) ? NULL : "out of memory";
-		}
+		wrong = GONE;
+	} else if (answer.ok) {
+		buf_put_raw(b, answer.blob, answer.blob_len);
+		wrong = buf_ok(b) ? NULL : "out of memory";
 	} else {
-		buf_get_str(&m, why, 256);
-		if (buf_end(&m))
-			wrong = why;
+		memcpy(why, answer.why, TPM_MSG_WHY);
+		wrong = why;
 	}
 	buf_free(&m);
 	return wrong;

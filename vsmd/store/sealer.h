@@ -13,7 +13,7 @@
 #ifndef CAAS_STORE_SEALER_H
 #define CAAS_STORE_SEALER_H
 
-#include "vsmd/store/master.h"
+#include "vsmd/store/tpm_msg.h"
 
 #define SEALER_PATIENCE 60000 /* ms after which the TPM counts as hung */
 
@@ -35,7 +35,7 @@ const char *sealer_ask(struct sealer *s, const struct master *m, const uint8_t *
     size_t values_len);
 /* The answer, once s->fd is readable: the blob is appended to b.  NULL, or what went
  * wrong, perhaps in `why`. */
-const char *sealer_answer(struct sealer *s, struct buf *b, char why[256]);
+const char *sealer_answer(struct sealer *s, struct buf *b, char why[TPM_MSG_WHY]);
 /* Nothing more is asked to be sealed. */
 void sealer_stop(struct sealer *s);
 /* Nor of the anchor: it ends. */

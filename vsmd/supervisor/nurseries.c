@@ -37,7 +37,9 @@ run(struct super *s, struct slot *slot, int pipe, bool first)
 	    .directory = slot->directory,
 	    .library = config_settings(s->boot)->softhsm,
 	    .threads = c->threads,
-	    .big = NURSERY_BIG, .max_sessions = c->max_sessions,
+	    .big = NURSERY_BIG,
+	    .retire = NURSERY_RETIRE,
+	    .max_sessions = c->max_sessions,
 	    .max_objects = c->max_objects,
 	    .max_memory = c->max_memory,
 	    .shared_memory = c->shared_memory};

@@ -11,6 +11,7 @@
 #include "vsmd/store/crypt.h"
 #include "vsmd/worker/press.h"
 #include "vsmd/worker/reply.h"
+#include "vsmd/worker/retire.h"
 #include "vsmd/worker/state.h"
 
 #define AGE 50     /* ms */
@@ -208,7 +209,8 @@ keep_asked(struct worker *w)
 {
 	struct keep *k = &w->keep;
 
-	if (atomic_load_explicit(&k->room, memory_order_relaxed) != k->most)
+	k->drained = atomic_load_explicit(&k->room, memory_order_relaxed) == k->most;
+	if (!k->drained)
 		atomic_store(&k->room, k->most);
 }
 
@@ -263,17 +265,18 @@ press(struct worker *w, CK_OBJECT_HANDLE object, struct buf *file)
 	    {CKA_TOKEN, &yes, sizeof(yes)}};
 	CK_OBJECT_HANDLE copy = 0;
 
+	retire_lost(w, RETIRE_PRESSED);
 	press_begin(file);
 	if (w->fl->C_CopyObject(w->keep.session, object, t, 2, &copy) == CKR_OK)
 		(void)w->fl->C_DestroyObject(w->keep.session, copy);
 	return press_end();
 }
 
+/* All the locks for it, if they are free, and a session.  With `pushing` held. */
 static enum pushed
-take(struct worker *w, CK_OBJECT_HANDLE object, struct buf *file)
+enter(struct worker *w)
 {
 	struct keep *k = &w->keep;
-	enum pushed how = LATER;
 
 	if (!k->has_gate && !(k->has_gate = gate_open(&k->gate, &w->gate) == 0))
 		return NOT_KEPT;
@@ -281,16 +284,38 @@ take(struct worker *w, CK_OBJECT_HANDLE object, struct buf *file)
 		return LATER;
 	if (pthread_mutex_trylock(&w->open_lock) == 0) {
 		if (pthread_rwlock_trywrlock(&k->finding) == 0) {
-			/* Twice: SoftHSM2 may just have listed the directory, and the copy
-			 * was not there. */
-			how = !gate_broken(&k->gate) && has_session(w) &&
-			    (press(w, object, file) || press(w, object, file)) ? SENT
-			                                                       : NOT_KEPT;
+			if (!gate_broken(&k->gate) && has_session(w))
+				return SENT;
 			pthread_rwlock_unlock(&k->finding);
+			pthread_mutex_unlock(&w->open_lock);
+			gate_leave(&k->gate);
+			return NOT_KEPT;
 		}
 		pthread_mutex_unlock(&w->open_lock);
 	}
 	gate_leave(&k->gate);
+	return LATER;
+}
+
+static void
+leave(struct worker *w)
+{
+	pthread_rwlock_unlock(&w->keep.finding);
+	pthread_mutex_unlock(&w->open_lock);
+	gate_leave(&w->keep.gate);
+}
+
+static enum pushed
+take(struct worker *w, CK_OBJECT_HANDLE object, struct buf *file)
+{
+	enum pushed how = enter(w);
+
+	if (how != SENT)
+		return how;
+	/* Twice: SoftHSM2 may just have listed the directory, and the copy was not there. */
+	if (!press(w, object, file) && !press(w, object, file))
+		how = NOT_KEPT;
+	leave(w);
 	return how;
 }
 
@@ -389,4 +414,42 @@ keep_flush(struct worker *w)
 	for (int i = 0; i < MOST && push_first(w, INT64_MAX, 0); i++)
 		continue;
 	pthread_mutex_unlock(&k->pushing);
+}
+
+bool
+keep_all(struct worker *w, size_t most)
+{
+	CK_OBJECT_HANDLE *objects = calloc(most + 1, sizeof(*objects));
+	struct keep *k = &w->keep;
+	size_t n = most + 1;
+	bool ok;
+
+	pthread_mutex_lock(&k->pushing);
+	if (objects != NULL && k->wanted && k->drained && enter(w) == SENT) {
+		n = keep_list(w, k->session, objects, most + 1);
+		leave(w);
+	}
+	ok = n <= most;
+	for (size_t i = 0; ok && i < n; i++)
+		ok = atomic_load(&k->room) >= ROOM_LEAST && push_one(w, objects[i]) == SENT;
+	if (ok) {
+		pthread_mutex_lock(&k->lock);
+		k->n = 0;
+		pthread_mutex_unlock(&k->lock);
+	}
+	pthread_mutex_unlock(&k->pushing);
+	free(objects);
+	return ok;
+}
+
+bool
+keep_has_login(struct worker *w)
+{
+	struct keep *k = &w->keep;
+	bool is;
+
+	pthread_mutex_lock(&k->lock);
+	is = k->logged_in;
+	pthread_mutex_unlock(&k->lock);
+	return is;
 }

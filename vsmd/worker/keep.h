@@ -58,6 +58,7 @@ struct keep {
 
 	size_t most;              /* bytes that may be sent before the guest asks again, */
 	atomic_size_t room;       /* and what is left of them */
+	bool drained;             /* none were, before it asked the last time; of the reader */
 	pthread_rwlock_t finding; /* SoftHSM2 lists objects; or some are there that are none */
 	pthread_mutex_t pushing;  /* of what follows */
 	int64_t not_before;       /* ms */
@@ -86,6 +87,12 @@ int64_t keep_wait(struct worker *w);
 void keep_push(struct worker *w);
 /* Before this worker asks the guest to go to another one: send all. */
 void keep_flush(struct worker *w);
+/* By the reader, while nobody else serves: send each session object that there is, whether it
+ * was sent before or not.  false: there are more than `most` or than there is room for, or one
+ * of them cannot be kept. */
+bool keep_all(struct worker *w, size_t most);
+/* A user is logged in, by a ticket. */
+bool keep_has_login(struct worker *w);
 
 /* The key is this one, with this pass, which the guest has or not.  false: no memory. */
 bool keep_take_key(struct keep *k, const uint8_t key[32], const uint8_t *pass, size_t len,
@@ -95,6 +102,9 @@ bool keep_key(struct keep *k, struct keep_key *ret);
 /* keep_restore.c: what the guest kept; handles into `ret`, 0 for what cannot be had. */
 void keep_restore(struct request *r, CK_SESSION_HANDLE any, const struct resume *asked,
     const CK_SESSION_HANDLE *sessions, CK_OBJECT_HANDLE *ret);
+/* Objects that are none of the token's; up to `room` of them.  The gate and `finding` are held. */
+size_t keep_list(
+    struct worker *w, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *ret, size_t room);
 
 /* keep_box.c: an object's file, sealed; false for one that is not to be. */
 bool keep_seal(const struct keep_key *k, const struct buf *file, struct buf *ret);

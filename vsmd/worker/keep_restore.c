@@ -62,11 +62,10 @@ open_all(struct request *r, const struct resume *asked, const CK_SESSION_HANDLE 
 	return ret->n > 0;
 }
 
-/* Objects that are none of the token's. */
-static size_t
-list(struct request *r, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *ret, size_t room)
+size_t
+keep_list(struct worker *w, CK_SESSION_HANDLE session, CK_OBJECT_HANDLE *ret, size_t room)
 {
-	const CK_FUNCTION_LIST *fl = r->w->fl;
+	const CK_FUNCTION_LIST *fl = w->fl;
 	CK_BBOOL no = CK_FALSE;
 	CK_ATTRIBUTE t = {CKA_TOKEN, &no, sizeof(no)};
 	CK_ULONG got = 0;
@@ -105,7 +104,7 @@ copy_all(struct request *r, CK_SESSION_HANDLE any, const struct resume *asked,
 {
 	CK_OBJECT_HANDLE *found = arena_array(&r->arena, o->n, sizeof(*found));
 	CK_ATTRIBUTE as_it_is = {0};
-	size_t n = found != NULL ? list(r, any, found, o->n) : 0;
+	size_t n = found != NULL ? keep_list(r->w, any, found, o->n) : 0;
 
 	for (size_t i = 0; i < n; i++) {
 		size_t at = file_of(r, any, found[i], o->n);

@@ -8,6 +8,7 @@
 #include "protocol/info.h"
 #include "vsmd/msg.h"
 #include "vsmd/worker/reply.h"
+#include "vsmd/worker/retire.h"
 #include "vsmd/worker/state.h"
 
 #define BIG 65536          /* body from which a request counts as slow */
@@ -157,9 +158,9 @@ finish(struct request *r, struct seat *seat)
 		look_around(r);
 	if (r->aside)
 		atomic_fetch_sub(&w->pool.aside, 1);
-	pool_forget(&w->pool, seat);
 	if (!reads)
 		pool_finishing(&w->pool, seat);
+	pool_forget(&w->pool, seat);
 	ok = reply_send(r, reads && seat->waiting >= w->pool.processors);
 	seat->waiting = 0;
 	clean(r);
@@ -234,6 +235,11 @@ dispatch(struct request *r, struct seat *seat)
 	frame_begin(&r->out, r->frame.id, r->frame.call);
 	if (r->frame.call == FRAME_RESUME && r->frame.flags == 0)
 		return resume(r, seat, first);
+	/* The role is kept: nobody reads a request that this worker would not answer. */
+	if (retire_now(r)) {
+		serve_again(r);
+		return finish(r, seat);
+	}
 	r->fetch = r->frame.call == FRAME_FETCH;
 	r->info = r->frame.call == FRAME_INFO;
 	r->call = call_by_number(r->fetch ? CALL_C_FindObjectsInit : r->info ? CALL_C_GetTokenInfo

@@ -4,6 +4,7 @@
 
 #include "protocol/invoke.h"
 #include "vsmd/worker/policy.h"
+#include "vsmd/worker/retire.h"
 #include "vsmd/worker/serve.h"
 
 #define RESERVE ((size_t)16 << 20) /* bytes that stay free when objects are made */
@@ -256,9 +257,12 @@ destroy_half(struct request *r, const struct before *b)
 static void
 keep_made(struct request *r)
 {
-	for (size_t i = 0; i < r->reply.nrefs; i++)
-		if (r->refs[i].id[MSG_ID_FLAGS] & MSG_ID_SESSION)
-			keep_note(r, r->refs[i].handle, true);
+	for (size_t i = 0; i < r->reply.nrefs; i++) {
+		if ((r->refs[i].id[MSG_ID_FLAGS] & MSG_ID_SESSION) == 0)
+			continue;
+		retire_lost(r->w, RETIRE_MADE);
+		keep_note(r, r->refs[i].handle, true);
+	}
 }
 
 CK_RV

@@ -33,23 +33,38 @@ place(const struct objects *t, CK_OBJECT_HANDLE handle)
 	return &t->slots[i];
 }
 
-/* With the lock held. */
+/* It is not to be asked anew. */
 static bool
-room_for_one(struct objects *t)
+is_good(const struct object *o, uint64_t epoch)
 {
-	struct objects bigger = *t;
+	return o->handle != 0 && o->epoch == epoch;
+}
+
+/* With the lock held.  What was destroyed, or would have to be asked anew, leaves its place
+ * here. */
+static bool
+room_for_one(struct objects *t, uint64_t epoch)
+{
+	struct objects other = *t;
 
 	if (t->size > 0 && t->used < t->size / 2)
 		return true;
-	bigger.size = t->size ? t->size * 2 : FIRST_SIZE;
-	if ((bigger.slots = calloc(bigger.size, sizeof(*bigger.slots))) == NULL)
+	other.used = 0;
+	for (size_t i = 0; i < t->size; i++)
+		other.used += is_good(&t->slots[i], epoch);
+	if (t->size == 0)
+		other.size = FIRST_SIZE;
+	else if (other.used >= t->size / 4)
+		other.size = t->size * 2;
+	if ((other.slots = calloc(other.size, sizeof(*other.slots))) == NULL)
 		return false;
 	for (size_t i = 0; i < t->size; i++)
-		if (t->slots[i].handle != 0)
-			*place(&bigger, t->slots[i].handle) = t->slots[i];
+		if (is_good(&t->slots[i], epoch))
+			*place(&other, t->slots[i].handle) = t->slots[i];
 	free(t->slots);
-	t->slots = bigger.slots;
-	t->size = bigger.size;
+	t->slots = other.slots;
+	t->size = other.size;
+	t->used = other.used;
 	return true;
 }
 
@@ -59,7 +74,7 @@ remember(struct objects *t, const struct object *o)
 	struct object *at;
 
 	pthread_mutex_lock(&t->lock);
-	if (room_for_one(t)) {
+	if (room_for_one(t, o->epoch)) {
 		at = place(t, o->handle);
 		t->used += at->handle == 0;
 		*at = *o;
@@ -86,7 +101,7 @@ objects_forget(struct objects *t, CK_OBJECT_HANDLE handle)
 {
 	pthread_mutex_lock(&t->lock);
 	if (t->size > 0)
-		place(t, handle)->epoch = 0; /* the handle keeps its place */
+		place(t, handle)->epoch = 0; /* the handle keeps its place until others need it */
 	pthread_mutex_unlock(&t->lock);
 }
 

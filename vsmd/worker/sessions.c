@@ -82,6 +82,19 @@ sessions_count(struct sessions *t)
 	return n;
 }
 
+bool
+sessions_idle(struct sessions *t)
+{
+	bool idle = true;
+
+	pthread_mutex_lock(&t->lock);
+	for (size_t i = 0; idle && i < SESSIONS_BUCKETS; i++)
+		for (struct session *s = t->buckets[i]; s != NULL; s = s->next)
+			idle &= !s->busy;
+	pthread_mutex_unlock(&t->lock);
+	return idle;
+}
+
 size_t
 sessions_list(struct sessions *t, CK_SESSION_HANDLE *ret, size_t n)
 {

@@ -57,6 +57,8 @@ bool sessions_add(struct sessions *t, CK_SESSION_HANDLE handle);
 /* The session of a turn that is alone is closed.  True when it was the last one. */
 bool sessions_remove(struct sessions *t, struct session *s);
 size_t sessions_count(struct sessions *t);
+/* None has an operation or a search.  No request is under way. */
+bool sessions_idle(struct sessions *t);
 /* Up to n handles into `ret`; returns how many. */
 size_t sessions_list(struct sessions *t, CK_SESSION_HANDLE *ret, size_t n);
 

@@ -74,6 +74,8 @@ struct worker {
 	int user;                   /* CKU_SO, CKU_USER, or -1 */
 	pthread_mutex_t open_lock;  /* SoftHSM2's sessions and ours become more, or fewer */
 	bool resumed;               /* FRAME_RESUME came, or a call: only the first may be one */
+	atomic_size_t lost;         /* bytes that SoftHSM2 does not give back (retire.h) */
+	size_t retire_next;         /* of the reader */
 };
 
 #define REQUEST_REFS 2

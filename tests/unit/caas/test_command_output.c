@@ -98,6 +98,26 @@ rows_in_an_object(void **state)
 	json_decref(j);
 }
 
+/* A vsmd that is hostile chooses these too. */
+static void
+names_are_clean(void **state)
+{
+	json_t *j = json_loads("{\"a\\u001b[2J\":{\"b\\u009b\":1},"
+			       "\"rows\":[{\"c\\u007f\":2}]}",
+	    0, NULL);
+
+	(void)state;
+	assert_non_null(j);
+	begin();
+	output_object(j);
+	end();
+	assert_string_equal(seen, "a?[2J.b?:                1\n"
+				  "rows:\n"
+				  "  c?\n"
+				  "   2\n");
+	json_decref(j);
+}
+
 static void
 what_terminals_obey(void **state)
 {
@@ -132,6 +152,7 @@ main(void)
 	    cmocka_unit_test(table),
 	    cmocka_unit_test(object),
 	    cmocka_unit_test(rows_in_an_object),
+	    cmocka_unit_test(names_are_clean),
 	    cmocka_unit_test(what_terminals_obey),
 	    cmocka_unit_test(pairs),
 	};

@@ -242,7 +242,8 @@ test_moved(void **state)
 	CK_SESSION_HANDLE s = session(&a, 1), gone = session(&a, 2),
 			  other = session(&b, 1);
 	CK_OBJECT_HANDLE o = object(&a, 10, 0), lost = object(&a, 11, 0);
-	CK_OBJECT_HANDLE mine = object(&a, 12, s), theirs = object(&b, 10, 0);
+	CK_OBJECT_HANDLE mine = object(&a, 12, s), theirs = object(&b, 10, 0), late;
+	const struct object_ref ref = {.handle = 13, .id = {13}};
 	CK_ULONG sessions[2], objects[2];
 	struct handles_held held;
 
@@ -251,6 +252,10 @@ test_moved(void **state)
 	assert_int_equal(held.nsessions, 2);
 	assert_int_equal(held.nobjects, 2); /* not the session object */
 	assert_int_equal(held.nkept, 0);
+	/* What would not be moved is not entered: its call is asked again. */
+	assert_int_equal(handles_add_session(&h, &a, 1, 3, 4, &late), CKR_DEVICE_REMOVED);
+	assert_int_equal(handles_add_objects(&h, &a, 1, &ref, 1, s, false, &late),
+	    CKR_DEVICE_REMOVED);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(held.flags[i], 4);
 		sessions[i] = held.sessions[i] == s ? 101 : 0;

@@ -9,21 +9,28 @@
 
 #include "hsm.h"
 
-int
-group_setup(void **state)
+struct rig *
+group_rig(void)
 {
 	struct rig *r = malloc(sizeof(*r));
 
+	assert_non_null(r);
 	rig_init(r);
+	if (r->on_tmpfs)
+		return r;
+	print_message("SKIPPED: no tmpfs at /dev/shm\n");
+	rig_free(r);
+	free(r);
+	return NULL;
+}
+
+int
+group_setup(void **state)
+{
+	struct rig *r = group_rig();
+
 	*state = r;
-	if (!r->on_tmpfs) {
-		print_message("SKIPPED: no tmpfs at /dev/shm\n");
-		rig_free(r);
-		free(r);
-		*state = NULL;
-	} else {
-		assert_true(rig_start(r));
-	}
+	assert_true(r == NULL || rig_start(r));
 	return 0;
 }
 
@@ -53,4 +60,10 @@ group_token(struct rig *r, uint32_t number, const char *label)
 	assert_true(slot->initialized);
 	assert_string_equal(slot->serial, serial);
 	return fd;
+}
+
+int
+group_admin(struct rig *r)
+{
+	return rig_attach(r, 0, true, "root", GRANT_ADMIN);
 }

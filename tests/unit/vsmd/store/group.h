@@ -4,7 +4,9 @@
 
 #include "rig.h"
 
-/* A rig that is started; none, and the test is skipped, without a tmpfs at /dev/shm. */
+/* A rig; NULL, and the test is skipped, without a tmpfs at /dev/shm. */
+struct rig *group_rig(void);
+/* One that is started, or none. */
 int group_setup(void **state);
 int group_teardown(void **state);
 
@@ -15,5 +17,7 @@ int group_teardown(void **state);
 
 /* A token on the blank slot `number`, made and committed; the worker's pipe. */
 int group_token(struct rig *r, uint32_t number, const char *label);
+/* An administrator's pipe. */
+int group_admin(struct rig *r);
 
 #endif

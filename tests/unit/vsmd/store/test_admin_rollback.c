@@ -24,22 +24,17 @@ static char text[65536];
 static int
 setup(void **state)
 {
-	struct rig *r = malloc(sizeof(*r));
+	struct rig *r = group_rig();
 
-	rig_init(r);
 	tpm_dir = dirs_make("/tmp");
 	old = dirs_make("/tmp");
 	last = dirs_make("/tmp");
 	dirs_save(tpm_dir, "t", "A1", 2);
-	snprintf(r->tpm, sizeof(r->tpm), "fake:%s/t", tpm_dir);
-	r->config.anchor = true;
-	*state = r;
-	if (!r->on_tmpfs) {
-		print_message("SKIPPED: no tmpfs at /dev/shm\n");
-		rig_free(r);
-		free(r);
-		*state = NULL;
+	if (r != NULL) {
+		snprintf(r->tpm, sizeof(r->tpm), "fake:%s/t", tpm_dir);
+		r->config.anchor = true;
 	}
+	*state = r;
 	return 0;
 }
 
@@ -47,9 +42,7 @@ static int
 teardown(void **state)
 {
 	faults_clear();
-	if (*state != NULL)
-		rig_free(*state);
-	free(*state);
+	(void)group_teardown(state);
 	dirs_remove(tpm_dir);
 	dirs_remove(old);
 	dirs_remove(last);
@@ -69,10 +62,15 @@ ask(int fd, const char *call, const char *args, const char *so_pin)
 	return rig_admin(fd, call, args, "", so_pin, NULL, 0, text, sizeof(text), NULL);
 }
 
+/* Killed, where it runs, and started anew with so many slots; an administrator's pipe. */
 static int
-admin(struct rig *r)
+restart(struct rig *r, uint32_t nslots)
 {
-	return rig_attach(r, 0, true, "root", GRANT_ADMIN);
+	if (r->pid > 0)
+		rig_kill(r);
+	assert_true(rig_start(r));
+	assert_int_equal(r->nslots, nslots);
+	return group_admin(r);
 }
 
 static bool
@@ -121,9 +119,7 @@ nothing_is_served_or_written(void **state)
 
 	roll_back(r);
 	for (int i = 0; i < 2; i++) {
-		assert_true(rig_start(r));
-		assert_int_equal(r->nslots, 0);
-		fd = admin(r);
+		fd = restart(r, 0);
 		assert_true(ask(fd, "status", "{}", ""));
 		says("\"state\":\"rolled-back\"");
 		says("\"commits_possible\":false");
@@ -145,9 +141,7 @@ nothing_is_served_or_written(void **state)
 		assert_true(dirs_equal(r->state, old, (const char *const[]){NULL}));
 	}
 	copy(last, r->state);
-	assert_true(rig_start(r));
-	assert_int_equal(r->nslots, 4);
-	fd = admin(r);
+	fd = restart(r, 4);
 	assert_true(ask(fd, "status", "{}", ""));
 	says("\"state\":\"fresh\"");
 	close(fd);
@@ -161,8 +155,7 @@ accepted_token_by_token(void **state)
 	RIG(r);
 
 	roll_back(r);
-	assert_true(rig_start(r));
-	fd = admin(r);
+	fd = restart(r, 0);
 	assert_true(accept(fd, "two", "so-pin"));
 	says("\"rolled_back_tokens\":2");
 	rig_slots(r);
@@ -177,10 +170,7 @@ accepted_token_by_token(void **state)
 	close(fd);
 
 	/* It lasts. */
-	rig_kill(r);
-	assert_true(rig_start(r));
-	assert_int_equal(r->nslots, 2);
-	fd = admin(r);
+	fd = restart(r, 2);
 	assert_false(accept(fd, "one", "wrong"));
 	says("2 tries left");
 	assert_true(accept(fd, "one", "so-pin"));
@@ -201,8 +191,7 @@ accepted_token_by_token(void **state)
 
 	/* What was given up is now the older one. */
 	copy(last, r->state);
-	assert_true(rig_start(r));
-	assert_int_equal(r->nslots, 0);
+	close(restart(r, 0));
 }
 
 /* A restart gives no tries back: neither of the store nor of a token. */
@@ -217,23 +206,19 @@ wrong_pins_are_counted(void **state)
 		static const char *const left[] = {
 		    "2 tries left", "1 tries left", "locked"};
 
-		assert_true(rig_start(r));
-		fd = admin(r);
+		fd = restart(r, 0);
 		assert_false(accept(fd, i == 1 ? "two" : "one", "wrong"));
 		says(left[i]);
 		close(fd);
-		rig_kill(r);
 	}
-	assert_true(rig_start(r));
-	fd = admin(r);
+	fd = restart(r, 0);
 	assert_false(accept(fd, "one", "so-pin"));
 	says("locked");
 	close(fd);
 	assert_int_equal(rig_stop(r), 0);
 	assert_true(dirs_equal(r->state, old, (const char *const[]){NULL}));
 	copy(last, r->state);
-	assert_true(rig_start(r));
-	assert_int_equal(r->nslots, 4);
+	close(restart(r, 4));
 }
 
 static void
@@ -243,17 +228,14 @@ wrong_pins_of_a_marked_token(void **state)
 	RIG(r);
 
 	roll_back(r);
-	assert_true(rig_start(r));
-	fd = admin(r);
+	fd = restart(r, 0);
 	assert_false(accept(fd, "one", "wrong"));
 	assert_true(accept(fd, "one", "so-pin"));
 	rig_slots(r);
 	for (int i = 0; i < 3; i++) {
 		assert_false(accept(fd, "two", "wrong"));
 		close(fd);
-		rig_kill(r);
-		assert_true(rig_start(r));
-		fd = admin(r);
+		fd = restart(r, 2);
 	}
 	assert_false(accept(fd, "two", "so-pin"));
 	says("locked");
@@ -275,7 +257,7 @@ a_full_disk_is_no_wrong_pin(void **state)
 
 		faults.full = 1;
 		assert_true(rig_start(r));
-		fd = admin(r);
+		fd = group_admin(r);
 		for (int i = 0; i < 4; i++) {
 			assert_false(accept(fd, label, "so-pin"));
 			says("the disk: No space left on device");
@@ -284,7 +266,7 @@ a_full_disk_is_no_wrong_pin(void **state)
 		rig_kill(r);
 		faults.full = 0;
 		assert_true(rig_start(r));
-		fd = admin(r);
+		fd = group_admin(r);
 		assert_false(accept(fd, label, "wrong"));
 		says("2 tries left");
 		assert_true(accept(fd, label, "so-pin"));
@@ -306,7 +288,7 @@ a_failing_disk_is_no_wrong_pin(void **state)
 	faults.in[FAULT_FSYNC] = 1; /* the first thing that it makes durable */
 	assert_true(rig_start(r));
 	faults_clear();
-	fd = admin(r);
+	fd = group_admin(r);
 	assert_false(accept(fd, "one", "so-pin"));
 	says("the disk");
 	assert_false(accept(fd, "one", "wrong"));
@@ -354,7 +336,7 @@ a_failing_disk_is_no_wrong_pin_of_a_marked_token(void **state)
 	faults.synced = arm;
 	assert_true(rig_start(r));
 	faults_clear();
-	fd = admin(r);
+	fd = group_admin(r);
 	assert_true(accept(fd, "one", "so-pin"));
 	rig_slots(r);
 	for (int i = 0; i < 4; i++) {
@@ -381,17 +363,12 @@ the_anchor_is_gone(void **state)
 	roll_back(r);
 	copy(last, r->state);
 	dirs_unlink(tpm_dir, "t.nv");
-	assert_true(rig_start(r));
-	assert_int_equal(r->nslots, 0);
-	fd = admin(r);
+	fd = restart(r, 0);
 	assert_true(ask(fd, "status", "{}", ""));
 	says("removed or replaced");
 	assert_false(accept(fd, "one", "wrong"));
 	close(fd);
-	rig_kill(r);
-	assert_true(rig_start(r));
-	assert_int_equal(r->nslots, 0);
-	fd = admin(r);
+	fd = restart(r, 0);
 	assert_false(accept(fd, "one", "wrong"));
 	says("1 tries left");
 	assert_true(accept(fd, "one", "so-pin"));
@@ -399,8 +376,7 @@ the_anchor_is_gone(void **state)
 	assert_int_equal(r->nslots, 2);
 	close(fd);
 	assert_int_equal(rig_stop(r), 0);
-	assert_true(rig_start(r));
-	assert_int_equal(r->nslots, 2);
+	close(restart(r, 2));
 }
 
 static void
@@ -410,8 +386,7 @@ without_an_anchor_it_opens(void **state)
 
 	roll_back(r);
 	r->config.anchor = false;
-	assert_true(rig_start(r));
-	assert_int_equal(r->nslots, 4);
+	close(restart(r, 4));
 }
 
 /* The TPM fails: what was not anchored fails, and works again when the TPM does. */
@@ -432,68 +407,77 @@ the_tpm_fails_for_a_while(void **state)
 	    rig_login_done(fd2, CKU_USER, false, "wrong", NULL, NULL), CKR_OK);
 	close(fd);
 	close(fd2);
-	rig_kill(r);
+	close(restart(r, 2));
+}
+
+/* A ticket of an application that has logged out; then nothing happens for a while. */
+struct logged_out {
+	uint8_t *ticket;
+	size_t len;
+};
+
+static struct logged_out
+log_out(struct rig *r)
+{
+	struct logged_out l = {NULL, 0};
+	char pin[64];
+	int fd;
+
 	assert_true(rig_start(r));
-	assert_int_equal(r->nslots, 2);
+	fd = group_token(r, 0, "one");
+	assert_int_equal(
+	    rig_login_done(fd, CKU_USER, true, "user-pin", &l.ticket, &l.len), CKR_OK);
+	assert_int_equal(rig_ticket_open(fd, l.ticket, l.len, pin), CKR_OK);
+	assert_int_equal(rig_simple(fd, M_W_LOGGED_OUT, CKU_USER), CKR_OK);
+	sleep(6);
+	close(fd);
+	return l;
+}
+
+/* What the ticket is good for, by the store that starts anew; the worker's pipe. */
+static int
+open_again(struct rig *r, const struct logged_out *l, CK_RV rv)
+{
+	char pin[64];
+	int fd;
+
+	assert_true(rig_start(r));
+	fd = rig_attach(r, 0, false, "web", 0);
+	assert_int_equal(rig_ticket_open(fd, l->ticket, l->len, pin), rv);
+	return fd;
 }
 
 /* Where no commit follows, a logout is made durable by itself. */
 static void
 a_logout_does_not_wait_for_ever(void **state)
 {
-	uint8_t *ticket;
-	char pin[64];
-	size_t len;
-	int fd;
+	struct logged_out l;
 	RIG(r);
 
-	assert_true(rig_start(r));
-	fd = group_token(r, 0, "one");
-	assert_int_equal(
-	    rig_login_done(fd, CKU_USER, true, "user-pin", &ticket, &len), CKR_OK);
-	assert_int_equal(rig_ticket_open(fd, ticket, len, pin), CKR_OK);
-	assert_int_equal(rig_simple(fd, M_W_LOGGED_OUT, CKU_USER), CKR_OK);
-	sleep(6);
+	l = log_out(r);
 	rig_kill(r);
-	close(fd);
-	assert_true(rig_start(r));
-	fd = rig_attach(r, 0, false, "web", 0);
-	assert_int_equal(rig_ticket_open(fd, ticket, len, pin), CKR_USER_NOT_LOGGED_IN);
-	free(ticket);
-	close(fd);
+	close(open_again(r, &l, CKR_USER_NOT_LOGGED_IN));
+	free(l.ticket);
 }
 
 /* A budget that is spent delays that, and no call that waits for its answer. */
 static void
 a_budget_delays_what_may_wait(void **state)
 {
-	uint8_t *ticket;
-	char pin[64];
-	size_t len;
+	struct logged_out l;
 	int fd;
 	RIG(r);
 
 	r->config.anchor_budget = 1;
-	assert_true(rig_start(r));
-	fd = group_token(r, 0, "one");
-	assert_int_equal(
-	    rig_login_done(fd, CKU_USER, true, "user-pin", &ticket, &len), CKR_OK);
-	assert_int_equal(rig_simple(fd, M_W_LOGGED_OUT, CKU_USER), CKR_OK);
-	sleep(6);
+	l = log_out(r);
 	rig_kill(r);
-	close(fd);
-	assert_true(rig_start(r));
-	fd = rig_attach(r, 0, false, "web", 0);
-	assert_int_equal(rig_ticket_open(fd, ticket, len, pin), CKR_OK);
+	fd = open_again(r, &l, CKR_OK);
 	assert_int_equal(rig_simple(fd, M_W_LOGGED_OUT, CKU_USER), CKR_OK);
 	/* At the end it is done all the same. */
 	assert_int_equal(rig_stop(r), 0);
 	close(fd);
-	assert_true(rig_start(r));
-	fd = rig_attach(r, 0, false, "web", 0);
-	assert_int_equal(rig_ticket_open(fd, ticket, len, pin), CKR_USER_NOT_LOGGED_IN);
-	free(ticket);
-	close(fd);
+	close(open_again(r, &l, CKR_USER_NOT_LOGGED_IN));
+	free(l.ticket);
 }
 
 int

@@ -11,34 +11,10 @@
 
 #include "common/ipc.h"
 #include "dirs.h"
+#include "group.h"
 #include "hsm.h"
-#include "rig.h"
 #include "vsmd/msg.h"
 #include "vsmd/store/backup.h"
-
-static int
-setup(void **state)
-{
-	struct rig *r = malloc(sizeof(*r));
-
-	rig_init(r);
-	*state = r;
-	assert_true(!r->on_tmpfs || rig_start(r));
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	rig_free(*state);
-	free(*state);
-	return 0;
-}
-
-#define RIG(r)                                                                           \
-	struct rig *r = *state;                                                          \
-	if (!r->on_tmpfs)                                                                \
-	skip()
 
 static char text[65536];
 
@@ -63,16 +39,12 @@ number(const char *name)
 static void
 make_token(struct rig *r, uint32_t number_, const char *label, unsigned objects)
 {
-	int fd = rig_attach(r, number_, false, "web", 0);
-	char serial[17];
+	int fd = group_token(r, number_, label);
 
-	hsm_init(rig_slot(r, number_)->directory, label, "so-pin", "user-pin", serial);
-	if (objects > 0)
+	if (objects > 0) {
 		hsm_create(rig_slot(r, number_)->directory, "user-pin", objects);
-	assert_int_equal(rig_pin_changed(fd, CKU_SO, "so-pin"), CKR_OK);
-	assert_int_equal(rig_pin_changed(fd, CKU_USER, "user-pin"), CKR_OK);
-	assert_int_equal(rig_commit(fd, label, serial, NULL), CKR_OK);
-	rig_slots(r);
+		assert_int_equal(rig_commit(fd, NULL, NULL, NULL), CKR_OK);
+	}
 	close(fd);
 }
 
@@ -153,7 +125,7 @@ only_administrators(void **state)
 	assert_false(ask(fd, "status", "{}"));
 	assert_non_null(strstr(text, "role admin"));
 	close(fd);
-	fd = rig_attach(r, 0, true, "root", GRANT_ADMIN);
+	fd = group_admin(r);
 	assert_true(ask(fd, "status", "{}"));
 	assert_int_equal(number("tokens"), 0);
 	assert_false(ask(fd, "no-such-call", "{}"));
@@ -201,7 +173,7 @@ status_counts(void **state)
 	RIG(r);
 
 	make_token(r, 0, "web", 7);
-	fd = rig_attach(r, 0, true, "root", GRANT_ADMIN);
+	fd = group_admin(r);
 	assert_true(ask(fd, "status", "{}"));
 	assert_int_equal(number("tokens"), 1);
 	assert_int_equal(number("objects"), 7);
@@ -219,7 +191,7 @@ backup_and_restore(void **state)
 	RIG(r);
 
 	make_token(r, 0, "web", 200); /* more than one part */
-	fd = rig_attach(r, 0, true, "root", GRANT_ADMIN);
+	fd = group_admin(r);
 	buf_init(&data, BACKUP_MAX);
 	backup(fd, "a passphrase", &data);
 	assert_true(data.len > 48 * 1024);
@@ -259,7 +231,7 @@ guessing_by_restoring(void **state)
 	RIG(r);
 
 	make_token(r, 0, "web", 0);
-	fd = rig_attach(r, 0, true, "root", GRANT_ADMIN);
+	fd = group_admin(r);
 	buf_init(&data, BACKUP_MAX);
 	backup(fd, "", &data);
 	delete_token(r, fd, "{\"label\":\"web\"}", 0);
@@ -289,7 +261,7 @@ backup_under_the_stores_key(void **state)
 	RIG(r);
 
 	make_token(r, 0, "web", 1);
-	fd = rig_attach(r, 0, true, "root", GRANT_ADMIN);
+	fd = group_admin(r);
 	buf_init(&data, BACKUP_MAX);
 	backup(fd, "", &data);
 	delete_token(r, fd, "{\"label\":\"web\"}", 0);
@@ -299,7 +271,7 @@ backup_under_the_stores_key(void **state)
 
 	rig_init(&other);
 	assert_true(rig_start(&other));
-	fd = rig_attach(&other, 0, true, "root", GRANT_ADMIN);
+	fd = group_admin(&other);
 	assert_false(restore(fd, "", "so-pin", &data));
 	assert_non_null(strstr(text, "another store"));
 	close(fd);
@@ -314,8 +286,8 @@ transfers_belong_to_their_pipe(void **state)
 	RIG(r);
 
 	make_token(r, 0, "web", 0);
-	a = rig_attach(r, 0, true, "root", GRANT_ADMIN);
-	b = rig_attach(r, 0, true, "root", GRANT_ADMIN);
+	a = group_admin(r);
+	b = group_admin(r);
 	for (int i = 0; i < 4; i++)
 		assert_true(ask(a, "restore-begin", "{\"size\":1000}"));
 	assert_false(ask(b, "restore-begin", "{\"size\":1000}"));
@@ -338,7 +310,7 @@ audit_over_the_pipe(void **state)
 	RIG(r);
 
 	make_token(r, 0, "web", 0);
-	fd = rig_attach(r, 0, true, "root", GRANT_ADMIN);
+	fd = group_admin(r);
 	assert_true(ask(fd, "audit-verify", "{}"));
 	assert_non_null(strstr(text, "\"ok\":true"));
 	assert_true(ask(fd, "audit-read", "{\"from\":1,\"count\":100}"));
@@ -369,7 +341,7 @@ tpm_reseal(void **state)
 	int fd;
 	RIG(r);
 
-	fd = rig_attach(r, 0, true, "root", GRANT_ADMIN);
+	fd = group_admin(r);
 	dirs_save(r->state, "tpm-state", "B1", 2);
 	assert_true(ask(fd, "tpm-reseal", "{}"));
 	assert_false(ask(fd, "tpm-predict", "{\"pcrs\":{\"0\":\"00\"}}"));
@@ -388,7 +360,7 @@ tpm_reseal_by_another(void **state)
 	int fd;
 	RIG(r);
 
-	fd = rig_attach(r, 0, true, "root", GRANT_ADMIN);
+	fd = group_admin(r);
 	dirs_save(r->state, "tpm-state", "A2", 2);
 	assert_false(ask(fd, "tpm-reseal", "{}"));
 	assert_non_null(strstr(text, "sealed by another TPM"));
@@ -418,7 +390,7 @@ sealed_for_this_store(void **state)
 	int fd;
 	RIG(r);
 
-	fd = rig_attach(r, 0, true, "root", GRANT_ADMIN);
+	fd = group_admin(r);
 	for (int i = 0; i < 2; i++) {
 		assert_true(ask(fd, "status", "{}"));
 		j = json_loads(text, 0, NULL);
@@ -440,7 +412,7 @@ sealed_for_this_store(void **state)
 int
 main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, group_setup, group_teardown)
 	const struct CMUnitTest tests[] = {
 	    T(only_administrators),
 	    T(status_alone),

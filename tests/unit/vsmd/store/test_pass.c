@@ -10,35 +10,9 @@
 #include <cmocka.h>
 
 #include "common/ipc.h"
-#include "dirs.h"
-#include "hsm.h"
-#include "rig.h"
+#include "group.h"
 #include "vsmd/msg.h"
 #include "vsmd/store/pass.h"
-
-static int
-setup(void **state)
-{
-	struct rig *r = malloc(sizeof(*r));
-
-	rig_init(r);
-	*state = r;
-	assert_true(!r->on_tmpfs || rig_start(r));
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	rig_free(*state);
-	free(*state);
-	return 0;
-}
-
-#define RIG(r)                                                                           \
-	struct rig *r = *state;                                                          \
-	if (!r->on_tmpfs)                                                                \
-	skip()
 
 struct got {
 	uint8_t pass[PASS_MAX], key[CRYPT_KEY];
@@ -118,15 +92,11 @@ opens_where_it_should(void **state)
 static void
 of_another_slot(void **state)
 {
-	char serial[17];
 	struct got mine, again;
 	int a, b;
 	RIG(r);
 
-	a = rig_attach(r, 0, false, "web", 0);
-	hsm_init(rig_slot(r, 0)->directory, "one", "so-pin", "user-pin", serial);
-	assert_int_equal(rig_commit(a, "one", serial, NULL), CKR_OK);
-	rig_slots(r);
+	a = group_token(r, 0, "one");
 	assert_int_equal(ask(a, NULL, 0, &mine), CKR_OK);
 	b = rig_attach(r, 1, false, "web", 0);
 	assert_int_equal(ask(b, mine.pass, mine.len, &again), CKR_USER_NOT_LOGGED_IN);
@@ -154,7 +124,7 @@ a_ticket_is_none(void **state)
 	close(a);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, group_setup, group_teardown)
 
 int
 main(void)

@@ -11,38 +11,12 @@
 #include <cmocka.h>
 
 #include "common/ipc.h"
-#include "dirs.h"
-#include "hsm.h"
-#include "rig.h"
+#include "group.h"
 #include "vsmd/msg.h"
 #include "vsmd/store/guess.h"
 #include "vsmd/store/pins.h"
 
 #define LOCKOUT GRANT_PIN_LOCKOUT
-
-static int
-setup(void **state)
-{
-	struct rig *r = malloc(sizeof(*r));
-
-	rig_init(r);
-	*state = r;
-	assert_true(!r->on_tmpfs || rig_start(r));
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	rig_free(*state);
-	free(*state);
-	return 0;
-}
-
-#define RIG(r)                                                                           \
-	struct rig *r = *state;                                                          \
-	if (!r->on_tmpfs)                                                                \
-	skip()
 
 static CK_RV
 fail_login(int fd, uint8_t type)
@@ -50,6 +24,44 @@ fail_login(int fd, uint8_t type)
 	CK_RV rv = rig_simple(fd, M_W_LOGIN_MAY, type);
 
 	return rv != CKR_OK ? rv : rig_login_done(fd, type, false, "", NULL, NULL);
+}
+
+/* A login of `fd` that has to wait: longer than `ms`.  And how it ends. */
+static void
+login_waits(int fd, int ms)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	struct buf b;
+
+	buf_init(&b, IPC_MAX);
+	buf_put_u8(&b, M_W_LOGIN_MAY);
+	buf_put_u8(&b, CKU_USER);
+	assert_int_equal(ipc_send(fd, &b, NULL, 0), 0);
+	assert_int_equal(poll(&p, 1, ms), 0);
+	buf_free(&b);
+}
+
+static void
+login_ends(int fd, CK_RV rv)
+{
+	struct buf b;
+
+	buf_init(&b, IPC_MAX);
+	assert_int_equal(ipc_recv(fd, &b, NULL, NULL), 0);
+	assert_int_equal(buf_get_u8(&b), M_W_ANSWER);
+	assert_int_equal(buf_get_u64(&b), rv);
+	assert_true(buf_end(&b));
+	buf_free(&b);
+}
+
+/* Four workers of one principal, and the logins of three under way. */
+static void
+three_log_in(struct rig *r, int fds[4])
+{
+	for (int i = 0; i < 4; i++)
+		fds[i] = rig_attach(r, 0, false, "web", LOCKOUT);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(rig_simple(fds[i], M_W_LOGIN_MAY, CKU_USER), CKR_OK);
 }
 
 static void
@@ -154,27 +166,14 @@ static void
 logins_under_way_count(void **state)
 {
 	int fds[4];
-	struct pollfd p;
-	struct buf b;
 	RIG(r);
 
-	buf_init(&b, IPC_MAX);
-	for (int i = 0; i < 4; i++)
-		fds[i] = rig_attach(r, 0, false, "web", LOCKOUT);
-	for (int i = 0; i < 3; i++)
-		assert_int_equal(rig_simple(fds[i], M_W_LOGIN_MAY, CKU_USER), CKR_OK);
-	buf_put_u8(&b, M_W_LOGIN_MAY);
-	buf_put_u8(&b, CKU_USER);
-	assert_int_equal(ipc_send(fds[3], &b, NULL, 0), 0);
-	p = (struct pollfd){.fd = fds[3], .events = POLLIN};
-	assert_int_equal(poll(&p, 1, 50), 0);
+	three_log_in(r, fds);
+	login_waits(fds[3], 50);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(
 		    rig_login_done(fds[i], CKU_USER, false, "", NULL, NULL), CKR_OK);
-	assert_int_equal(ipc_recv(fds[3], &b, NULL, NULL), 0);
-	assert_int_equal(buf_get_u8(&b), M_W_ANSWER);
-	assert_int_equal(buf_get_u64(&b), CKR_PIN_LOCKED);
-	buf_free(&b);
+	login_ends(fds[3], CKR_PIN_LOCKED);
 	for (int i = 0; i < 4; i++)
 		close(fds[i]);
 }
@@ -185,25 +184,12 @@ static void
 logins_at_once_are_no_guesses(void **state)
 {
 	int fds[4];
-	struct pollfd p;
-	struct buf b;
 	RIG(r);
 
-	buf_init(&b, IPC_MAX);
-	for (int i = 0; i < 4; i++)
-		fds[i] = rig_attach(r, 0, false, "web", LOCKOUT);
-	for (int i = 0; i < 3; i++)
-		assert_int_equal(rig_simple(fds[i], M_W_LOGIN_MAY, CKU_USER), CKR_OK);
-	buf_put_u8(&b, M_W_LOGIN_MAY);
-	buf_put_u8(&b, CKU_USER);
-	assert_int_equal(ipc_send(fds[3], &b, NULL, 0), 0);
-	p = (struct pollfd){.fd = fds[3], .events = POLLIN};
-	assert_int_equal(poll(&p, 1, 5500), 0);
+	three_log_in(r, fds);
+	login_waits(fds[3], 5500);
 	assert_int_equal(rig_login_done(fds[0], CKU_USER, true, "pin", NULL, NULL), CKR_OK);
-	assert_int_equal(ipc_recv(fds[3], &b, NULL, NULL), 0);
-	assert_int_equal(buf_get_u8(&b), M_W_ANSWER);
-	assert_int_equal(buf_get_u64(&b), CKR_OK);
-	buf_free(&b);
+	login_ends(fds[3], CKR_OK);
 	for (int i = 0; i < 4; i++)
 		close(fds[i]);
 }
@@ -360,8 +346,6 @@ guessing_is_slowed(void **state)
 static void
 one_guess_at_a_time(void **state)
 {
-	struct pollfd p;
-	struct buf b;
 	int one, two;
 	RIG(r);
 
@@ -373,17 +357,9 @@ one_guess_at_a_time(void **state)
 	for (int i = 0; i < GUESS_FREE; i++)
 		assert_int_equal(fail_login(one, CKU_USER), CKR_OK);
 	assert_int_equal(rig_simple(one, M_W_LOGIN_MAY, CKU_USER), CKR_OK);
-	buf_init(&b, IPC_MAX);
-	buf_put_u8(&b, M_W_LOGIN_MAY);
-	buf_put_u8(&b, CKU_USER);
-	assert_int_equal(ipc_send(two, &b, NULL, 0), 0);
-	p = (struct pollfd){.fd = two, .events = POLLIN};
-	assert_int_equal(poll(&p, 1, 50), 0);
+	login_waits(two, 50);
 	assert_int_equal(rig_login_done(one, CKU_USER, true, "pin", NULL, NULL), CKR_OK);
-	assert_int_equal(ipc_recv(two, &b, NULL, NULL), 0);
-	assert_int_equal(buf_get_u8(&b), M_W_ANSWER);
-	assert_int_equal(buf_get_u64(&b), CKR_OK);
-	buf_free(&b);
+	login_ends(two, CKR_OK);
 	close(one);
 	close(two);
 }
@@ -463,16 +439,13 @@ tickets_open_where_they_should(void **state)
 static void
 a_ticket_of_another_slot(void **state)
 {
-	char serial[17], pin[64];
 	uint8_t *ticket = NULL;
+	char pin[64];
 	size_t len = 0;
 	int a, b;
 	RIG(r);
 
-	a = rig_attach(r, 0, false, "web", 0);
-	hsm_init(rig_slot(r, 0)->directory, "one", "so-pin", "user-pin", serial);
-	assert_int_equal(rig_commit(a, "one", serial, NULL), CKR_OK);
-	rig_slots(r);
+	a = group_token(r, 0, "one");
 	assert_int_equal(
 	    rig_login_done(a, CKU_USER, true, "user-pin", &ticket, &len), CKR_OK);
 	b = rig_attach(r, 1, false, "web", 0);
@@ -523,7 +496,7 @@ logout_voids_tickets(void **state)
 int
 main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, group_setup, group_teardown)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(flags_follow_the_count),
 	    cmocka_unit_test(so_verifier),

@@ -93,6 +93,7 @@ rig_prepare(struct rig *r)
 	    .directory = r->slots, .gate = r->gate_path, .threads = 16, .max_sessions = 64,
 	    .max_objects = RIG_OBJECTS,
 	    .big = big != NULL ? (unsigned)strtoul(big, NULL, 10) : NURSERY_BIG,
+	    .retire = NURSERY_RETIRE,
 	    .instance = {1, 2, 3}};
 }
 

@@ -1,0 +1,46 @@
+/* retire.c - see retire.h */
+#include "vsmd/worker/retire.h"
+
+#include "common/log.h"
+#include "vsmd/worker/state.h"
+
+void
+retire_lost(struct worker *w, size_t bytes)
+{
+	(void)atomic_fetch_add_explicit(&w->lost, bytes, memory_order_relaxed);
+}
+
+/* This is the one request that there is, as far as can be seen here. */
+static bool
+is_alone(struct worker *w)
+{
+	return atomic_load(&w->pool.outstanding) == 1 && atomic_load(&w->pool.finishing) == 0 &&
+	    w->inbox.pos == w->inbox.len && !channel_arrived(w->channel);
+}
+
+/* The next worker can take the login up: it has a ticket, and nobody has changed a PIN since
+ * this one began.  So a change of PIN is never answered by who is about to go. */
+static bool
+login_lasts(struct worker *w)
+{
+	return gate_pins(&w->gate) == w->config->pins && (w->user < 0 || keep_has_login(w));
+}
+
+bool
+retire_now(struct request *r)
+{
+	struct worker *w = r->w;
+	size_t lost = atomic_load_explicit(&w->lost, memory_order_relaxed);
+
+	if (lost < w->config->nursery->retire || lost < w->retire_next)
+		return false;
+	w->retire_next = lost + RETIRE_NEXT;
+	if (!is_alone(w) || !login_lasts(w) || !sessions_idle(&w->sessions))
+		return false;
+	/* That costs something, and is likely to fail again. */
+	w->retire_next = lost + lost / 4 + RETIRE_NEXT;
+	if (!keep_all(w, RETIRE_KEPT) || !is_alone(w))
+		return false;
+	log_info("many session objects were made: the next worker goes on");
+	return true;
+}
