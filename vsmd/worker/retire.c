@@ -18,6 +18,14 @@ is_alone(struct worker *w)
 	    w->inbox.pos == w->inbox.len && !channel_arrived(w->channel);
 }
 
+/* What came meanwhile is asked again without a doubt where the guest sees that nobody has read
+ * it, in shared memory; elsewhere a change of PIN would not be. */
+static bool
+is_still_alone(struct worker *w)
+{
+	return w->inbox.near || is_alone(w);
+}
+
 /* The next worker can take the login up: it has a ticket, and nobody has changed a PIN since
  * this one began.  So a change of PIN is never answered by who is about to go. */
 static bool
@@ -38,8 +46,8 @@ retire_now(struct request *r)
 	if (!is_alone(w) || !login_lasts(w) || !sessions_idle(&w->sessions))
 		return false;
 	/* That costs something, and is likely to fail again. */
-	w->retire_next = lost + lost / 4 + RETIRE_NEXT;
-	if (!keep_all(w, RETIRE_KEPT) || !is_alone(w))
+	w->retire_next = lost + lost / 8 + RETIRE_NEXT;
+	if (!keep_all(w, RETIRE_KEPT) || !is_still_alone(w))
 		return false;
 	log_info("many session objects were made: the next worker goes on");
 	return true;

@@ -22,7 +22,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define RETIRE_NEXT ((size_t)16 << 10) /* bytes more until it looks again */
+#define RETIRE_NEXT ((size_t)4 << 10) /* bytes more until it looks again */
 #define RETIRE_KEPT 16		       /* session objects that may be there then */
 
 /* What SoftHSM2 2.6 does not give back. */
