@@ -29,7 +29,7 @@ struct nursery_config {
 	const char *gate;      /* memory/gates/N */
 	unsigned threads;      /* most concurrent calls in a worker */
 	unsigned big;          /* with so many objects the token is not read as a whole */
-	unsigned retire;       /* a worker that has lost so many bytes is replaced (retire.h) */
+	unsigned retire;       /* bytes that a worker loses before it is replaced (retire.h); 0: any */
 	unsigned max_sessions; /* most sessions of one application on this token */
 	unsigned max_objects;  /* most objects of the token; 0: no limit */
 	unsigned max_memory;   /* MiB of one application; 0: a default */

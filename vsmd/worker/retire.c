@@ -39,8 +39,9 @@ retire_now(struct request *r)
 {
 	struct worker *w = r->w;
 	size_t lost = atomic_load_explicit(&w->lost, memory_order_relaxed);
+	size_t most = w->config->nursery->retire;
 
-	if (lost < w->config->nursery->retire || lost < w->retire_next)
+	if (most == 0 || lost < most || lost < w->retire_next)
 		return false;
 	w->retire_next = lost + RETIRE_NEXT;
 	if (!is_alone(w) || !login_lasts(w) || !sessions_idle(&w->sessions))
