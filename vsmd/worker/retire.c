@@ -1,8 +1,12 @@
 /* retire.c - see retire.h */
 #include "vsmd/worker/retire.h"
 
+#include <sched.h>
+
 #include "common/log.h"
 #include "vsmd/worker/state.h"
+
+#define YIELDS 64
 
 void
 retire_lost(struct worker *w, size_t bytes)
@@ -10,12 +14,21 @@ retire_lost(struct worker *w, size_t bytes)
 	(void)atomic_fetch_add_explicit(&w->lost, bytes, memory_order_relaxed);
 }
 
+/* Replies have gone out.  Who has sent the last one needs a moment to say that it is done. */
+static bool
+are_sent(struct pool *p)
+{
+	for (int i = 0; i < YIELDS && atomic_load(&p->finishing) != 0; i++)
+		sched_yield();
+	return atomic_load(&p->finishing) == 0;
+}
+
 /* This is the one request that there is, as far as can be seen here. */
 static bool
 is_alone(struct worker *w)
 {
-	return atomic_load(&w->pool.outstanding) == 1 && atomic_load(&w->pool.finishing) == 0 &&
-	    w->inbox.pos == w->inbox.len && !channel_arrived(w->channel);
+	return atomic_load(&w->pool.outstanding) == 1 && w->inbox.pos == w->inbox.len &&
+	    !channel_arrived(w->channel) && are_sent(&w->pool);
 }
 
 /* What came meanwhile is asked again without a doubt where the guest sees that nobody has read
