@@ -439,7 +439,8 @@ audit_open(struct audit *a, int state, const struct store_keys *keys,
 	}
 	a->durable = a->size;
 	/* Whoever has made it may have ended before the sync. */
-	if (a->dir < 0 || fsync(state) != 0 || audit_keys_open(&a->keys, a->dir, keys, store) != 0 ||
+	if (a->dir < 0 || fsync(state) != 0 ||
+	    audit_keys_open(&a->keys, a->dir, keys, store) != 0 ||
 	    !open_present(a, a->at.epoch == 0) || fsync(a->dir) != 0 || judge(a) != 0) {
 		log_error(VAULT_AUDIT "/" AUDIT_FILE_PREFIX "*: %s: they and " VAULT_AUDIT
 				      "/" AUDIT_KEYS_FILE " must be writable files",
