@@ -2,6 +2,7 @@
 #include "rig.h"
 
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 static struct rig rig;
@@ -191,6 +192,29 @@ test_broken_token(void **state)
 	atomic_store(&rig.gate.shared->writing, 0);
 }
 
+/* The store ends before it answers: nobody says that it was not done, which would be taken for
+ * an answer; the channel ends, and the guest asks the next worker. */
+static void
+test_store_gone(void **state)
+{
+	struct grant grant = rig_grant();
+	CK_OBJECT_HANDLE key;
+	struct guest g;
+	struct frame f;
+	int status;
+
+	(void)state;
+	guest_attach(&g, &rig, &grant, 0);
+	guest_login(&g);
+	assert_int_equal(guest_make_aes(&g, "gone", true, false, &key), CKR_OK);
+	assert_int_equal(shutdown(g.store, SHUT_RDWR), 0);
+	guest_send(&g, 900, CALL_C_DestroyObject,
+	    (const struct arg[ARGS_MAX]){N(g.session), N(key)});
+	assert_false(guest_receive(&g, &f));
+	status = guest_wait_end(&g);
+	assert_int_equal(WEXITSTATUS(status), 1);
+}
+
 /* Objects that others make and destroy are seen, while they come and go. */
 static void
 test_seen_by_others(void **state)
@@ -260,6 +284,7 @@ main(void)
 	    cmocka_unit_test(test_wrap_unwrap_derive),
 	    cmocka_unit_test(test_commit_fails),
 	    cmocka_unit_test(test_broken_token),
+	    cmocka_unit_test(test_store_gone),
 	    cmocka_unit_test(test_seen_by_others),
 	    cmocka_unit_test(test_objects_are_limited),
 	};
