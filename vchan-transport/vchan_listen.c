@@ -19,6 +19,8 @@
 #define PAUSE_NS 5000000
 #define RETRY_S 1 /* until another try to have a ring */
 #define TURN_MS 10000
+#define GRANTS_CLIENT "/dev/xen/gntdev"
+#define GRANTS_SERVER "/dev/xen/gntalloc"
 
 struct vchan_listener {
 	struct listener l; /* fd: an epoll of the ring's events and of `retry` */
@@ -28,9 +30,6 @@ struct vchan_listener {
 	pid_t owner;
 	char path[ADDRESS_PATH_MAX];
 };
-
-#define GRANTS_CLIENT "/dev/xen/gntdev"
-#define GRANTS_SERVER "/dev/xen/gntalloc"
 
 /* libxenvchan frees what it did not set when it fails early: ask before it does. */
 static bool
