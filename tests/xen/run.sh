@@ -18,7 +18,7 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$(cd "$HERE/../.." && pwd)
 BUILD=${CAAS_BUILD:-$ROOT/build}
 CACHE=${CAAS_XEN_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/caas-xen}
-LIMIT=540 # seconds of this machine for a scenario; dom0 has a limit of its own
+LIMIT=570 # seconds of this machine for a scenario; dom0 has a limit of its own
 . "$HERE/packages.sh"
 . "$HERE/image.sh"
 

@@ -9,7 +9,7 @@
 #	ok, bad, skip NAME [why]
 #
 # All that guests write to their consoles is copied here, with the guest's name before it.
-LIMIT=300 # seconds for all of it
+LIMIT=480 # seconds for all of it
 guests=
 
 say() { echo "[dom0] $*"; }

@@ -67,7 +67,6 @@ setup(void **state)
 	snprintf(s->dir, sizeof(s->dir), "/tmp/vsmd-vchan.XXXXXX");
 	assert_non_null(mkdtemp(s->dir));
 	snprintf(s->address, sizeof(s->address), "unix:%s/s", s->dir);
-	assert_non_null(l = transport_listen(s->address, 0600));
 	assert_int_equal(ipc_pair(pair), 0);
 	assert_true((s->pid = fork()) >= 0);
 	if (s->pid == 0) {
@@ -76,11 +75,11 @@ setup(void **state)
 
 		close(pair[0]);
 		signal(SIGPIPE, SIG_IGN);
+		if ((l = transport_listen(s->address, 0600)) == NULL)
+			_exit(9);
 		_exit(vchan_serve(&c, l));
 	}
 	close(pair[1]);
-	/* Not listener_close(): it would remove the socket. */
-	close(listener_fd(l));
 	s->supervisor = pair[0];
 	assert_int_equal(message(s, M_V_READY), -1);
 	*state = s;
