@@ -3,7 +3,7 @@
 #	$NAME $DOMID	who this is; $CAAS_P11_MODULE is our module
 #	word KEY	what follows KEY= on the kernel's command line
 #	an_order	waits for dom0's first `order NAME WORD', and prints the word
-#	wait_order WORD	until dom0 says `order NAME WORD'
+#	wait_order WORD	until dom0 says `order NAME WORD'; fails when it says `order NAME stop'
 #	step WORD	tells dom0 how far this is
 #	check NAME command...	ok when it succeeds; its output is in /tmp/out
 #	refuses NAME command...	ok when it fails
@@ -19,7 +19,13 @@ skip() { echo "@ skip $1: $2"; }
 word() { tr ' ' '\n' </proc/cmdline | sed -n "s/^$1=//p"; }
 step() { xenstore-write data/step "$1"; }
 an_order() { until xenstore-read order 2>/dev/null; do sleep 0.3; done; }
-wait_order() { until [ "$(xenstore-read order 2>/dev/null)" = "$1" ]; do sleep 0.3; done; }
+wait_order() {
+	local word
+	while word=$(xenstore-read order 2>/dev/null); [ "$word" != "$1" ]; do
+		[ "$word" != stop ] || return 1
+		sleep 0.5
+	done
+}
 show() { tail -n 15 /tmp/out | sed 's/^/# /'; }
 
 check() {

@@ -4,7 +4,8 @@ start domc
 order domc "$(id_of domu)" # its peer: nobody else is served
 if step domc serving; then
 	start domu
-	step domu signed && order domc kill && step domc again && order domu go
+	step domu signed && order domc kill && step domc again
+	order domu go
 	finish domu
 fi
 order domc stop

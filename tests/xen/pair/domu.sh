@@ -63,5 +63,5 @@ tool "p11tool signs after vsmd was killed" --login --test-sign \
 	'pkcs11:token=web;object=direct;type=private'
 as_user "the agent goes on after vsmd was killed" "$agent" --login --test-sign \
 	"'pkcs11:token=web;object=by-agent;type=private'"
-exec 4>&-
 sed 's/^/# /' /tmp/agent.log
+exec 4>&-
