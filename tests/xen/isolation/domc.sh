@@ -5,7 +5,7 @@ vsmd_up && step serving
 wait_order stop
 check "the channel's entries are there" xenstore-ls -p data/caas
 for key in ring-ref event-channel; do
-	said "and $key is for its guest to read" "^ *$key = \"[0-9]+\" +\(n$DOMID,r$peer\)"
+	said "and $key is for its guest to read" "^ *$key = \"[0-9]+\"[ .]+\(n$DOMID,r$peer\)"
 done
 if [ "$(wc -l </tmp/out)" = 2 ]; then
 	ok "and there is no other"

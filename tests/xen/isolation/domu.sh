@@ -7,6 +7,7 @@ sign="p11tool --provider $CAAS_P11_MODULE --batch --login --test-sign
 check "its guest makes a token" caas token create --label web --pin 123456 --so-pin 12345678
 check "its guest makes a key" p11tool --provider "$CAAS_P11_MODULE" --batch --login \
 	--generate-privkey=ecc --curve secp256r1 --label k --outfile /tmp/k.pem pkcs11:token=web
+check "its guest administers" caas token list --address "$CAAS_VSM_ADDRESS"
 check "its guest reads the entry" xenstore-read "/local/domain/$vsm/data/caas/ring-ref"
 check "its guest maps the ring in waiting" caas-xen-grab "$vsm"
 said "and that is nine pages and an event" 'pages=9 events=1$'
