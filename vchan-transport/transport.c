@@ -38,6 +38,15 @@ transport_address_ok(const char *address, const char **ret_why)
 	return find(&a, address, ret_why) != NULL;
 }
 
+bool
+transport_stays(const char *address)
+{
+	struct address a;
+	const char *why;
+
+	return address_parse(&a, address, &why) && a.kind == ADDRESS_VCHAN;
+}
+
 struct listener *
 transport_listen(const char *address, unsigned mode)
 {

@@ -37,6 +37,9 @@ struct peer {
  * here; otherwise *ret_why says why. */
 bool transport_address_ok(const char *address, const char **ret_why);
 
+/* A channel by this address cannot be passed to another process: channel_take_fd() fails. */
+bool transport_stays(const char *address);
+
 /* unix: `mode` is that of the socket file; a stale socket is replaced, a live one is
  * EADDRINUSE. */
 struct listener *transport_listen(const char *address, unsigned mode);

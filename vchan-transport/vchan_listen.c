@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,6 +18,9 @@
 #define RING_SIZE (16 * 1024)
 #define PAUSE_NS 5000000
 #define RETRY_S 1 /* until another try to have a ring */
+#define TURN_MS 10000
+#define GRANTS_CLIENT "/dev/xen/gntdev"
+#define GRANTS_SERVER "/dev/xen/gntalloc"
 
 struct vchan_listener {
 	struct listener l; /* fd: an epoll of the ring's events and of `retry` */
@@ -99,7 +103,7 @@ vchan_listen(const struct address *a, unsigned mode)
 	int saved;
 
 	(void)mode; /* XenStore's permissions: that domain alone */
-	if (!xen_is_here("/dev/xen/gntalloc") || (v = calloc(1, sizeof(*v))) == NULL)
+	if (!xen_is_here(GRANTS_SERVER) || (v = calloc(1, sizeof(*v))) == NULL)
 		return NULL;
 	v->l.ops = &transport_vchan;
 	v->domid = a->id;
@@ -161,6 +165,40 @@ vchan_accept(struct listener *l, struct peer *ret_peer)
 	return c;
 }
 
+/*
+ * A path has one ring in waiting.  Of the clients in this domain one at a time tries for it,
+ * until it is greeted: then the next ring is there.  When all try, each attempt makes those
+ * of the others slower, and sixty-four do not get through in half a minute.
+ *
+ * The lock is on the device that all of them may open.  It is no more than good manners: who
+ * has waited for half of its time tries without, since the lock may be held by somebody who
+ * stopped, or by a child that was forked meanwhile.
+ */
+static int
+take_turn(int64_t at)
+{
+	const struct timespec pause = {.tv_nsec = PAUSE_NS};
+	int64_t half = deadline_at(at == DEADLINE_NEVER ? TURN_MS : deadline_left(at) / 2);
+	int fd = open(GRANTS_CLIENT, O_RDWR | O_CLOEXEC);
+
+	while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && deadline_left(half) != 0)
+		(void)nanosleep(&pause, NULL);
+	return fd;
+}
+
+static void
+end_turn(int fd)
+{
+	int saved = errno;
+
+	if (fd < 0)
+		return;
+	/* A child of a fork may have it open too. */
+	(void)flock(fd, LOCK_UN);
+	(void)close(fd);
+	errno = saved;
+}
+
 /* One attempt.  NULL with EAGAIN: the ring at the path is another client's still. */
 static struct channel *
 attempt(const char *path, uint32_t domid, int64_t at)
@@ -192,13 +230,15 @@ vchan_connect(const struct address *a, int deadline)
 	int64_t at = deadline_at(deadline);
 	char path[ADDRESS_PATH_MAX + 32];
 	struct channel *c;
+	int turn;
 
-	if (!xen_is_here("/dev/xen/gntdev"))
+	if (!xen_is_here(GRANTS_CLIENT))
 		return NULL;
 	if (a->path[0] == '/')
 		snprintf(path, sizeof(path), "%s", a->path);
 	else
 		snprintf(path, sizeof(path), "/local/domain/%u/%s", a->id, a->path);
+	turn = take_turn(at);
 	while ((c = attempt(path, a->id, at)) == NULL && errno == EAGAIN) {
 		if (deadline_left(at) == 0) {
 			errno = ETIMEDOUT;
@@ -206,6 +246,7 @@ vchan_connect(const struct address *a, int deadline)
 		}
 		(void)nanosleep(&pause, NULL);
 	}
+	end_turn(turn);
 	return c;
 }
 

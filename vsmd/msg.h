@@ -10,6 +10,7 @@
  *   worker     ── store        one pipe per worker (M_W*), made by the supervisor, which
  *                              tells the store first what the worker may ask for
  *   admin      ── store        one pipe per admin connection (M_A*), made likewise
+ *   vchan      ── supervisor   one pipe per address (M_V*)
  *   metrics    ── supervisor   one pipe (M_P*), and one to the store (M_A*, status alone)
  */
 #ifndef CAAS_VSMD_MSG_H
@@ -69,6 +70,10 @@ enum msg {
 	                   * session objects, or CKR_USER_NOT_LOGGED_IN when it is not of
 	                   * this principal, token and login epoch */
 	M_W_ANSWER = 127,
+
+	/* vchan to supervisor.  The other domain's number is in the address that it was told. */
+	M_V_READY = 96, /* it listens */
+	M_V_CHANNEL,    /* somebody connected; fd: a stream socket to be served in its place */
 
 	/* metrics to supervisor, one question at a time; it asks the store for `status` as an
 	 * administrator does */

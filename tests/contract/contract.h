@@ -22,7 +22,7 @@
 
 #include "vchan-transport/transport.h"
 
-#define PATIENCE 20000 /* ms, for what must happen */
+#define PATIENCE 60000 /* ms, for what must happen: an emulated hypervisor is slow */
 #define A_WHILE 30     /* ms, for what must not */
 
 extern const char *listen_address, *connect_address, *absent_address;

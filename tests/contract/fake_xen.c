@@ -2,6 +2,7 @@
 #include "fake_xen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +35,10 @@ static struct {
 } store[PATHS];
 static struct libxenvchan *last[2];
 static bool no_grants;
+static int refused;
 
+int __wrap_open(const char *path, int flags, mode_t mode);
+int __real_open(const char *path, int flags, mode_t mode);
 int __wrap_access(const char *path, int mode);
 int __real_access(const char *path, int mode);
 
@@ -42,6 +46,21 @@ int
 __wrap_access(const char *path, int mode)
 {
 	return strncmp(path, "/dev/xen/", 9) == 0 ? 0 : __real_access(path, mode);
+}
+
+/* A device is there to be locked. */
+int
+__wrap_open(const char *path, int flags, mode_t mode)
+{
+	if (strncmp(path, "/dev/xen/", 9) == 0)
+		return __real_open("/proc/self/exe", O_RDONLY | O_CLOEXEC, 0);
+	return __real_open(path, flags, mode);
+}
+
+int
+fake_refused(void)
+{
+	return refused;
 }
 
 struct libxenvchan *
@@ -244,6 +263,7 @@ bind_link(const char *path)
 			errno = EINVAL;
 	}
 	if (l != NULL && l->bound) {
+		refused++;
 		errno = EINVAL;
 		l = NULL;
 	}

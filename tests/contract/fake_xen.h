@@ -17,6 +17,8 @@ struct libxenvchan *fake_server(void);
 struct libxenvchan *fake_client(void);
 /* libxenvchan_server_init() fails until told otherwise. */
 void fake_no_grants(bool yes);
+/* How many clients found a ring that was another's already. */
+int fake_refused(void);
 /* Signal the other side of `ring`. */
 void fake_notify(struct libxenvchan *ring);
 

@@ -21,6 +21,8 @@ bool has_streams, has_descriptor, shares_memory;
 static char directory[] = "/tmp/caas-contract-XXXXXX";
 static char addresses[3][64];
 
+#define ABSENT 2000 /* ms until nobody is there */
+
 struct connecting {
 	struct channel *channel;
 	int err;
@@ -173,7 +175,7 @@ unavailable(void)
 		return transport_strerror(listen_address, errno);
 	/* Only a vsock can be listened on without being there. */
 	if (strncmp(connect_address, "vsock:", 6) == 0) {
-		c = transport_connect(connect_address, PATIENCE / 10);
+		c = transport_connect(connect_address, ABSENT);
 		if (c == NULL) {
 			listener_close(l);
 			return transport_strerror(connect_address, errno);

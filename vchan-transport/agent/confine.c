@@ -51,6 +51,7 @@ filter(void)
 	    SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(ioctl), SCMP_SYS(fstat),
 	    SCMP_SYS(newfstatat), SCMP_SYS(lseek), SCMP_SYS(eventfd2),
 	    SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(rt_sigaction),
+	    SCMP_SYS(flock),
 	    /* libsystemd says who it is */
 	    SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid), SCMP_SYS(getegid),
 	    /* the end */

@@ -8,7 +8,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "common/log.h"
-#include "vchan-transport/agent/relay.h"
+#include "vchan-transport/relay.h"
 #include "vchan-transport/deadline.h"
 
 #define DRAIN_MS 1000 /* for bytes held when the agent is stopped */

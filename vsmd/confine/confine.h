@@ -25,6 +25,8 @@ struct confine_path {
 #define CONFINE_FORK 0x2
 /* The layers below are as they should be: only add this seccomp filter. */
 #define CONFINE_FILTER_ONLY 0x4
+/* On devices beneath the paths that may be written, ioctl(2) too. */
+#define CONFINE_DEVICES 0x8
 
 /* A seccomp filter, ready to be loaded. */
 struct confine_filter {

@@ -25,7 +25,8 @@
 	    LANDLOCK_ACCESS_FS_MAKE_REG | FS_TRUNCATE)
 /* What a rule on a file, not a directory, may name. */
 #define FS_FILE                                                                          \
-	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | FS_TRUNCATE)
+	(LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | FS_TRUNCATE |    \
+	    FS_IOCTL_DEV)
 
 /* The kernel's struct landlock_ruleset_attr, as of ABI 6. */
 struct ruleset {
@@ -51,7 +52,7 @@ ruleset_for(int abi, struct ruleset *r)
 }
 
 static int
-add_path(int ruleset, const struct confine_path *path, uint64_t handled)
+add_path(int ruleset, const struct confine_path *path, uint64_t write, uint64_t handled)
 {
 	struct landlock_path_beneath_attr rule = {0};
 	struct stat st;
@@ -60,7 +61,7 @@ add_path(int ruleset, const struct confine_path *path, uint64_t handled)
 	rule.parent_fd = open(path->path, O_PATH | O_CLOEXEC);
 	if (rule.parent_fd < 0)
 		return -1;
-	rule.allowed_access = FS_READ | (path->write ? FS_WRITE : 0);
+	rule.allowed_access = FS_READ | (path->write ? write : 0);
 	if (fstat(rule.parent_fd, &st) == 0 && !S_ISDIR(st.st_mode))
 		rule.allowed_access &= FS_FILE;
 	rule.allowed_access &= handled;
@@ -73,6 +74,7 @@ add_path(int ruleset, const struct confine_path *path, uint64_t handled)
 int
 confine_landlock(const struct confine *c)
 {
+	uint64_t write = FS_WRITE | (c->flags & CONFINE_DEVICES ? FS_IOCTL_DEV : 0);
 	struct ruleset r;
 	size_t size;
 	int abi, fd, rc = -1;
@@ -90,7 +92,7 @@ confine_landlock(const struct confine *c)
 		return -1;
 	}
 	for (size_t i = 0; i < c->npaths; i++)
-		if (add_path(fd, &c->paths[i], r.fs) != 0) {
+		if (add_path(fd, &c->paths[i], write, r.fs) != 0) {
 			log_error("%s: landlock: %s: %s", c->role, c->paths[i].path,
 			    strerror(errno));
 			goto out;

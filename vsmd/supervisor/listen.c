@@ -118,6 +118,11 @@ listen_open(struct super *s)
 		bool adopted = l != NULL;
 		struct watch *w = &s->listeners[s->nlisteners];
 
+		if (transport_stays(c->listen[i])) {
+			if (vchan_open(s, c->listen[i]) < 0)
+				return -1;
+			continue;
+		}
 		if (l == NULL &&
 		    (l = transport_listen(c->listen[i], c->socket_mode)) == NULL) {
 			log_error(
@@ -148,6 +153,7 @@ listen_close(struct super *s)
 		listener_close(s->listening[i]);
 	}
 	s->nlisteners = 0;
+	vchan_close_all(s);
 	s->accept_again = NEVER;
 }
 

@@ -169,6 +169,7 @@ tick(struct super *s, int64_t now)
 	next = earliest(next, nurseries_tick(s, now));
 	next = earliest(next, store_tick(s, now));
 	next = earliest(next, tpm_tick(s, now));
+	next = earliest(next, vchan_tick(s, now));
 	next = earliest(next, metrics_tick(s, now));
 	next = earliest(next, notify_tick(s, now));
 	next = earliest(next, log_tick(now));

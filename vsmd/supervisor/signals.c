@@ -107,6 +107,6 @@ signals_reap(struct super *s)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		if (!store_exited(s, pid, status) && !tpm_exited(s, pid, status) &&
 		    !nurseries_exited(s, pid, status) && !admin_exited(s, pid, status) &&
-		    !metrics_exited(s, pid, status))
+		    !vchan_exited(s, pid, status) && !metrics_exited(s, pid, status))
 			log_debug("an orphan ended pid=%d", (int)pid);
 }

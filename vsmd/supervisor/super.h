@@ -113,6 +113,17 @@ struct count {
 	unsigned n;
 };
 
+/* vchanproc.c: an address whose channels a process of its own keeps. */
+struct vchan {
+	struct watch watch; /* fd -1 when the pipe is closed */
+	const char *address;
+	uint32_t domid;
+	pid_t pid; /* 0: none */
+	bool ready;
+	unsigned failures;
+	int64_t retry_at, since;
+};
+
 struct super {
 	const char *file;
 	struct config *config; /* of now */
@@ -132,6 +143,8 @@ struct super {
 	struct listener *listening[CONFIG_MAX_LISTEN];
 	size_t nlisteners;
 	int64_t accept_again; /* after descriptors ran out */
+	struct vchan vchans[CONFIG_MAX_LISTEN];
+	size_t nvchans;
 
 	struct greet *greets;
 	struct slot **slots;
@@ -308,6 +321,14 @@ int64_t tpm_tick(struct super *s, int64_t now);
 /* It is in failure mode: end it, so that it is started anew. */
 void tpm_kill(struct super *s);
 void tpm_end(struct super *s);
+
+/* vchanproc.c: an address for which transport_stays().  Waits until somebody listens there; -1
+ * after logging. */
+int vchan_open(struct super *s, const char *address);
+/* No new channels; those that there are end with their workers. */
+void vchan_close_all(struct super *s);
+bool vchan_exited(struct super *s, pid_t pid, int status);
+int64_t vchan_tick(struct super *s, int64_t now);
 
 /* metricsproc.c */
 bool metrics_exited(struct super *s, pid_t pid, int status);

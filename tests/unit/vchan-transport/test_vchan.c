@@ -1,5 +1,6 @@
 /* test_vchan.c - what a hostile or dying peer does to a ring (over tests/contract's fake) */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -7,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -14,6 +16,7 @@
 #include "fake_xen.h"
 
 #define ADDRESS "vchan:5:data/test"
+#define CROWD 16
 
 struct ends {
 	struct listener *listener;
@@ -27,6 +30,15 @@ connecting(void *arg)
 	struct channel **c = arg;
 
 	*c = transport_connect(ADDRESS, 10000);
+	return NULL;
+}
+
+static void *
+connecting_soon(void *arg)
+{
+	struct channel **c = arg;
+
+	*c = transport_connect(ADDRESS, 1000);
 	return NULL;
 }
 
@@ -240,6 +252,55 @@ test_server_that_never_greets(void **state)
 	libxenvchan_close(ring);
 }
 
+/* On Xen an attempt costs milliseconds, and a crowd of them all the time that there is. */
+static void
+test_clients_take_turns(void **state)
+{
+	struct ends *e = *state;
+	struct channel *c[CROWD], *s[CROWD];
+	int before = fake_refused();
+	pthread_t t[CROWD];
+	struct peer peer;
+
+	for (int i = 0; i < CROWD; i++)
+		assert_int_equal(pthread_create(&t[i], NULL, connecting, &c[i]), 0);
+	for (int i = 0; i < CROWD; i++) {
+		struct pollfd p = {.fd = listener_fd(e->listener), .events = POLLIN};
+
+		while ((s[i] = listener_accept(e->listener, &peer)) == NULL)
+			assert_int_equal(poll(&p, 1, 10000), 1);
+	}
+	for (int i = 0; i < CROWD; i++) {
+		(void)pthread_join(t[i], NULL);
+		assert_non_null(c[i]);
+		channel_close(c[i]);
+		channel_close(s[i]);
+	}
+	assert_int_equal(fake_refused(), before);
+}
+
+/* Somebody holds the lock and does not try. */
+static void
+test_a_turn_that_never_ends(void **state)
+{
+	struct ends *e = *state;
+	int fd = open("/dev/xen/gntdev", O_RDWR | O_CLOEXEC);
+	struct pollfd p = {.fd = listener_fd(e->listener), .events = POLLIN};
+	struct channel *c, *s;
+	struct peer peer;
+	pthread_t t;
+
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	assert_int_equal(pthread_create(&t, NULL, connecting_soon, &c), 0);
+	while ((s = listener_accept(e->listener, &peer)) == NULL)
+		assert_int_equal(poll(&p, 1, 10000), 1);
+	(void)pthread_join(t, NULL);
+	assert_non_null(c);
+	channel_close(c);
+	channel_close(s);
+	(void)close(fd);
+}
+
 int
 main(void)
 {
@@ -255,6 +316,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_ring_corrupt_before_accept, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_no_grants_for_a_while, setup, teardown),
 	    cmocka_unit_test(test_server_that_never_greets),
+	    cmocka_unit_test_setup_teardown(test_clients_take_turns, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_a_turn_that_never_ends, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

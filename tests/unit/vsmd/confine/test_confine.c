@@ -7,12 +7,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/landlock.h>
+#include <linux/random.h>
 #include <pthread.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -326,6 +329,38 @@ test_second_layer(void **state)
 	assert_int_equal(attempt(0, do_confine_more), -SIGSYS);
 }
 
+/* An ioctl(2) on a device that was opened since: 0, or errno. */
+static int
+ask_device(unsigned flags)
+{
+	static const int calls[] = {SCMP_SYS(openat), SCMP_SYS(ioctl)};
+	struct confine_path paths[] = {{"/dev/urandom", true}};
+	struct confine c = {.role = "test", .paths = paths, .npaths = 1, .syscalls = calls,
+	    .nsyscalls = 2, .flags = flags};
+	int status, bits, fd;
+	pid_t pid;
+
+	assert_true((pid = fork()) >= 0);
+	if (pid == 0) {
+		if (confine(&c) != 0 || (fd = open("/dev/urandom", O_RDWR)) < 0)
+			_exit(99);
+		_exit(ioctl(fd, RNDGETENTCNT, &bits) == 0 ? 0 : errno);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static void
+test_devices(void **state)
+{
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+
+	(void)state;
+	assert_int_equal(ask_device(CONFINE_DEVICES), 0);
+	/* Younger kernels deny it to who did not ask. */
+	assert_int_equal(ask_device(0), abi >= 5 ? EACCES : 0);
+}
+
 static void
 test_keep_fds(void **state)
 {
@@ -353,6 +388,7 @@ main(void)
 	    cmocka_unit_test(test_killed),
 	    cmocka_unit_test(test_same_user),
 	    cmocka_unit_test(test_second_layer),
+	    cmocka_unit_test(test_devices),
 	    cmocka_unit_test(test_keep_fds),
 	};
 	int rc;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 #include "vsmd/msg.h"
 #include "vsmd/nursery/nursery.h"
 #include "vsmd/store/store.h"
+#include "vsmd/vchan/vchan.h"
 
 static volatile sig_atomic_t got_discard, got_change, got_bad;
 
@@ -298,6 +300,47 @@ metrics_main(const struct metrics_config *config)
 	    (unsigned long long)page.value[NUMBER_SUPERVISOR_STORE_FAILURES]);
 	ask_free(&page);
 	buf_free(&b);
+	(void)poll(&p, 1, -1);
+	return 0;
+}
+
+static void
+vchan_tell(int fd, uint8_t type, const int *fds, size_t n)
+{
+	struct buf b;
+
+	buf_init(&b, 16);
+	buf_put_u8(&b, type);
+	(void)ipc_send(fd, &b, fds, n);
+	buf_free(&b);
+}
+
+/* One guest, which asks for the slots; then nothing, until the supervisor is gone. */
+int
+vchan_main(const struct vchan_config *config)
+{
+	struct hello_ask ask = {.version = HELLO_VERSION, .purpose = HELLO_SLOTS,
+	    .max_frame = 1 << 20, .silence = 30000};
+	struct pollfd p = {.fd = config->supervisor, .events = 0};
+	struct hello_answer a = {.status = 99};
+	uint8_t bytes[HELLO_LEN];
+	int pair[2];
+
+	if (strstr(config->address, FAKE_VCHAN_FAILS) != NULL)
+		return 1;
+	vchan_tell(config->supervisor, M_V_READY, NULL, 0);
+	if (strstr(config->address, FAKE_VCHAN_BREACH) != NULL)
+		vchan_tell(config->supervisor, M_V_CHANNEL, NULL, 0);
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
+		return 1;
+	vchan_tell(config->supervisor, M_V_CHANNEL, pair, 1);
+	close(pair[0]);
+	hello_ask_write(bytes, &ask);
+	if (write(pair[1], bytes, sizeof(bytes)) != sizeof(bytes) ||
+	    recv(pair[1], bytes, sizeof(bytes), MSG_WAITALL) != sizeof(bytes) ||
+	    !hello_answer_read(bytes, &a))
+		return 1;
+	log_info("fake: vchan pid=%d status=%u slots=%u", (int)getpid(), a.status, a.count);
 	(void)poll(&p, 1, -1);
 	return 0;
 }

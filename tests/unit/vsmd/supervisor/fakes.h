@@ -10,6 +10,7 @@
  * in `silence` and the nursery's in `max_frame`, then acts on the bytes it reads:
  *	'S' dies of SIGSYS, 'K' kills its nursery, 'B' echoes one byte
  * The fake admin answers the hello and sends the supervisor's status.
+ * The fake vchan's guest asks for the slots, and it logs the answer.
  * Files in the state directory change what they do: see fakes.c.
  */
 #ifndef CAAS_TESTS_SUPERVISOR_FAKES_H
@@ -23,5 +24,8 @@
 #define FAKE_STORE_FAILS "store-fails"	   /* the store does not open */
 #define FAKE_NURSERY_FAILS "nursery-fails" /* nurseries end before they are ready */
 #define FAKE_NURSERY_HANGS "nursery-hangs" /* they say nothing at all */
+/* In the path of a vchan's address. */
+#define FAKE_VCHAN_FAILS "fails"   /* nobody comes to listen */
+#define FAKE_VCHAN_BREACH "breach" /* a channel without a descriptor */
 
 #endif

@@ -1,13 +1,13 @@
 /*
- * relay.h - one application's connection and its channel upstream, joined.
+ * relay.h - one application's connection and its channel upstream, joined (caas-agent, vsmd-vchan).
  *
  * Bytes only: nothing is parsed.  Each direction has a buffer of RELAY_BUFFER bytes, and
  * is not read while it is full, so that a slow side slows the other.
  *
  * Threads: one.  Nothing here waits.
  */
-#ifndef CAAS_AGENT_RELAY_H
-#define CAAS_AGENT_RELAY_H
+#ifndef CAAS_TRANSPORT_RELAY_H
+#define CAAS_TRANSPORT_RELAY_H
 
 #include <poll.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 /* relay.c - see relay.h */
-#include "vchan-transport/agent/relay.h"
+#include "vchan-transport/relay.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,0 +1,120 @@
+#!/bin/bash
+# run.sh - real Xen with real domains, inside QEMU.
+#
+#	tests/xen/run.sh [--keep] [SCENARIO ...]	(default: all of them)
+#
+# A scenario is a directory here.  Its dom0.sh runs in dom0 and makes the guests; NAME.sh runs in
+# the guest NAME (domain/dom0.sh and domain/guest.sh say with what).  Debian's packages are fetched
+# into $CAAS_XEN_CACHE (default: caas-xen in $XDG_CACHE_HOME); nothing of Xen is installed here.
+# --keep: afterwards a shell in dom0, on this terminal, Xen's console; `reboot -f' ends it.
+#
+# Ends with `N passed, N failed, N skipped'.  Exits 77, and says why, without QEMU or packages;
+# where $CI is set, that is a failure.
+#
+# Always emulated (-accel tcg): KVM in a virtual machine may stop before Xen's first word.  The
+# processor is qemu64: with -cpu max QEMU 7.2 corrupts the guests' memory.
+set -u
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+ROOT=$(cd "$HERE/../.." && pwd)
+BUILD=${CAAS_BUILD:-$ROOT/build}
+CACHE=${CAAS_XEN_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/caas-xen}
+LIMIT=570 # seconds of this machine for a scenario; dom0 has a limit of its own
+. "$HERE/packages.sh"
+. "$HERE/image.sh"
+
+passed=0 failed=0 skipped=0 keep= qemu=
+WORK=$(mktemp -d "${TMPDIR:-/tmp}/caas-xen.XXXXXX")
+end() {
+	[ -z "$qemu" ] || kill "$qemu" 2>/dev/null
+	rm -rf "$WORK"
+}
+trap end EXIT
+trap 'exit 130' INT TERM
+
+unavailable() {
+	if [ -n "${CI:-}" ]; then
+		echo "not ok xen: $*"
+		echo "0 passed, 1 failed, 0 skipped"
+		exit 1
+	fi
+	echo "skip xen: $*"
+	echo "0 passed, 0 failed, 1 skipped"
+	exit 77
+}
+
+# What a domain said of a check: `[NAME] @ ok WHAT', `[NAME] @ bad WHAT: why'.
+judge() { # SCENARIO REPORT
+	local verdict what before=$failed
+	while read -r verdict what; do
+		case $verdict in
+		ok) passed=$((passed + 1)) && echo "ok $1: $what" ;;
+		bad) failed=$((failed + 1)) && echo "not ok $1: $what" ;;
+		skip) skipped=$((skipped + 1)) && echo "skip $1: $what" ;;
+		esac
+	done < <(sed -nE 's/^\[[a-z0-9]+\] @ (ok|bad|skip) /\1 /p' "$2")
+	if ! grep -qx '\[dom0\] @ done' "$2"; then
+		failed=$((failed + 1))
+		echo "not ok $1: dom0 did not come to its end"
+	fi
+	[ "$failed" = "$before" ]
+}
+
+tails() { # DIR: what there is to see of a failure
+	echo "# what the domains said:"
+	tail -n 120 "$1/report" | cut -c1-300 | sed 's/^/#   /'
+	[ -n "$keep" ] && return
+	echo "# the console of Xen and dom0:"
+	tr -d '\r' <"$1/console" | tail -n 40 | cut -c1-300 | sed 's/^/#   /'
+	echo "# QEMU:"
+	tail -n 5 "$1/qemu" | sed 's/^/#   /'
+}
+
+boot() { # DIR
+	local console="file:$1/console" args
+	[ -z "$keep" ] || console=mon:stdio
+	args=(-machine q35 -accel tcg,thread=multi -cpu qemu64 -smp 2 -m 3072
+		-display none -nodefaults -no-reboot -serial "$console" -serial "file:$1/raw"
+		-kernel "$WORK/xen" -append "console=com1 com1=115200,8n1 dom0_mem=768M,max:768M
+ dom0_max_vcpus=1 dom0_vcpus_pin loglvl=warning guest_loglvl=warning"
+		-initrd "$WORK/vmlinux console=hvc0 loglevel=3 ${keep:+keep},$1/dom0.cpio")
+	args=("${args[@]//$'\n'/}")
+	if [ -n "$keep" ]; then
+		qemu-system-x86_64 "${args[@]}"
+		return
+	fi
+	timeout -k 5 "$LIMIT" qemu-system-x86_64 "${args[@]}" >"$1/qemu" 2>&1 </dev/null &
+	qemu=$!
+	wait "$qemu"
+	qemu=
+}
+
+scenario() { # NAME
+	local dir=$WORK/$1 t0=$SECONDS
+	mkdir "$dir" && touch "$dir/console" "$dir/raw"
+	image_scenario "$1" "$dir" && boot "$dir"
+	tr -d '\r' <"$dir/raw" >"$dir/report"
+	judge "$1" "$dir/report" || tails "$dir"
+	echo "# $1: $((SECONDS - t0)) s"
+	rm -rf "$dir"
+}
+
+[ "${1:-}" != --keep ] || { keep=1 && shift; }
+[ $# != 0 ] || for s in "$HERE"/*/dom0.sh; do
+	s=$(basename "$(dirname "$s")")
+	[ "$s" = domain ] || set -- "$@" "$s"
+done
+for s in "$@"; do
+	[ -f "$HERE/$s/dom0.sh" ] || { echo "run.sh: no scenario $s" >&2 && exit 2; }
+done
+for p in qemu-system-x86_64 cpio xz apt-get dpkg-deb; do
+	command -v "$p" >/dev/null || unavailable "there is no $p (scripts/deps xen)"
+done
+X=$(packages) || unavailable "Xen's packages cannot be fetched into $CACHE"
+if ! image_common; then
+	echo "not ok image: it cannot be made"
+	echo "0 passed, 1 failed, 0 skipped"
+	exit 1
+fi
+for s in "$@"; do scenario "$s"; done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]
