@@ -30,6 +30,7 @@
 #include "vsmd/worker/worker.h"
 
 #define REFRESH 64 /* commits after which the objects are read anew before a fork */
+#define RENEW 1024 /* the same, for SoftHSM2 itself: what was destroyed it keeps till it ends */
 
 struct nursery {
 	const struct nursery_config *config;
@@ -40,6 +41,7 @@ struct nursery {
 	struct index *index; /* of the objects, for the workers */
 	uint32_t pins;  /* generation that SoftHSM2 has read */
 	uint64_t epoch; /* of the objects that SoftHSM2 has read */
+	uint64_t began; /* the same, when it was started */
 	time_t read;    /* in which second (monotonic) it has looked for others */
 };
 
@@ -91,7 +93,7 @@ start_softhsm(struct nursery *n)
 
 	gate_enter(&n->gate, GATE_SHARED);
 	n->pins = gate_pins(&n->file);
-	n->epoch = gate_epoch(&n->file);
+	n->epoch = n->began = gate_epoch(&n->file);
 	seen_start(n->index != NULL ? index_changes(n->index) : NULL);
 	view_start(n->config->directory, !is_big(n));
 	rv = softhsm_start(n->fl);
@@ -121,7 +123,8 @@ is_behind(struct nursery *n)
  * Before a fork.  SoftHSM2 reads PINs, and which token there is, once: after a change it
  * is started anew.  Objects it finds by itself, but each worker would for itself, in
  * memory of its own: so they are read here after many changes, and after few once in a
- * second.
+ * second.  After very many SoftHSM2 is started anew too: else a nursery would grow by each
+ * object that was ever seen.
  */
 static int
 refresh(struct nursery *n)
@@ -138,7 +141,7 @@ refresh(struct nursery *n)
 	}
 	if (!view_is_whole() || !is_behind(n))
 		return 0;
-	if (is_big(n)) {
+	if (gate_epoch(&n->file) - n->began >= RENEW || is_big(n)) {
 		(void)n->fl->C_Finalize(NULL);
 		return start_softhsm(n);
 	}

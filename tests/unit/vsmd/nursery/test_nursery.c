@@ -208,6 +208,38 @@ test_breaches_do_not_fill_the_log(void **state)
 	close(fd);
 }
 
+/* SoftHSM2 keeps what was destroyed until it ends, so sometimes it is started anew: then it
+ * reads all objects again, and not only what tells which have changed. */
+static void
+test_very_many_commits_before_a_fork(void **state)
+{
+	struct rig rig;
+	struct grant grant = rig_grant();
+	CK_OBJECT_HANDLE key;
+	struct guest a, b;
+	unsigned long long before;
+
+	(void)state;
+	rig_start(&rig, true);
+	guest_attach(&a, &rig, &grant, 0);
+	guest_login(&a);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(guest_make_aes(&a, "k", true, false, &key), CKR_OK);
+	for (int i = 0; i < 3; i++) {
+		atomic_fetch_add(&rig.gate.shared->epoch, i < 2 ? 64 : 1024);
+		before = has_read(rig.nursery);
+		guest_attach(&b, &rig, &grant, 0);
+		guest_login(&b);
+		if (i == 1 || before == 0)
+			assert_in_range(has_read(rig.nursery) - before, 0, 20 * 300);
+		else
+			assert_true(has_read(rig.nursery) - before > 20 * 700);
+		assert_int_equal(guest_leave(&b), 0);
+	}
+	assert_int_equal(guest_leave(&a), 0);
+	rig_stop(&rig);
+}
+
 static void
 test_malformed_message(void **state)
 {
@@ -316,6 +348,7 @@ main(void)
 	    cmocka_unit_test(test_blank_slot),
 	    cmocka_unit_test(test_many_commits_before_a_fork),
 	    cmocka_unit_test(test_few_commits_before_a_fork),
+	    cmocka_unit_test(test_very_many_commits_before_a_fork),
 	    cmocka_unit_test(test_breaches_do_not_fill_the_log),
 	    cmocka_unit_test(test_malformed_message),
 	    cmocka_unit_test(test_no_library),
