@@ -2,6 +2,7 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "vsmd/worker/curve.h"
 
+#include <openssl/asn1.h>
 #include <openssl/ec.h>
 #include <openssl/objects.h>
 #include <pthread.h>
@@ -19,6 +20,7 @@
 static struct {
 	pthread_once_t once;
 	EC_GROUP *(*d2i)(EC_GROUP **, const unsigned char **, long);
+	ASN1_PRINTABLESTRING *(*name)(ASN1_PRINTABLESTRING **, const unsigned char **, long);
 } real = {.once = PTHREAD_ONCE_INIT};
 
 /* Entered once and never changed, the first n of them. */
@@ -37,13 +39,14 @@ static void
 find(void)
 {
 	(void)interpose_find("d2i_ECPKParameters", &real.d2i);
+	(void)interpose_find("d2i_ASN1_PRINTABLESTRING", &real.name);
 }
 
 int
 curve_init(void)
 {
 	pthread_once(&real.once, find);
-	if (real.d2i != NULL)
+	if (real.d2i != NULL && real.name != NULL)
 		return 0;
 	log_error("libcrypto lacks a function that SoftHSM2 calls; install OpenSSL 3.0");
 	return -1;
@@ -108,4 +111,21 @@ d2i_ECPKParameters(EC_GROUP **ret, const unsigned char **in, long len)
 	if ((group = real.d2i(NULL, in, len)) != NULL)
 		enter(params, (size_t)(*in - params), group);
 	return group;
+}
+
+EXPORT ASN1_PRINTABLESTRING *
+d2i_ASN1_PRINTABLESTRING(ASN1_PRINTABLESTRING **ret, const unsigned char **in, long len)
+{
+	ASN1_PRINTABLESTRING *s;
+
+	pthread_once(&real.once, find);
+	if (real.name == NULL)
+		return NULL;
+	if ((s = real.name(ret, in, len)) != NULL || ret != NULL)
+		return s;
+	if ((s = ASN1_PRINTABLESTRING_new()) != NULL && !ASN1_STRING_set(s, "", 0)) {
+		ASN1_PRINTABLESTRING_free(s);
+		s = NULL;
+	}
+	return s;
 }

@@ -2,6 +2,7 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "inprocess.h"
 
+#include <openssl/asn1.h>
 #include <openssl/ec.h>
 #include <openssl/objects.h>
 #include <string.h>
@@ -187,6 +188,37 @@ test_softhsm2_derives_with_copies(void **state)
 	assert_int_equal(curve_copies(), before + 2);
 }
 
+/* What is no name of an Edwards curve is refused; SoftHSM2 by itself reads address 8. */
+static void
+test_a_name_that_is_none(void **state)
+{
+	static CK_BYTE names[][4] = {{0x13, 0x7f, 'e', 'd'}, {0x13, 0x80, 0, 0}, {0x13, 0x84, 1, 1}};
+	static const unsigned char good[] = {0x13, 2, 'e', 'd'};
+	CK_MECHANISM gen = {CKM_EC_EDWARDS_KEY_PAIR_GEN, NULL, 0};
+	ASN1_PRINTABLESTRING *s;
+	const unsigned char *p = good;
+
+	(void)state;
+	assert_non_null(s = d2i_ASN1_PRINTABLESTRING(NULL, &p, sizeof(good)));
+	assert_string_equal((const char *)ASN1_STRING_get0_data(s), "ed");
+	ASN1_PRINTABLESTRING_free(s);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		CK_ATTRIBUTE t = {CKA_EC_PARAMS, names[i], sizeof(names[i])};
+		CK_OBJECT_HANDLE pub, key;
+
+		p = names[i];
+		assert_non_null(s = d2i_ASN1_PRINTABLESTRING(NULL, &p, sizeof(names[i])));
+		assert_int_equal(ASN1_STRING_length(s), 0);
+		ASN1_PRINTABLESTRING_free(s);
+		p = names[i];
+		s = ASN1_PRINTABLESTRING_new();
+		assert_null(d2i_ASN1_PRINTABLESTRING(&s, &p, sizeof(names[i])));
+		ASN1_PRINTABLESTRING_free(s);
+		assert_int_not_equal(
+		    real->C_GenerateKeyPair(session, &gen, &t, 1, NULL, 0, &pub, &key), CKR_OK);
+	}
+}
+
 int
 main(void)
 {
@@ -197,6 +229,7 @@ main(void)
 	    cmocka_unit_test(test_explicit_curves_are_not_kept),
 	    cmocka_unit_test(test_a_group_to_be_replaced),
 	    cmocka_unit_test(test_softhsm2_derives_with_copies),
+	    cmocka_unit_test(test_a_name_that_is_none),
 	};
 
 	return cmocka_run_group_tests(tests, inprocess_start, inprocess_stop);
