@@ -11,7 +11,8 @@ sh_check exports-only "! grep -vE '^export [A-Z0-9_]+=[^ ]+\$' $WORK/exports"
 sh_check module-loads "[ -f '${CAAS_P11_MODULE:-none}' ]"
 check token-usable pkcs11-tool --module "$MODULE" --token-label first -l --pin 123456 \
 	--keypairgen --key-type EC:prime256v1 --id 01 --label k
-sh_check names "[ -n '$(daemons)' ] && ! echo '$(daemons)' | grep -vE '^ *[0-9]+ +([^ ]*/)?vsmd'"
+# A nursery that has just ended, for the token was made, is none of them any more.
+sh_check names "[ -n '$(daemons)' ] && ! echo '$(daemons)' | grep -v ' <defunct>$' | grep -vE '^ *[0-9]+ +([^ ]*/)?vsmd'"
 cp "$WORK/exports" "$WORK/exports.1"
 pid=$(cat "$DIR/vsmd.pid")
 
