@@ -144,14 +144,6 @@ clean(struct request *r)
 	r->refused = r->commit = r->has_token = r->aside = false;
 }
 
-/* The store ended while it was asked: whether it has done it nobody here knows.  The guest gets
- * no reply, and asks the next worker, which finds out. */
-static bool
-is_unknown(struct request *r)
-{
-	return r->reply.rv == CKR_DEVICE_REMOVED && atomic_load(&r->w->pool.ended);
-}
-
 /* Send what serve() wrote; the id is free from here on. */
 static bool
 finish(struct request *r, struct seat *seat)
@@ -169,7 +161,7 @@ finish(struct request *r, struct seat *seat)
 	if (!reads)
 		pool_finishing(&w->pool, seat);
 	pool_forget(&w->pool, seat);
-	ok = !is_unknown(r) && reply_send(r, reads && seat->waiting >= w->pool.processors);
+	ok = reply_send(r, reads && seat->waiting >= w->pool.processors);
 	seat->waiting = 0;
 	clean(r);
 	if (!ok || r->last)

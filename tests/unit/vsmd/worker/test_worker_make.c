@@ -192,8 +192,8 @@ test_broken_token(void **state)
 	atomic_store(&rig.gate.shared->writing, 0);
 }
 
-/* The store ends before it answers: nobody says that it was not done, which would be taken for
- * an answer; the channel ends, and the guest asks the next worker. */
+/* The store ends before it answers: worker_end() closes the channel before there is a reply, which
+ * would be taken for an answer, so that the guest asks the next worker. */
 static void
 test_store_gone(void **state)
 {
