@@ -70,7 +70,7 @@ churn generate 4
 if [ "$count" -lt 55000 ]; then
 	skip replaced "so few objects leave a worker as it is"
 else
-	logged replaced 'many session objects were made: the next worker goes on'
+	logged replaced 'many objects were made: the next worker goes on'
 fi
 not_logged log 'Sanitizer|runtime error|killed by signal'
 finish

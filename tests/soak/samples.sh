@@ -9,6 +9,8 @@ QUIET_FDS=2 QUIET_KB=2048 RUN_FDS=16 RUN_KB=4096
 # More for a worker that is sent large messages, as long as not all of its threads may have had
 # some: each keeps room for 1 MiB of a request and of a reply (vsmd/worker/loop.c).
 BULK_KB=0
+# More for a worker between two quiet points.
+WORKER_KB=0
 SAMPLES=$WORK/samples
 _phase=
 
@@ -30,7 +32,7 @@ sample() {
 
 # compare COLUMN QUIET RUN PERCENT-QUIET PERCENT-RUN: each process with itself, earlier.
 _compare() {
-	awk -v c="$1" -v quiet="$2" -v run="$3" -v pq="$4" -v pr="$5" -v bulk="$BULK_KB" '
+	awk -v c="$1" -v quiet="$2" -v run="$3" -v pq="$4" -v pr="$5" -v bulk="$BULK_KB" -v worker="$WORKER_KB" '
 	function role(name) {
 		sub(/^.*\//, "", name)
 		sub(/[0-9]+$/, "", name)
@@ -60,7 +62,9 @@ _compare() {
 		value[key, ++n[key]] = $c
 	}
 	END {
-		for (p in first) grew("quiet " class[p], first[p], last[p], pq, quiet)
+		for (p in first)
+			grew("quiet " class[p], first[p], last[p], pq,
+			    quiet + (c == 6 && class[p] ~ /worker/ ? worker : 0))
 		for (k in n) {
 			third = int(n[k] / 3)
 			if (third < 2) continue

@@ -4,6 +4,7 @@
 #include "common/secmem.h"
 #include "protocol/invoke.h"
 #include "vsmd/worker/policy.h"
+#include "vsmd/worker/retire.h"
 #include "vsmd/worker/serve.h"
 
 /* Identities of n handles at `at`, dropping those that are hidden; returns what is left.
@@ -40,6 +41,7 @@ step_find_objects_init(struct request *r)
 	pthread_rwlock_rdlock(&r->w->keep.finding);
 	rv = call_invoke(r->call, r->w->fl, r->args);
 	pthread_rwlock_unlock(&r->w->keep.finding);
+	retire_seen(r->w);
 	serve_leave(r);
 	return rv;
 }

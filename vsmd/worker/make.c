@@ -302,8 +302,10 @@ step_make(struct request *r)
 		r->event.name = r->call->name;
 		r->event.rv = rv;
 	}
-	if (undone || (rv == CKR_OK && mode == GATE_EXCLUSIVE))
+	if (undone || (rv == CKR_OK && mode == GATE_EXCLUSIVE)) {
 		serve_changed(r);
+		retire_seen(r->w);
+	}
 	serve_leave(r);
 	if (rv == CKR_OK)
 		keep_made(r);

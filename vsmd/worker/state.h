@@ -75,7 +75,9 @@ struct worker {
 	pthread_mutex_t open_lock;  /* SoftHSM2's sessions and ours become more, or fewer */
 	bool resumed;               /* FRAME_RESUME came, or a call: only the first may be one */
 	atomic_size_t lost;         /* bytes that SoftHSM2 does not give back (retire.h) */
-	size_t retire_next;         /* of the reader */
+	_Atomic uint64_t seen;      /* the gate's epoch that SoftHSM2 has read (retire.h) */
+	size_t retire_next;         /* of the reader: bytes lost, and requests, */
+	unsigned retire_wait, retire_pause; /* until it looks again */
 };
 
 #define REQUEST_REFS 2

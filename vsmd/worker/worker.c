@@ -170,6 +170,7 @@ find_slot(struct worker *w)
 		return -1;
 	}
 	gate_enter(&gate, GATE_SHARED);
+	atomic_store(&w->seen, gate_epoch(&w->gate));
 	rv = softhsm_slot(w->fl, &w->slot, &blank);
 	gate_leave(&gate);
 	gate_close(&gate);

@@ -114,6 +114,41 @@ after_many_objects(void **state)
 	assert_int_equal(guest_leave(&g), 0);
 }
 
+/* Others make and destroy objects of the token; who searches meanwhile keeps what it has seen. */
+static void
+after_objects_of_others(void **state)
+{
+	CK_OBJECT_CLASS data = CKO_DATA;
+	CK_BBOOL yes = CK_TRUE;
+	CK_ATTRIBUTE t[] = {{CKA_CLASS, &data, sizeof(data)}, {CKA_TOKEN, &yes, 1}};
+	const int commits = (int)(rig.config.retire / RETIRE_COMMIT);
+	struct guest g, other;
+	CK_OBJECT_HANDLE o = 0;
+	int made = 0;
+
+	(void)state;
+	attach(&other, 0);
+	attach(&g, HELLO_KEEP);
+	while (g.again == 0 && made < 4 * commits) {
+		assert_int_equal(CALLX(&other, C_CreateObject, N(other.session), PL(t, 2), P(&o)), CKR_OK);
+		assert_int_equal(CALLX(&other, C_DestroyObject, N(other.session), N(o)), CKR_OK);
+		made += 2;
+		if (CALLX(&g, C_FindObjectsInit, N(g.session), PL(NULL, 0)) == CKR_OK)
+			assert_int_equal(CALLX(&g, C_FindObjectsFinal, N(g.session)), CKR_OK);
+	}
+	assert_true(made >= commits && made < 2 * commits);
+	assert_int_equal(guest_wait_end(&g), 0);
+	/* Who does not search has not lost anything. */
+	attach(&g, HELLO_KEEP);
+	for (int i = 0; i < commits; i++) {
+		assert_int_equal(CALLX(&other, C_CreateObject, N(other.session), PL(t, 2), P(&o)), CKR_OK);
+		assert_int_equal(CALLX(&other, C_DestroyObject, N(other.session), N(o)), CKR_OK);
+	}
+	assert_false(churn(&g, MANY / 2));
+	assert_int_equal(guest_leave(&g), 0);
+	assert_int_equal(guest_leave(&other), 0);
+}
+
 /* What was begun is gone with a worker: not before it is over. */
 static void
 not_under_an_operation(void **state)
@@ -207,6 +242,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(after_many_objects),
+	    cmocka_unit_test(after_objects_of_others),
 	    cmocka_unit_test(not_under_an_operation),
 	    cmocka_unit_test(not_with_what_is_not_kept),
 	    cmocka_unit_test(not_with_too_many),
