@@ -7,7 +7,7 @@
 #	judge_fds, judge_memory         ok or bad, with the worst of them
 QUIET_FDS=2 QUIET_KB=2048 RUN_FDS=16 RUN_KB=4096
 # More for a worker that is sent large messages, as long as not all of its threads may have had
-# some: each keeps room for 1 MiB of a request and of a reply (vsmd/worker/loop.c).
+# some: each of 64 keeps room for 128 KiB of a request and of a reply (vsmd/worker/loop.c).
 BULK_KB=0
 # More for a worker between two quiet points.
 WORKER_KB=0

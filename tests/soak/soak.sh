@@ -26,8 +26,8 @@ rounds=2
 [ "$seconds" -lt 120 ] || rounds=4
 every=1
 [ "$seconds" -lt 120 ] || every=5
-# A short round ends before all threads have had a large message.
-[ "$seconds" -ge 120 ] || BULK_KB=8192
+# Even a long round may end before all threads have had a large message.
+BULK_KB=16384
 echo "# seed $seed, $seconds s in $rounds rounds"
 
 # NAME TOKEN ROLE, k when it may be killed.  The token `soak' gets new PINs all the time, with

@@ -12,7 +12,7 @@
 #include "vsmd/worker/state.h"
 
 #define BIG 65536          /* body from which a request counts as slow */
-#define KEEP (1 << 20)     /* buffers above this are not kept for the next request */
+#define KEEP (128 << 10)   /* buffers above this are not kept for the next request */
 #define ARENA_MAX ((size_t)192 << 20)
 #define CHEAP 100000       /* ns: worth a wake-up only if somebody waits already */
 #define CROWD 64           /* requests for which a crowd is remembered */

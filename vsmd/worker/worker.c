@@ -2,6 +2,7 @@
 #include "vsmd/worker/worker.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 #define MEMORY_MAX 1024   /* MiB, where the configuration says nothing */
 #define FILES_SPARE 64    /* descriptors beside those of threads */
 #define FILES_EACH 8      /* of one thread: its gate, and what SoftHSM2 opens */
+#define MMAPPED (256 << 10) /* bytes from which memory is mapped, and unmapped when it is free */
 #define SILENCE_LEAST 300 /* ms: less would be beats without end */
 
 void
@@ -208,6 +210,15 @@ open_worker(struct worker *w, const struct worker_config *config)
 	return 0;
 }
 
+/* Room for a large message goes back to the system when it is done: each of the threads has
+ * one some day, and the C library, left to itself, would keep room for the largest with each. */
+static void
+return_memory(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, MMAPPED);
+	(void)mallopt(M_TRIM_THRESHOLD, 2 * MMAPPED);
+}
+
 int
 worker_main(const struct worker_config *config)
 {
@@ -221,6 +232,7 @@ worker_main(const struct worker_config *config)
 	    config->grant.principal, config->grant.peer);
 	proctitle_set("vsmd-worker", title);
 	interpose_exit_at_once();
+	return_memory();
 	lock_memory();
 	limit_memory(config->nursery->max_memory);
 	limit_files(config->nursery->threads);
