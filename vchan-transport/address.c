@@ -4,15 +4,13 @@
 #include <string.h>
 #include <sys/un.h>
 
-#define DOMID_LAST 0x7fef /* Xen: 0x7ff0 and above are not domains */
 /* libxenvchan writes "PATH/event-channel" into 64 bytes, and a relative path is sought
  * below "/local/domain/32751/". */
 #define XEN_PATH_MAX 49
 #define XEN_RELATIVE_MAX (XEN_PATH_MAX - 20)
 
-/* A decimal number without sign, blanks or leading zeroes, up to `end`. */
-static bool
-number(const char *p, const char *end, uint64_t max, uint32_t *ret)
+bool
+address_number(const char *p, const char *end, uint64_t max, uint32_t *ret)
 {
 	uint64_t v = 0;
 
@@ -53,9 +51,9 @@ parse_vsock(struct address *a, const char *rest)
 		return "a vsock address is vsock:CID:PORT or vsock:any:PORT";
 	if (colon - rest == 3 && memcmp(rest, "any", 3) == 0)
 		a->id = UINT32_MAX;
-	else if (!number(rest, colon, UINT32_MAX - 1, &a->id))
+	else if (!address_number(rest, colon, UINT32_MAX - 1, &a->id))
 		return "the CID of a vsock address is a number below 4294967295, or any";
-	if (!number(colon + 1, colon + 1 + strlen(colon + 1), UINT32_MAX - 1, &a->port))
+	if (!address_number(colon + 1, colon + 1 + strlen(colon + 1), UINT32_MAX - 1, &a->port))
 		return "the port of a vsock address is a number below 4294967295";
 	return NULL;
 }
@@ -75,8 +73,10 @@ parse_vchan(struct address *a, const char *rest)
 
 	if (colon == NULL)
 		return "a vchan address is vchan:DOMID:PATH, e.g. vchan:7:data/caas";
-	if (!number(rest, colon, DOMID_LAST, &a->id))
-		return "the domid of a vchan address is a number up to 32751";
+	if (colon - rest == 7 && memcmp(rest, "coupled", 7) == 0)
+		a->id = ADDRESS_COUPLED;
+	else if (!address_number(rest, colon, ADDRESS_DOMID_LAST, &a->id))
+		return "the domid of a vchan address is a number up to 32751, or coupled";
 	path = colon + 1;
 	len = strlen(path);
 	if (len == 0 || len > (path[0] == '/' ? XEN_PATH_MAX : XEN_RELATIVE_MAX))

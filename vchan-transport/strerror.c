@@ -30,6 +30,8 @@ advice(int err)
 	case ENODEV:
 	case EAFNOSUPPORT:
 		return "this machine does not have that transport: is its driver loaded?";
+	case EHOSTDOWN:
+		return "this domain is coupled with none: was the pair created with caas pair?";
 	case EDESTADDRREQ:
 		return "connecting needs a number where listening may say any";
 	case EMFILE:

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "vchan-transport/couple.h"
+
 static const struct transport_ops *const transports[] = {
     [ADDRESS_UNIX] = &transport_unix,
     [ADDRESS_VSOCK] = &transport_vsock,
@@ -97,4 +99,45 @@ transport_connect(const char *address, int deadline)
 	const struct transport_ops *ops = find(&a, address, &why);
 
 	return ops == NULL ? NULL : ops->connect(&a, deadline);
+}
+
+struct couple_watch *
+transport_watch(const char *address)
+{
+	struct address a;
+	const char *why;
+
+	if (find(&a, address, &why) == NULL)
+		return NULL;
+	errno = 0;
+#ifdef CAAS_VCHAN
+	if (a.kind == ADDRESS_VCHAN)
+		return couple_watch();
+#endif
+	return NULL;
+}
+
+/* Without a vchan there is never a watch. */
+#ifndef CAAS_VCHAN
+#define couple_watch_fd(w) ((void)(w), -1)
+#define couple_changed(w) ((void)(w), false)
+#define couple_watch_close(w) ((void)(w))
+#endif
+
+int
+transport_watch_fd(const struct couple_watch *w)
+{
+	return couple_watch_fd(w);
+}
+
+bool
+transport_changed(struct couple_watch *w)
+{
+	return couple_changed(w);
+}
+
+void
+transport_watch_close(struct couple_watch *w)
+{
+	couple_watch_close(w);
 }

@@ -4,6 +4,7 @@
  *   unix:/run/caas/vsmd.sock   stream socket; the peer is uid, gid, pid (SO_PEERCRED)
  *   vsock:CID:PORT             the peer is its CID
  *   vchan:DOMID:PATH           Xen; the peer is its domid (and XSM label)
+ *   vchan:coupled:PATH         Xen, the domain that this one is coupled with (couple.h)
  *
  * Errors: -1 or NULL and errno; transport_strerror() has the sentence for a person.
  * ETIMEDOUT: the deadline passed.  ECONNRESET: the peer is gone, also for a ring whose
@@ -28,7 +29,7 @@ enum peer_kind { PEER_UID, PEER_CID, PEER_DOMID };
 
 struct peer {
 	enum peer_kind kind;
-	uint32_t id;       /* uid, CID or domid */
+	uint32_t id;       /* uid, CID or domid; UINT32_MAX: the domain that is coupled */
 	uint32_t gid, pid; /* PEER_UID only; pid is for logs, never for a decision */
 	char label[64];    /* XSM label, or "" */
 };
@@ -52,6 +53,17 @@ struct channel *listener_accept(struct listener *l, struct peer *ret_peer);
 void listener_close(struct listener *l);
 
 struct channel *transport_connect(const char *address, int deadline);
+
+/* A domain that is destroyed, saved or restored tells nobody.  Who waits on descriptors of
+ * channels alone watches; within channel_read() and channel_writev() it is seen without. */
+struct couple_watch;
+/* NULL with errno 0: channels of this address say by themselves when the other side is gone.
+ * Otherwise NULL and errno.  One thread's. */
+struct couple_watch *transport_watch(const char *address);
+int transport_watch_fd(const struct couple_watch *w); /* readable: ask transport_changed() */
+/* True: channels made by the address before are to be closed, and listening begins anew. */
+bool transport_changed(struct couple_watch *w);
+void transport_watch_close(struct couple_watch *w); /* may be NULL */
 /* A channel over a connected stream socket, which it owns from then on.  NULL: the
  * descriptor is still the caller's. */
 struct channel *channel_from_fd(int fd);

@@ -19,10 +19,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "vchan-transport/couple.h"
 #include "vchan-transport/deadline.h"
 
 #define XEN_PAGE 4096
 #define NS_PER_S 1000000000
+#define LOOK_MS 1000 /* of silence until XenStore is asked whether the peer is still there */
 
 struct vchan {
 	struct channel c; /* fd: an epoll of the event channel and of `stop` */
@@ -34,6 +36,7 @@ struct vchan {
 	bool waiting;       /* a thread is in poll */
 	bool write_blocked; /* the last write found no room */
 	bool closed;        /* stays: a peer cannot come back on this ring */
+	struct couple with; /* when it was made; what is COUPLE_NONE is not looked at */
 };
 
 static bool
@@ -69,6 +72,19 @@ vchan_consume(struct libxenvchan *ring)
 		continue;
 }
 
+/* The peer's domain, or this one before it was saved, is gone: neither would ever say so. */
+static bool
+is_parted(const struct vchan *v)
+{
+	struct couple now;
+
+	if ((v->with.self == COUPLE_NONE && v->with.peer == COUPLE_NONE) ||
+	    couple_now(&now) < 0)
+		return false;
+	return (v->with.self != COUPLE_NONE && v->with.self != now.self) ||
+	    (v->with.peer != COUPLE_NONE && v->with.peer != now.peer);
+}
+
 /* With the lock: until something happened on the ring, maybe nothing of interest. */
 static int
 wait_event(struct vchan *v, int64_t at)
@@ -77,11 +93,19 @@ wait_event(struct vchan *v, int64_t at)
 	int r = 0, saved;
 
 	if (!v->waiting) {
+		int64_t soon = deadline_at(LOOK_MS);
+		bool parted = false;
+
 		v->waiting = true;
 		(void)pthread_mutex_unlock(&v->lock);
-		r = deadline_poll(v->c.fd, POLLIN, at);
+		r = deadline_poll(v->c.fd, POLLIN, soon < at ? soon : at);
 		saved = errno;
+		if (r < 0 && saved == ETIMEDOUT && soon < at) {
+			parted = is_parted(v);
+			r = 0;
+		}
 		(void)pthread_mutex_lock(&v->lock);
+		v->closed |= parted;
 		vchan_consume(v->ring);
 		v->waiting = false;
 		v->events++;
@@ -308,7 +332,7 @@ keep_from_children(const struct libxenvchan *ring)
 }
 
 struct channel *
-vchan_wrap(struct libxenvchan *ring)
+vchan_wrap(struct libxenvchan *ring, const struct couple *with)
 {
 	struct vchan *v = calloc(1, sizeof(*v));
 	pthread_condattr_t attr;
@@ -318,6 +342,7 @@ vchan_wrap(struct libxenvchan *ring)
 		return NULL;
 	v->c.ops = &vchan_ops;
 	v->ring = ring;
+	v->with = *with;
 	ring->blocking = 0; /* libxenvchan leaves it uninitialised */
 	keep_from_children(ring);
 	v->c.fd = epoll_create1(EPOLL_CLOEXEC);

@@ -2,6 +2,7 @@
 #ifndef CAAS_TRANSPORT_VCHAN_H
 #define CAAS_TRANSPORT_VCHAN_H
 
+#include "vchan-transport/couple.h"
 #include "vchan-transport/ops.h"
 #include "vchan-transport/xen.h"
 
@@ -11,8 +12,8 @@
 #define VCHAN_GREETING 0xca
 
 /* A channel that owns the ring, in non-blocking mode, or NULL and the ring still the
- * caller's. */
-struct channel *vchan_wrap(struct libxenvchan *ring);
+ * caller's.  It is at its end when a domid is not as in `with` any more. */
+struct channel *vchan_wrap(struct libxenvchan *ring, const struct couple *with);
 /* xen.close() without a word to the peer, which the child of a fork needs. */
 void vchan_release(struct libxenvchan *ring);
 /* Take a pending event off the ring's descriptor, without waiting. */

@@ -17,6 +17,7 @@
 /* Each way.  Nine pages with the shared one; gntalloc allows 1024 unless told more. */
 #define RING_SIZE (16 * 1024)
 #define PAUSE_NS 5000000
+#define PAUSE_MAX_NS 80000000 /* of those who wait for their turn: each look costs the others */
 #define RETRY_S 1 /* until another try to have a ring */
 #define TURN_MS 10000
 #define GRANTS_CLIENT "/dev/xen/gntdev"
@@ -26,7 +27,8 @@ struct vchan_listener {
 	struct listener l; /* fd: an epoll of the ring's events and of `retry` */
 	struct libxenvchan *ring; /* waits for a client, or NULL */
 	int retry;                /* timerfd */
-	uint32_t domid;
+	uint32_t domid; /* that may take it */
+	uint32_t peer;  /* who that is to the caller: it, or ADDRESS_COUPLED */
 	pid_t owner;
 	char path[ADDRESS_PATH_MAX];
 };
@@ -95,18 +97,39 @@ vchan_listener_close(struct listener *l)
 	free(v);
 }
 
+/* Which domain the address means now.  False with errno: it means none. */
+static bool
+find_domid(const struct address *a, struct couple *ret_with, uint32_t *ret_domid)
+{
+	bool coupled = a->id == ADDRESS_COUPLED;
+
+	*ret_with = (struct couple){COUPLE_NONE, COUPLE_NONE};
+	if (couple_now(ret_with) < 0 && coupled)
+		return false;
+	if (!coupled)
+		ret_with->peer = COUPLE_NONE;
+	*ret_domid = coupled ? ret_with->peer : a->id;
+	if (*ret_domid != COUPLE_NONE)
+		return true;
+	errno = EHOSTDOWN;
+	return false;
+}
+
 static struct listener *
 vchan_listen(const struct address *a, unsigned mode)
 {
 	struct vchan_listener *v;
 	struct epoll_event e = {.events = EPOLLIN};
+	struct couple with;
+	uint32_t domid;
 	int saved;
 
 	(void)mode; /* XenStore's permissions: that domain alone */
-	if (!xen_is_here(GRANTS_SERVER) || (v = calloc(1, sizeof(*v))) == NULL)
+	if (!xen_is_here(GRANTS_SERVER) || !find_domid(a, &with, &domid) || (v = calloc(1, sizeof(*v))) == NULL)
 		return NULL;
 	v->l.ops = &transport_vchan;
-	v->domid = a->id;
+	v->domid = domid;
+	v->peer = a->id;
 	v->owner = getpid();
 	memcpy(v->path, a->path, sizeof(v->path));
 	v->l.fd = epoll_create1(EPOLL_CLOEXEC);
@@ -127,10 +150,12 @@ static struct channel *
 greet(struct libxenvchan *ring)
 {
 	const uint8_t hello = VCHAN_GREETING;
+	/* Who serves watches (transport_watch()). */
+	const struct couple with = {COUPLE_NONE, COUPLE_NONE};
 	struct channel *c;
 
 	if (xen.is_open(ring) != 1 || xen.write(ring, &hello, 1) != 1 ||
-	    (c = vchan_wrap(ring)) == NULL) {
+	    (c = vchan_wrap(ring, &with)) == NULL) {
 		xen.close(ring);
 		return NULL;
 	}
@@ -161,7 +186,7 @@ vchan_accept(struct listener *l, struct peer *ret_peer)
 	}
 	memset(ret_peer, 0, sizeof(*ret_peer));
 	ret_peer->kind = PEER_DOMID;
-	ret_peer->id = v->domid;
+	ret_peer->id = v->peer;
 	return c;
 }
 
@@ -177,12 +202,15 @@ vchan_accept(struct listener *l, struct peer *ret_peer)
 static int
 take_turn(int64_t at)
 {
-	const struct timespec pause = {.tv_nsec = PAUSE_NS};
+	struct timespec pause = {.tv_nsec = PAUSE_NS};
 	int64_t half = deadline_at(at == DEADLINE_NEVER ? TURN_MS : deadline_left(at) / 2);
 	int fd = open(GRANTS_CLIENT, O_RDWR | O_CLOEXEC);
 
-	while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && deadline_left(half) != 0)
+	while (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && deadline_left(half) != 0) {
 		(void)nanosleep(&pause, NULL);
+		if (pause.tv_nsec < PAUSE_MAX_NS)
+			pause.tv_nsec *= 2;
+	}
 	return fd;
 }
 
@@ -201,7 +229,7 @@ end_turn(int fd)
 
 /* One attempt.  NULL with EAGAIN: the ring at the path is another client's still. */
 static struct channel *
-attempt(const char *path, uint32_t domid, int64_t at)
+attempt(const char *path, uint32_t domid, const struct couple *with, int64_t at)
 {
 	struct libxenvchan *ring;
 	struct channel *c;
@@ -212,7 +240,7 @@ attempt(const char *path, uint32_t domid, int64_t at)
 		errno = errno == ENOENT || errno == EACCES ? errno : EAGAIN;
 		return NULL;
 	}
-	if ((c = vchan_wrap(ring)) == NULL) {
+	if ((c = vchan_wrap(ring, with)) == NULL) {
 		xen.close(ring);
 		return NULL;
 	}
@@ -229,17 +257,19 @@ vchan_connect(const struct address *a, int deadline)
 	const struct timespec pause = {.tv_nsec = PAUSE_NS};
 	int64_t at = deadline_at(deadline);
 	char path[ADDRESS_PATH_MAX + 32];
+	struct couple with;
 	struct channel *c;
+	uint32_t domid;
 	int turn;
 
-	if (!xen_is_here(GRANTS_CLIENT))
+	if (!xen_is_here(GRANTS_CLIENT) || !find_domid(a, &with, &domid))
 		return NULL;
 	if (a->path[0] == '/')
 		snprintf(path, sizeof(path), "%s", a->path);
 	else
-		snprintf(path, sizeof(path), "/local/domain/%u/%s", a->id, a->path);
+		snprintf(path, sizeof(path), "/local/domain/%u/%s", domid, a->path);
 	turn = take_turn(at);
-	while ((c = attempt(path, a->id, at)) == NULL && errno == EAGAIN) {
+	while ((c = attempt(path, domid, &with, at)) == NULL && errno == EAGAIN) {
 		if (deadline_left(at) == 0) {
 			errno = ETIMEDOUT;
 			break;

@@ -8,7 +8,7 @@
 
 struct xen xen;
 
-/* The last three are of libraries that libxenvchan brings with it. */
+/* From evtchn_close on they are of libraries that libxenvchan brings with it. */
 static const struct {
 	const char *name;
 	size_t at;
@@ -26,6 +26,12 @@ static const struct {
     {"xenevtchn_close", offsetof(struct xen, evtchn_close)},
     {"xengntshr_close", offsetof(struct xen, gntshr_close)},
     {"xengnttab_close", offsetof(struct xen, gnttab_close)},
+    {"xs_open", offsetof(struct xen, xs_open)},
+    {"xs_close", offsetof(struct xen, xs_close)},
+    {"xs_read", offsetof(struct xen, xs_read)},
+    {"xs_watch", offsetof(struct xen, xs_watch)},
+    {"xs_fileno", offsetof(struct xen, xs_fileno)},
+    {"xs_check_watch", offsetof(struct xen, xs_check_watch)},
 };
 
 static const char *problem;

@@ -14,6 +14,7 @@
 
 #include <libxenvchan.h>
 #include <xengnttab.h>
+#include <xenstore.h>
 
 struct xen {
 	typeof(libxenvchan_server_init) *server_init;
@@ -29,6 +30,12 @@ struct xen {
 	typeof(xenevtchn_close) *evtchn_close;
 	typeof(xengntshr_close) *gntshr_close;
 	typeof(xengnttab_close) *gnttab_close;
+	typeof(xs_open) *xs_open;
+	typeof(xs_close) *xs_close;
+	typeof(xs_read) *xs_read;
+	typeof(xs_watch) *xs_watch;
+	typeof(xs_fileno) *xs_fileno;
+	typeof(xs_check_watch) *xs_check_watch;
 };
 
 extern struct xen xen;

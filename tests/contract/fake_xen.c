@@ -35,6 +35,10 @@ static struct {
 } store[PATHS];
 static struct libxenvchan *last[2];
 static bool no_grants;
+static struct couple couple = {.self = 5, .peer = 5};
+static struct xs_handle {
+	int fd; /* eventfd, or -1 before it is watched */
+} *watcher;
 static int refused;
 
 int __wrap_open(const char *path, int flags, mode_t mode);
@@ -437,6 +441,85 @@ libxenvchan_write(struct libxenvchan *c, const void *data, size_t size)
 	return (int)n;
 }
 
+void
+fake_couple(uint32_t self, uint32_t peer)
+{
+	(void)pthread_mutex_lock(&lock);
+	couple = (struct couple){self, peer};
+	if (watcher != NULL)
+		(void)eventfd_write(watcher->fd, 1);
+	(void)pthread_mutex_unlock(&lock);
+}
+
+struct xs_handle *
+xs_open(unsigned long flags)
+{
+	struct xs_handle *h = malloc(sizeof(*h));
+
+	(void)flags;
+	h->fd = -1;
+	return h;
+}
+
+void
+xs_close(struct xs_handle *h)
+{
+	(void)pthread_mutex_lock(&lock);
+	if (h == watcher)
+		watcher = NULL;
+	(void)pthread_mutex_unlock(&lock);
+	if (h->fd >= 0)
+		(void)close(h->fd);
+	free(h);
+}
+
+void *
+xs_read(struct xs_handle *h, xs_transaction_t t, const char *path, unsigned int *len)
+{
+	uint32_t domid;
+	char text[16];
+
+	(void)h;
+	(void)t;
+	(void)pthread_mutex_lock(&lock);
+	domid = strcmp(path, "domid") == 0 ? couple.self : couple.peer;
+	(void)pthread_mutex_unlock(&lock);
+	if (domid == COUPLE_NONE) {
+		errno = ENOENT;
+		return NULL;
+	}
+	*len = (unsigned)snprintf(text, sizeof(text), "%u", domid);
+	return strdup(text);
+}
+
+/* As XenStore does, it tells of each at once. */
+bool
+xs_watch(struct xs_handle *h, const char *path, const char *token)
+{
+	(void)path;
+	(void)token;
+	(void)pthread_mutex_lock(&lock);
+	if (h->fd < 0)
+		h->fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+	watcher = h;
+	(void)pthread_mutex_unlock(&lock);
+	return true;
+}
+
+int
+xs_fileno(struct xs_handle *h)
+{
+	return h->fd;
+}
+
+char **
+xs_check_watch(struct xs_handle *h)
+{
+	eventfd_t n;
+
+	return eventfd_read(h->fd, &n) == 0 ? malloc(1) : NULL;
+}
+
 struct xen xen = {
     .server_init = libxenvchan_server_init,
     .client_init = libxenvchan_client_init,
@@ -451,6 +534,12 @@ struct xen xen = {
     .evtchn_close = xenevtchn_close,
     .gntshr_close = xengntshr_close,
     .gnttab_close = xengnttab_close,
+    .xs_open = xs_open,
+    .xs_close = xs_close,
+    .xs_read = xs_read,
+    .xs_watch = xs_watch,
+    .xs_fileno = xs_fileno,
+    .xs_check_watch = xs_check_watch,
 };
 
 bool

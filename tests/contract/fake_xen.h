@@ -19,6 +19,9 @@ struct libxenvchan *fake_client(void);
 void fake_no_grants(bool yes);
 /* How many clients found a ring that was another's already. */
 int fake_refused(void);
+/* What XenStore tells of this domain and the one it is coupled with: 5 and 5 at first.
+ * COUPLE_NONE: nothing.  One watch at a time is told. */
+void fake_couple(uint32_t self, uint32_t peer);
 /* Signal the other side of `ring`. */
 void fake_notify(struct libxenvchan *ring);
 

@@ -15,12 +15,13 @@
 #define PAUSE_MS 100  /* without accepting, when there are no descriptors left */
 #define ACCEPT_BATCH 16
 
-enum { AT_SIGNALS, AT_LISTENER, AT_CONNECTOR, AT_RELAYS };
+enum { AT_SIGNALS, AT_WATCH, AT_LISTENER, AT_CONNECTOR, AT_RELAYS };
 
 struct loop {
 	const struct options *o;
 	struct listener *listener; /* NULL once stopping */
 	struct connector *connector;
+	struct couple_watch *watch; /* NULL: upstream says by itself that it is gone */
 	struct relay **relays;
 	struct pollfd *polls; /* AT_*, then two for each relay */
 	size_t n;             /* relays */
@@ -158,6 +159,13 @@ turn(struct loop *l, bool stopping, int64_t until)
 	}
 	if (p[AT_SIGNALS].revents != 0 && !stopping)
 		return false;
+	if (p[AT_WATCH].revents != 0 && transport_changed(l->watch)) {
+		log_info("the domain of vsmd is another, or was restarted upstream=%s",
+		    l->o->upstream);
+		while (l->n > 0)
+			relay_free(l->relays[--l->n]);
+		return true;
+	}
 	move_bytes(l, stopping);
 	if (!stopping && p[AT_CONNECTOR].revents != 0)
 		take_channels(l);
@@ -168,9 +176,9 @@ turn(struct loop *l, bool stopping, int64_t until)
 
 void
 loop_run(const struct options *o, struct listener *listener, struct connector *c,
-    int signals)
+    struct couple_watch *watch, int signals)
 {
-	struct loop l = {.o = o, .listener = listener, .connector = c};
+	struct loop l = {.o = o, .listener = listener, .connector = c, .watch = watch};
 	int64_t until;
 
 	l.relays = calloc(o->max_connections, sizeof(*l.relays));
@@ -181,6 +189,7 @@ loop_run(const struct options *o, struct listener *listener, struct connector *c
 		l.polls[i].events = POLLIN;
 	l.polls[AT_SIGNALS].fd = signals;
 	l.polls[AT_CONNECTOR].fd = connector_fd(c);
+	l.polls[AT_WATCH].fd = watch != NULL ? transport_watch_fd(watch) : -1;
 	while (turn(&l, false, 0))
 		continue;
 

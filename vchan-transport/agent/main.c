@@ -77,6 +77,7 @@ main(int argc, char **argv)
 	struct options o;
 	struct listener *l;
 	struct connector *c;
+	struct couple_watch *w;
 	int signals;
 
 	log_name("caas-agent");
@@ -86,11 +87,13 @@ main(int argc, char **argv)
 	l = open_listener(&o);
 	if (o.user != NULL)
 		confine_user(o.user);
+	if ((w = transport_watch(o.upstream)) == NULL && errno != 0)
+		log_fatal("cannot watch: %s", transport_strerror(o.upstream, errno));
 	if ((c = connector_new(o.upstream, o.connect_timeout, o.max_connections)) == NULL)
 		log_fatal("cannot start a thread: %s", strerror(errno));
 	confine_calls();
 	log_info("relaying listen=%s upstream=%s", o.listen, o.upstream);
 	(void)sd_notify(0, "READY=1");
-	loop_run(&o, l, c, signals);
+	loop_run(&o, l, c, w, signals);
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vchan-transport/address.h"
 #include "vsmd/policy/policy.h"
 
 #define LISTS ", \t"
@@ -60,7 +61,10 @@ take_number(struct parse *p, const char *item, enum peer_kind kind, unsigned lon
 static void
 take_domid(struct parse *p, const char *item)
 {
-	take_number(p, item, PEER_DOMID, 0x7fef); /* below DOMID_FIRST_RESERVED */
+	if (strcmp(item, "coupled") == 0)
+		add_id(p, PEER_DOMID, ADDRESS_COUPLED);
+	else
+		take_number(p, item, PEER_DOMID, ADDRESS_DOMID_LAST);
 }
 
 static void

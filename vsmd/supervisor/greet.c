@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 
 #include "common/log.h"
+#include "vchan-transport/address.h"
 #include "vsmd/supervisor/super.h"
 
 static void
@@ -28,8 +29,11 @@ describe(char dst[GRANT_NAME], const struct peer *peer)
 	case PEER_DOMID:
 		log_quote(
 		    label, 40, peer->label, strnlen(peer->label, sizeof(peer->label)));
-		snprintf(dst, GRANT_NAME, "domid %u%s%.39s", peer->id,
-		    label[0] ? " " : "", label);
+		if (peer->id == ADDRESS_COUPLED)
+			snprintf(dst, GRANT_NAME, "domid coupled");
+		else
+			snprintf(dst, GRANT_NAME, "domid %u%s%.39s", peer->id,
+			    label[0] ? " " : "", label);
 		return;
 	}
 	snprintf(dst, GRANT_NAME, "unknown");

@@ -24,7 +24,9 @@ struct vchan_config {
 
 /* The process: listen, close the door, serve.  The exit status. */
 int vchan_main(const struct vchan_config *config);
-/* Until the supervisor is gone and all channels have ended, in the order of their own. */
-int vchan_serve(const struct vchan_config *config, struct listener *listener);
+/* Until the supervisor is gone and all channels have ended, in the order of their own.  Takes
+ * both; watch may be NULL (transport_watch()), listener too where it is not. */
+int vchan_serve(const struct vchan_config *config, struct couple_watch *watch,
+    struct listener *listener);
 
 #endif

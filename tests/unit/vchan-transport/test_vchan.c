@@ -16,6 +16,7 @@
 #include "fake_xen.h"
 
 #define ADDRESS "vchan:5:data/test"
+#define COUPLED "vchan:coupled:data/test"
 #define CROWD 16
 
 struct ends {
@@ -24,12 +25,17 @@ struct ends {
 	struct libxenvchan *client_ring, *server_ring;
 };
 
+struct connecting {
+	const char *address;
+	struct channel *c;
+};
+
 static void *
 connecting(void *arg)
 {
-	struct channel **c = arg;
+	struct connecting *c = arg;
 
-	*c = transport_connect(ADDRESS, 10000);
+	c->c = transport_connect(c->address, 10000);
 	return NULL;
 }
 
@@ -42,22 +48,40 @@ connecting_soon(void *arg)
 	return NULL;
 }
 
+static struct channel *
+accept_one(struct listener *l, struct peer *ret_peer)
+{
+	struct pollfd p = {.fd = listener_fd(l), .events = POLLIN};
+	struct channel *c;
+
+	while ((c = listener_accept(l, ret_peer)) == NULL)
+		assert_int_equal(poll(&p, 1, 10000), 1);
+	return c;
+}
+
+/* A channel, by both of its ends. */
+static struct channel *
+meet(struct listener *l, const char *address, struct channel **ret_server, struct peer *ret_peer)
+{
+	struct connecting c = {.address = address};
+	pthread_t t;
+
+	assert_int_equal(pthread_create(&t, NULL, connecting, &c), 0);
+	*ret_server = accept_one(l, ret_peer);
+	(void)pthread_join(t, NULL);
+	assert_non_null(c.c);
+	return c.c;
+}
+
 static int
 setup(void **state)
 {
 	struct ends *e = calloc(1, sizeof(*e));
-	struct pollfd p;
 	struct peer peer;
-	pthread_t t;
 
 	assert_non_null(e->listener = transport_listen(ADDRESS, 0));
 	e->server_ring = fake_server();
-	assert_int_equal(pthread_create(&t, NULL, connecting, &e->client), 0);
-	p = (struct pollfd){.fd = listener_fd(e->listener), .events = POLLIN};
-	while ((e->server = listener_accept(e->listener, &peer)) == NULL)
-		assert_int_equal(poll(&p, 1, 10000), 1);
-	(void)pthread_join(t, NULL);
-	assert_non_null(e->client);
+	e->client = meet(e->listener, ADDRESS, &e->server, &peer);
 	e->client_ring = fake_client();
 	*state = e;
 	return 0;
@@ -252,28 +276,124 @@ test_server_that_never_greets(void **state)
 	libxenvchan_close(ring);
 }
 
+/* Nobody says that a domain is gone: the ring is as it was, and there is never an event. */
+static void
+test_a_domain_that_is_gone(void **state)
+{
+	struct ends *e = *state;
+	struct channel *c, *s;
+	struct peer peer;
+	char byte;
+
+	fake_couple(5, COUPLE_NONE);
+	assert_null(transport_connect(COUPLED, 50));
+	assert_int_equal(errno, EHOSTDOWN);
+	fake_couple(5, 5);
+	c = meet(e->listener, COUPLED, &s, &peer);
+	assert_int_equal(channel_read(c, &byte, 1, 1500), -1);
+	assert_int_equal(errno, ETIMEDOUT);
+	fake_couple(5, 6);
+	assert_int_equal(channel_read(c, &byte, 1, -1), 0);
+	assert_int_equal(channel_write(c, "x", 1, -1), -1);
+	assert_int_equal(errno, ECONNRESET);
+	channel_close(c);
+	channel_close(s);
+	fake_couple(5, 5);
+}
+
+/* After it was restored a domain has another domid, and its channels lead nowhere. */
+static void
+test_restored(void **state)
+{
+	struct ends *e = *state;
+	char byte;
+
+	fake_couple(7, 5);
+	assert_int_equal(channel_read(e->client, &byte, 1, -1), 0);
+	fake_couple(5, 5);
+}
+
+static void
+test_another_peer_of_a_fixed_address(void **state)
+{
+	struct ends *e = *state;
+	char byte;
+
+	fake_couple(5, 9);
+	assert_int_equal(channel_read(e->client, &byte, 1, 1500), -1);
+	assert_int_equal(errno, ETIMEDOUT);
+	fake_couple(5, 5);
+}
+
+static void
+test_watch(void **state)
+{
+	struct couple_watch *w = transport_watch(COUPLED);
+	struct pollfd p = {.events = POLLIN};
+
+	(void)state;
+	assert_non_null(w);
+	p.fd = transport_watch_fd(w);
+	/* XenStore tells at once, and of other things too. */
+	assert_int_equal(poll(&p, 1, 10000), 1);
+	assert_false(transport_changed(w));
+	assert_int_equal(poll(&p, 1, 0), 0);
+	fake_couple(5, COUPLE_NONE);
+	assert_int_equal(poll(&p, 1, 10000), 1);
+	assert_true(transport_changed(w));
+	assert_false(transport_changed(w));
+	fake_couple(8, 5);
+	assert_true(transport_changed(w));
+	transport_watch_close(w);
+	fake_couple(5, 5);
+	errno = EINVAL;
+	assert_null(transport_watch("unix:/run/x"));
+	assert_int_equal(errno, 0);
+	transport_watch_close(NULL);
+}
+
+static void
+test_who_is_coupled(void **state)
+{
+	struct listener *l;
+	struct channel *s, *c;
+	struct peer peer;
+
+	(void)state;
+	fake_couple(5, COUPLE_NONE);
+	assert_null(transport_listen(COUPLED, 0));
+	assert_int_equal(errno, EHOSTDOWN);
+	fake_couple(5, 5);
+	assert_non_null(l = transport_listen(COUPLED, 0));
+	c = meet(l, COUPLED, &s, &peer);
+	assert_int_equal(peer.kind, PEER_DOMID);
+	assert_int_equal(peer.id, ADDRESS_COUPLED);
+	channel_close(c);
+	channel_close(s);
+	listener_close(l);
+}
+
 /* On Xen an attempt costs milliseconds, and a crowd of them all the time that there is. */
 static void
 test_clients_take_turns(void **state)
 {
 	struct ends *e = *state;
-	struct channel *c[CROWD], *s[CROWD];
+	struct connecting c[CROWD];
+	struct channel *s[CROWD];
 	int before = fake_refused();
 	pthread_t t[CROWD];
 	struct peer peer;
 
-	for (int i = 0; i < CROWD; i++)
-		assert_int_equal(pthread_create(&t[i], NULL, connecting, &c[i]), 0);
 	for (int i = 0; i < CROWD; i++) {
-		struct pollfd p = {.fd = listener_fd(e->listener), .events = POLLIN};
-
-		while ((s[i] = listener_accept(e->listener, &peer)) == NULL)
-			assert_int_equal(poll(&p, 1, 10000), 1);
+		c[i].address = ADDRESS;
+		assert_int_equal(pthread_create(&t[i], NULL, connecting, &c[i]), 0);
 	}
+	for (int i = 0; i < CROWD; i++)
+		s[i] = accept_one(e->listener, &peer);
 	for (int i = 0; i < CROWD; i++) {
 		(void)pthread_join(t[i], NULL);
-		assert_non_null(c[i]);
-		channel_close(c[i]);
+		assert_non_null(c[i].c);
+		channel_close(c[i].c);
 		channel_close(s[i]);
 	}
 	assert_int_equal(fake_refused(), before);
@@ -285,15 +405,13 @@ test_a_turn_that_never_ends(void **state)
 {
 	struct ends *e = *state;
 	int fd = open("/dev/xen/gntdev", O_RDWR | O_CLOEXEC);
-	struct pollfd p = {.fd = listener_fd(e->listener), .events = POLLIN};
 	struct channel *c, *s;
 	struct peer peer;
 	pthread_t t;
 
 	assert_int_equal(flock(fd, LOCK_EX), 0);
 	assert_int_equal(pthread_create(&t, NULL, connecting_soon, &c), 0);
-	while ((s = listener_accept(e->listener, &peer)) == NULL)
-		assert_int_equal(poll(&p, 1, 10000), 1);
+	s = accept_one(e->listener, &peer);
 	(void)pthread_join(t, NULL);
 	assert_non_null(c);
 	channel_close(c);
@@ -316,6 +434,11 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_ring_corrupt_before_accept, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_no_grants_for_a_while, setup, teardown),
 	    cmocka_unit_test(test_server_that_never_greets),
+	    cmocka_unit_test_setup_teardown(test_a_domain_that_is_gone, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_restored, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_another_peer_of_a_fixed_address, setup, teardown),
+	    cmocka_unit_test(test_watch),
+	    cmocka_unit_test(test_who_is_coupled),
 	    cmocka_unit_test_setup_teardown(test_clients_take_turns, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_a_turn_that_never_ends, setup, teardown),
 	};

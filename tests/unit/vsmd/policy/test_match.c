@@ -1,6 +1,8 @@
 /* From a peer to a principal, from a principal and a token to a grant. */
 #include "parse.h"
 
+#include "vchan-transport/address.h"
+
 static const char *
 who(const struct config *c, enum peer_kind kind, uint32_t id)
 {
@@ -24,6 +26,7 @@ principals(void **state)
 	assert_string_equal(who(c, PEER_UID, 5), "others");
 	assert_string_equal(who(c, PEER_DOMID, 5), "web");
 	assert_null(who(c, PEER_DOMID, 33));
+	assert_null(who(c, PEER_DOMID, ADDRESS_COUPLED));
 	assert_string_equal(who(c, PEER_CID, 4), "dns");
 	assert_null(who(c, PEER_CID, 5));
 	assert_null(who(c, (enum peer_kind)7, 0));

@@ -77,7 +77,7 @@ setup(void **state)
 		signal(SIGPIPE, SIG_IGN);
 		if ((l = transport_listen(s->address, 0600)) == NULL)
 			_exit(9);
-		_exit(vchan_serve(&c, l));
+		_exit(vchan_serve(&c, NULL, l));
 	}
 	close(pair[1]);
 	s->supervisor = pair[0];
