@@ -2,6 +2,7 @@
 #include "vchan-transport/couple.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,9 +12,11 @@
 /* Below this domain's own directory. */
 #define SELF "domid"
 #define PEER "caas/peer"
+#define TOLD "data/caas-agent"
 
 struct couple_watch {
 	struct xs_handle *xs;
+	int fd; /* asked for at once: libxenstore makes a pipe then */
 	struct couple last;
 };
 
@@ -59,7 +62,7 @@ couple_watch(void)
 	if (w == NULL)
 		return NULL;
 	if ((w->xs = xen.xs_open(0)) != NULL && xen.xs_watch(w->xs, PEER, "") &&
-	    xen.xs_watch(w->xs, SELF, "")) {
+	    xen.xs_watch(w->xs, SELF, "") && (w->fd = xen.xs_fileno(w->xs)) >= 0) {
 		look(w->xs, &w->last);
 		return w;
 	}
@@ -74,7 +77,7 @@ couple_watch(void)
 int
 couple_watch_fd(const struct couple_watch *w)
 {
-	return xen.xs_fileno(w->xs);
+	return w->fd;
 }
 
 bool
@@ -87,6 +90,16 @@ couple_changed(struct couple_watch *w)
 		free(event);
 	look(w->xs, &w->last);
 	return before.self != w->last.self || before.peer != w->last.peer;
+}
+
+int
+couple_tell(struct couple_watch *w)
+{
+	char text[16] = "none";
+
+	if (w->last.peer != COUPLE_NONE)
+		snprintf(text, sizeof(text), "%u", w->last.peer);
+	return xen.xs_write(w->xs, XBT_NULL, TOLD, text, (unsigned)strlen(text)) ? 0 : -1;
 }
 
 void

@@ -33,6 +33,12 @@ struct couple_watch *couple_watch(void);
 int couple_watch_fd(const struct couple_watch *w);
 /* It is not as it was at the last call, or at the beginning.  Never blocks for long. */
 bool couple_changed(struct couple_watch *w);
+/*
+ * Say so, at `data/caas-agent`: channels to the domain whose domid is there, or to nobody
+ * (`none`), and no others, are open.  Who saves this domain reads it: Linux 6.1 does not survive
+ * that a process ends whose vchan was saved with its domain.  -1 with errno.
+ */
+int couple_tell(struct couple_watch *w);
 void couple_watch_close(struct couple_watch *w);
 
 #endif

@@ -63,6 +63,8 @@ struct couple_watch *transport_watch(const char *address);
 int transport_watch_fd(const struct couple_watch *w); /* readable: ask transport_changed() */
 /* True: channels made by the address before are to be closed, and listening begins anew. */
 bool transport_changed(struct couple_watch *w);
+/* They are closed: who saves this domain may (couple_tell()).  -1 with errno. */
+int transport_closed(struct couple_watch *w);
 void transport_watch_close(struct couple_watch *w); /* may be NULL */
 /* A channel over a connected stream socket, which it owns from then on.  NULL: the
  * descriptor is still the caller's. */

@@ -29,6 +29,7 @@ static const struct {
     {"xs_open", offsetof(struct xen, xs_open)},
     {"xs_close", offsetof(struct xen, xs_close)},
     {"xs_read", offsetof(struct xen, xs_read)},
+    {"xs_write", offsetof(struct xen, xs_write)},
     {"xs_watch", offsetof(struct xen, xs_watch)},
     {"xs_fileno", offsetof(struct xen, xs_fileno)},
     {"xs_check_watch", offsetof(struct xen, xs_check_watch)},

@@ -33,6 +33,7 @@ struct xen {
 	typeof(xs_open) *xs_open;
 	typeof(xs_close) *xs_close;
 	typeof(xs_read) *xs_read;
+	typeof(xs_write) *xs_write;
 	typeof(xs_watch) *xs_watch;
 	typeof(xs_fileno) *xs_fileno;
 	typeof(xs_check_watch) *xs_check_watch;

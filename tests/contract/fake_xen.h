@@ -22,6 +22,8 @@ int fake_refused(void);
 /* What XenStore tells of this domain and the one it is coupled with: 5 and 5 at first.
  * COUPLE_NONE: nothing.  One watch at a time is told. */
 void fake_couple(uint32_t self, uint32_t peer);
+/* What this domain has said last of whom it has channels to. */
+const char *fake_told(void);
 /* Signal the other side of `ring`. */
 void fake_notify(struct libxenvchan *ring);
 

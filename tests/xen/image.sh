@@ -75,6 +75,7 @@ dom0_tree() { # DIR
 	for b in xl xenstored xenconsoled xen-init-dom0; do
 		put "$1" "$bin/$b" "usr/sbin/$b" || return 1
 	done
+	put "$1" "$bin/libxl-save-helper" usr/lib/xen-4.17/bin/libxl-save-helper || return 1
 	mkdir -p "$1/etc/xen" "$1/var/log/xen/console" "$1/var/lib/xen"
 	touch "$1/etc/xen/xl.conf"
 }
@@ -89,6 +90,10 @@ guest_tree() { # DIR
 	for f in /usr/$LIBS/libtss2-tcti-swtpm.so.0 /usr/$LIBS/libxenvchan.so.*; do
 		put "$1" "$f" "$LIBS/$(basename "$f")" 644 || return 1
 	done
+	# Who gives it the devices.
+	put "$1" "$X/bin/udevadm" usr/sbin/udevadm && ln -s udevadm "$1/usr/sbin/udevd" &&
+		mkdir -p "$1/usr/lib/udev/rules.d" &&
+		cp "$ROOT/dist/udev/70-caas.rules" "$1/usr/lib/udev/rules.d/" || return 1
 	# The applications' domain.
 	put "$1" "$BUILD/libcaas-p11/libcaas-p11.so" "$module" 644 &&
 		put "$1" "$BUILD/caas/caas" usr/bin/caas &&

@@ -8,7 +8,7 @@
 XEN_PACKAGES="xen-hypervisor-4.17-amd64 xen-utils-4.17 xen-utils-common xenstore-utils
  libxenmisc4.17 libxencall1 libxendevicemodel1 libxenevtchn1 libxenforeignmemory1 libxengnttab1
  libxenhypfs1 libxenstore4 libxentoolcore1 libxentoollog1 libyajl2 libnl-3-200 libnl-route-3-200
- busybox-static"
+ busybox-static udev"
 
 _fetch() ( # DIR FILE...: into DIR what is not there yet
 	cd "$1" || exit 1

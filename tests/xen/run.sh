@@ -74,7 +74,7 @@ boot() { # DIR
 	[ -z "$keep" ] || console=mon:stdio
 	args=(-machine q35 -accel tcg,thread=multi -cpu qemu64 -smp 2 -m 3072
 		-display none -nodefaults -no-reboot -serial "$console" -serial "file:$1/raw"
-		-kernel "$WORK/xen" -append "console=com1 com1=115200,8n1 dom0_mem=768M,max:768M
+		-kernel "$WORK/xen" -append "console=com1 com1=115200,8n1 dom0_mem=1152M,max:1152M
  dom0_max_vcpus=1 dom0_vcpus_pin loglvl=warning guest_loglvl=warning"
 		-initrd "$WORK/vmlinux console=hvc0 loglevel=3 ${keep:+keep},$1/dom0.cpio")
 	args=("${args[@]//$'\n'/}")

@@ -26,6 +26,7 @@ struct loop {
 	struct pollfd *polls; /* AT_*, then two for each relay */
 	size_t n;             /* relays */
 	size_t connecting;
+	size_t stale;         /* the first of these: begun before the domain changed */
 	bool refusing;        /* said so already */
 	int64_t accept_at;    /* no accepting before, 0 any time */
 };
@@ -87,6 +88,13 @@ take_connections(struct loop *l)
 }
 
 static void
+tell_closed(const struct loop *l)
+{
+	if (transport_closed(l->watch) < 0)
+		log_warn("XenStore: %s: who saves this domain waits in vain", strerror(errno));
+}
+
+static void
 take_channels(struct loop *l)
 {
 	struct channel *local, *upstream;
@@ -95,6 +103,14 @@ take_channels(struct loop *l)
 
 	while (connector_result(l->connector, &local, &upstream, &peer, &err)) {
 		l->connecting--;
+		if (l->stale > 0) {
+			if (upstream != NULL)
+				channel_close(upstream);
+			channel_close(local);
+			if (--l->stale == 0)
+				tell_closed(l);
+			continue;
+		}
 		if (upstream == NULL) {
 			if (err == ECANCELED)
 				log_debug("uid=%u pid=%u left before its turn", peer.id, peer.pid);
@@ -164,6 +180,9 @@ turn(struct loop *l, bool stopping, int64_t until)
 		    l->o->upstream);
 		while (l->n > 0)
 			relay_free(l->relays[--l->n]);
+		l->stale = l->connecting;
+		if (l->stale == 0)
+			tell_closed(l);
 		return true;
 	}
 	move_bytes(l, stopping);
@@ -190,6 +209,8 @@ loop_run(const struct options *o, struct listener *listener, struct connector *c
 	l.polls[AT_SIGNALS].fd = signals;
 	l.polls[AT_CONNECTOR].fd = connector_fd(c);
 	l.polls[AT_WATCH].fd = watch != NULL ? transport_watch_fd(watch) : -1;
+	if (watch != NULL)
+		tell_closed(&l);
 	while (turn(&l, false, 0))
 		continue;
 

@@ -342,8 +342,12 @@ test_watch(void **state)
 	assert_int_equal(poll(&p, 1, 10000), 1);
 	assert_true(transport_changed(w));
 	assert_false(transport_changed(w));
+	assert_int_equal(transport_closed(w), 0);
+	assert_string_equal(fake_told(), "none");
 	fake_couple(8, 5);
 	assert_true(transport_changed(w));
+	assert_int_equal(transport_closed(w), 0);
+	assert_string_equal(fake_told(), "5");
 	transport_watch_close(w);
 	fake_couple(5, 5);
 	errno = EINVAL;

@@ -3,6 +3,10 @@
 #	guest NAME MEMORY [WORD...]	makes the guest NAME with so many MiB, paused, and sets
 #			NAME_id to its domid.  Its kernel's command line has the words
 #	start NAME	lets it run
+#	couple DOMC DOMU	tells each the domid of the other, for good
+#	uncouple NAME	it is coupled with nobody any more
+#	save NAME FILE, restore NAME FILE	by way of FILE; afterwards it is paused.  Its caas-agent
+#			has closed its channels first
 #	order NAME WORD		tells it a word, which it waits for (guest.sh)
 #	step NAME WORD	waits until it says `step WORD'; fails when it ended or the time is up
 #	finish NAME...	waits until each has come to the end of its script; bad if one does not
@@ -42,6 +46,28 @@ order() {
 	path=/local/domain/$(id_of "$1")/order
 	xenstore-write "$path" "$2" && xenstore-chmod "$path" n0 "r$(id_of "$1")"
 }
+
+# As who makes pairs does (docs/xen.md).
+_peer() {
+	local path
+	path=/local/domain/$(id_of "$1")/caas
+	xenstore-write "$path/peer" "$(id_of "$2")" &&
+		xenstore-chmod -r "$path" n0 "r$(id_of "$1")"
+}
+couple() { _peer "$1" "$2" && _peer "$2" "$1"; }
+uncouple() { xenstore-rm "/local/domain/$(id_of "$1")/caas/peer"; }
+
+save() {
+	local path i=0
+	path=/local/domain/$(id_of "$1")/data/caas-agent
+	uncouple "$1"
+	while [ "$(xenstore-read "$path" 2>/dev/null)" != none ]; do
+		i=$((i + 1)) && [ $i -lt 60 ] || return 1
+		sleep 0.5
+	done
+	xl save "$1" "$2"
+}
+restore() { xl restore -p "$2" && eval "$1_id=$(xl domid "$1")"; }
 
 # Whole lines that are new.
 consoles() {

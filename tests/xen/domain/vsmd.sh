@@ -3,8 +3,6 @@
 #	vsmd_for DOMID	starts it, and again whenever it ends
 #	vsmd_up [NAME]	waits until it has begun to listen once more; ok when it does
 #	vsmd_log	what it has said, as comments
-#
-# What an image will have to do, is done here: the devices are given to vsmd's group.
 _ups=0
 
 vsmd_for() {
@@ -12,8 +10,6 @@ vsmd_for() {
 	printf '%s\n' "[vsmd]" "listen = vchan:$1:data/caas" "state = /var/lib/caas" \
 		"runtime = /run/caas" "user = caas" "[principal guest]" "domid = $1" \
 		"role = admin" "[grant guest *]" "allow = all" >/etc/caas/vsmd.conf
-	chgrp caas /dev/xen/gntalloc /dev/xen/evtchn /dev/xen/xenbus
-	chmod 660 /dev/xen/gntalloc /dev/xen/evtchn /dev/xen/xenbus
 	touch /tmp/vsmd.log
 	while :; do
 		vsmd -c /etc/caas/vsmd.conf

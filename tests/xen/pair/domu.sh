@@ -1,24 +1,10 @@
+. /xen/stays.sh
 vchan=vchan:$(word vsm):data/caas
 export CAAS_VSM_ADDRESS=$vchan GNUTLS_PIN=123456
 tool() {
 	local name=$1
 	shift
 	check "$name" p11tool --provider "$CAAS_P11_MODULE" --batch "$@"
-}
-
-# An application that stays: its commands go in by /tmp/in, its answers come out of /tmp/answers.
-answers=0
-ask() {
-	local i=0
-	echo "$2" >&4
-	answers=$((answers + 1))
-	while [ "$(wc -l </tmp/answers)" -lt $answers ] && [ $i -lt 200 ]; do
-		i=$((i + 1)) && sleep 0.3
-	done
-	case $(sed -n "${answers}p" /tmp/answers) in
-	"CKR_OK "*) ok "$1" ;;
-	*) bad "$1" "$(sed -n "${answers}p" /tmp/answers)" ;;
-	esac
 }
 
 check "an administrator makes a token" caas token create --label web --pin 123456 --so-pin 12345678
@@ -29,8 +15,6 @@ tool "p11tool makes a key" --login --generate-privkey=rsa --bits 2048 --label di
 tool "p11tool signs, and verifies" --login --test-sign 'pkcs11:token=web;object=direct;type=private'
 
 # Applications that are not root, by the agent, which is not root either.
-chgrp caas /dev/xen/gntdev /dev/xen/evtchn /dev/xen/xenbus
-chmod 660 /dev/xen/gntdev /dev/xen/evtchn /dev/xen/xenbus
 mkdir -p /run/caas
 caas-agent --upstream "$vchan" --mode 0666 --user caas >/tmp/agent.log 2>&1 &
 until [ -S /run/caas/agent.sock ]; do sleep 0.3; done
@@ -49,19 +33,16 @@ as_user "another user signs by the agent" "$agent" --login --test-sign \
 	"'pkcs11:token=web;object=by-agent;type=private'"
 
 # Over a vsmd that is killed.
-mkfifo /tmp/in
-caas-e2e-client "$CAAS_P11_MODULE" </tmp/in >/tmp/answers 2>&1 &
-exec 4>/tmp/in
+stays it "$vchan"
 for c in init "token web" open "login user 123456" "genec stays" "sign 5"; do
-	ask "an application that stays: $c" "$c"
+	ask it "an application that stays: $c" "$c"
 done
 step signed
 wait_order go
-ask "it signs after vsmd was killed" "sign 5"
-ask "and knows what it has" state
+ask it "it signs after vsmd was killed" "sign 5"
+ask it "and knows what it has" state
 tool "p11tool signs after vsmd was killed" --login --test-sign \
 	'pkcs11:token=web;object=direct;type=private'
 as_user "the agent goes on after vsmd was killed" "$agent" --login --test-sign \
 	"'pkcs11:token=web;object=by-agent;type=private'"
 sed 's/^/# /' /tmp/agent.log
-exec 4>&-
