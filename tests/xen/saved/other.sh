@@ -8,4 +8,4 @@ for c in init "token web" open "login user 123456" "find stays" "sign 5"; do
 done
 step signed
 wait_order alone
-fails direct "it is told that the crypto domain is gone" "sign 5" CKR_DEVICE_ERROR
+fails direct "it is told that the crypto domain is gone" "sign 5" CKR_DEVICE_REMOVED
