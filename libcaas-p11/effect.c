@@ -96,8 +96,8 @@ effect_apply(struct errand *e, const struct reply *reply)
 			((CK_SESSION_INFO *)e->args[1].ptr)->slotID = e->slot->id;
 		break;
 	case CALL_C_Login:
-		slot_logged_in(e->slot, e->args[1].len, reply->ticket, reply->ticket_len);
-		break;
+		return slot_logged_in(e->slot, e->generation, e->args[1].len, reply->ticket,
+		    reply->ticket_len) ? CKR_OK : CKR_DEVICE_REMOVED;
 	case CALL_C_Logout:
 		slot_logged_out(e->slot);
 		handles_logged_out(h, e->slot, e->mark);

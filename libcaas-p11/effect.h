@@ -28,7 +28,7 @@ struct errand {
 	struct arg begin_args[ARGS_MAX], begin_sent[ARGS_MAX]; /* likewise */
 	bool renewed; /* begun.h: it does, since the worker that had it has ended */
 	bool repeated; /* a worker ended that had read it */
-	bool stale;    /* its reply has handles of a channel that was replaced meanwhile */
+	bool stale;    /* its reply is of a channel that was replaced meanwhile */
 	bool fleeting; /* what it makes or destroys ends with the worker */
 	bool named;    /* FRAME_ONCE, by: */
 	uint8_t once[FRAME_ONCE_LEN];

@@ -14,12 +14,13 @@
 	    RESUME_MAX_OBJECTS * (sizeof(CK_ULONG) + sizeof(struct resume_kept)))
 
 static void
-write_ask(struct slot *slot, struct buf *b, const struct resume *r)
+write_ask(struct slot *slot, uint64_t generation, struct buf *b, const struct resume *r)
 {
 	struct resume ask = *r;
 
 	frame_begin(b, 0, FRAME_RESUME);
 	lock_take(&slot->lock);
+	slot->told_generation = generation;
 	if (slot->ticket.len > 0) {
 		ask.user = slot->ticket.user;
 		ask.ticket = slot->ticket.page;
@@ -35,14 +36,14 @@ write_ask(struct slot *slot, struct buf *b, const struct resume *r)
 }
 
 static bool
-exchange(struct slot *slot, struct link *link, struct buf *ask,
+exchange(struct slot *slot, struct link *link, uint64_t generation, struct buf *ask,
     const struct resume *asked, struct resumed *ret, struct arena *arena)
 {
 	struct waiter w;
 	struct buf body;
 	bool ok;
 
-	write_ask(slot, ask, asked);
+	write_ask(slot, generation, ask, asked);
 	if (!buf_ok(ask))
 		return false;
 	if (link_call(link, ask, FRAME_RESUME, &w) != CKR_OK)
@@ -83,7 +84,7 @@ resume_held(struct slot *slot, struct link *link, uint64_t generation,
 	arena_init(&arena, ARENA_MAX);
 	buf_init(&ask, FRAME_HEADER + (size_t)link_max_frame(link));
 	ok = list_kept(held, &asked, &arena) &&
-	    exchange(slot, link, &ask, &asked, &got, &arena);
+	    exchange(slot, link, generation, &ask, &asked, &got, &arena);
 	if (ok && got.rv != CKR_OK) {
 		if (slot->module->config.debug)
 			log_warn("libcaas-p11: slot %lu: the login could not be resumed "

@@ -283,14 +283,19 @@ slot_link(struct slot *slot, struct link **ret, uint64_t *ret_generation)
 	return result;
 }
 
-void
-slot_logged_in(struct slot *slot, CK_USER_TYPE user, const uint8_t *ticket, size_t len)
+bool
+slot_logged_in(struct slot *slot, uint64_t generation, CK_USER_TYPE user,
+    const uint8_t *ticket, size_t len)
 {
+	bool lasts;
+
 	if (user != CKU_SO && user != CKU_USER)
-		return;
+		return true;
 	lock_take(&slot->lock);
-	ticket_set(&slot->ticket, (uint8_t)(1 + user), ticket, ticket != NULL ? len : 0);
+	if ((lasts = slot->told_generation <= generation))
+		ticket_set(&slot->ticket, (uint8_t)(1 + user), ticket, ticket != NULL ? len : 0);
 	lock_give(&slot->lock);
+	return lasts;
 }
 
 void

@@ -33,10 +33,11 @@ struct slot {
 	int64_t try_until;   /* deadline.h: until when a lost channel is retried */
 	bool lost;           /* there was one, which stayed with the parent of a fork */
 
-	struct lock lock; /* the next five */
+	struct lock lock; /* the next six */
 	struct link *link;
 	bool ready;          /* the link may be used for calls */
 	uint64_t link_generation; /* of the last one that was ready; 0: there was none */
+	uint64_t told_generation; /* of the last one that was told of the ticket, or of none */
 	struct ticket ticket;
 	struct ticket pass; /* for what is kept of session objects; its user is 0 */
 
@@ -64,9 +65,10 @@ void slots_free(struct module *m);
 
 /* The slot's channel, made and resumed if need be, with a reference for the caller. */
 enum attach slot_link(struct slot *slot, struct link **ret, uint64_t *ret_generation);
-/* After C_Login; ticket may be NULL. */
-void slot_logged_in(
-    struct slot *slot, CK_USER_TYPE user, const uint8_t *ticket, size_t len);
+/* After C_Login on the channel `generation`; ticket may be NULL.  False: what the slot holds was
+ * taken up on another meanwhile, where nobody is logged in by that. */
+bool slot_logged_in(struct slot *slot, uint64_t generation, CK_USER_TYPE user,
+    const uint8_t *ticket, size_t len);
 void slot_logged_out(struct slot *slot);
 
 /* resume.c: take up what is held on the slot, on a fresh link. */

@@ -36,6 +36,31 @@ __wrap_resume_slot(struct slot *slot, struct link *link, uint64_t generation)
 	return true;
 }
 
+static bool overtaken; /* the next login, by what another thread does */
+
+bool __real_slot_logged_in(struct slot *slot, uint64_t generation, CK_USER_TYPE user,
+    const uint8_t *ticket, size_t len);
+bool __wrap_slot_logged_in(struct slot *slot, uint64_t generation, CK_USER_TYPE user,
+    const uint8_t *ticket, size_t len);
+
+bool
+__wrap_slot_logged_in(struct slot *slot, uint64_t generation, CK_USER_TYPE user,
+    const uint8_t *ticket, size_t len)
+{
+	struct link *link;
+	uint64_t now;
+
+	if (overtaken) {
+		overtaken = false;
+		fake_kill_workers(fake);
+		link_break(slot->link, CKR_DEVICE_REMOVED);
+		assert_int_equal(slot_link(slot, &link, &now), ATTACH_OK);
+		assert_true(now > generation);
+		link_release(link);
+	}
+	return __real_slot_logged_in(slot, generation, user, ticket, len);
+}
+
 static int
 begin(void **state)
 {
@@ -108,6 +133,27 @@ test_lost_each_time(void **state)
 	assert_int_equal(client_sign(s, key), CKR_OK);
 }
 
+/* Between the worker's answer to a login and what comes of it another thread has found the worker
+ * gone, and made a channel to the next one, to which nobody has logged in. */
+static void
+test_login_overtaken(void **state)
+{
+	CK_SESSION_INFO info;
+
+	(void)state;
+	assert_int_equal(p11->C_Logout(s), CKR_OK);
+	overtaken = true;
+	assert_int_equal(p11->C_Login(s, CKU_USER, (CK_UTF8CHAR_PTR)FAKE_PIN, 4), CKR_OK);
+	assert_false(overtaken);
+	assert_int_equal(p11->C_GetSessionInfo(s, &info), CKR_OK);
+	assert_int_equal(info.state, CKS_RW_USER_FUNCTIONS);
+	key = client_find_private(s, "key");
+	assert_int_equal(client_sign(s, key), CKR_OK);
+	/* And it lasts. */
+	fake_kill_workers(fake);
+	assert_int_equal(client_sign(s, key), CKR_OK);
+}
+
 int
 main(void)
 {
@@ -115,6 +161,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_lost_to_another_thread, begin, end),
 	    cmocka_unit_test_setup_teardown(test_lost_before_the_call_was_read, begin, end),
 	    cmocka_unit_test_setup_teardown(test_lost_each_time, begin, end),
+	    cmocka_unit_test_setup_teardown(test_login_overtaken, begin, end),
 	};
 	int failed;
 
