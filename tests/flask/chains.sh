@@ -1,0 +1,68 @@
+#!/bin/bash
+# chains.sh - the proof that no chain of allowed types leads from Dom0 to a pair, to DomT or to the policy,
+# and that the proof fails for each rule that would be one (mutations, edits).
+NAME=flask-chains
+. "$(dirname "$0")/../lib.sh"
+FLASK=$ROOT/xen-hooks/flask
+HERE=$ROOT/tests/flask
+export PYTHONDONTWRITEBYTECODE=1
+
+for options in "" plain boot-builds "plain boot-builds"; do
+	check "it compiles with ${options:-no option}" "$FLASK/compile.sh" "$WORK/policy" $options
+	check "no chain, with ${options:-no option}" "$FLASK/check/chains.py" --building "$WORK/policy"
+	said "and that was from all of them" '^no chain from dom0_t, domU_t, dm_dom_t, domU_pair_t, domC_t$'
+	# Two rings each, by grant, their events, and whether it is there: nothing else.
+	for label in domC_t_building domU_pair_t_building; do
+		for right in "domain getdomaininfo" "event bind" "grant map_read" "grant map_write" "grant unmap"; do
+			echo "building: $label $right"
+		done
+	done >"$WORK/exceptions"
+	check "what Dom0 may do to a pair that is being built" diff "$WORK/exceptions" \
+		<(grep '^building:' "$WORK/out" | sort)
+done
+
+# A machine without an IOMMU: the proof says that there is none.
+"$FLASK/compile.sh" "$WORK/policy" plain no-iommu boot-builds
+refuses "with no-iommu there is a chain" 1 "$FLASK/check/chains.py" "$WORK/policy"
+grep '^chain:' "$WORK/out" | sort >"$WORK/found"
+for label in device_t irq_t; do
+	for right in use_iommu_nointremap use_noiommu; do
+		echo "chain: dom0_t -[resource:$right]-> $label"
+	done
+done | sort >"$WORK/exceptions"
+check "and it is the devices" diff "$WORK/exceptions" "$WORK/found"
+
+# named NAME WHAT: the proof of $WORK/mutated says WHAT, and fails.
+named() {
+	"$FLASK/check/chains.py" "$WORK/mutated" >"$WORK/out" 2>&1
+	if [ $? = 1 ] && grep -q '^chain:' "$WORK/out" && grep -qF -- "$2" "$WORK/out"; then
+		ok "named: $1"
+	else
+		bad "named: $1" "not said: $2"
+		tail -n 5 "$WORK/out" | sed 's/^/# /'
+	fi
+}
+
+while read -r line; do
+	rule=${line%% => *} what=${line##* => }
+	printf '\n%s\n' "$rule" >"$WORK/rule.te"
+	if "$FLASK/compile.sh" "$WORK/mutated" "$WORK/rule.te" 2>"$WORK/out"; then
+		named "$rule" "$what"
+	else
+		bad "named: $rule" "it does not compile" && sed 's/^/# /' "$WORK/out"
+	fi
+done < <(grep -v '^#' "$HERE/mutations")
+
+while read -r file line; do
+	expression=${line%% => *} what=${line##* => }
+	rm -rf "$WORK/edited" && cp -r "$FLASK" "$WORK/edited"
+	sed -i -E "$expression" "$WORK/edited/policy/$file"
+	if cmp -s "$FLASK/policy/$file" "$WORK/edited/policy/$file"; then
+		bad "named: $expression in $file" "it changes nothing"
+	elif "$WORK/edited/compile.sh" "$WORK/mutated" 2>"$WORK/out"; then
+		named "$expression in $file" "$what"
+	else
+		bad "named: $expression in $file" "it does not compile" && sed 's/^/# /' "$WORK/out"
+	fi
+done < <(grep -v '^#' "$HERE/edits")
+finish
