@@ -9,7 +9,8 @@ FLASK=$ROOT/xen-hooks/flask
 # This is that of Xen 4.17, with 175 permissions.
 ORDER=78629556ce3275a956e8ce4b54b5258407c82b50a263e5d9d52aae10ecfa338d
 
-for options in "" plain no-iommu boot-builds "plain boot-builds" "plain no-iommu boot-builds"; do
+for options in "" plain no-iommu boot-builds "boot-builds plain" \
+	"plain boot-builds no-iommu"; do
 	what=${options:-no option}
 	check "it compiles with $what" "$FLASK/compile.sh" "$WORK/policy" $options || continue
 	check "checkpolicy reads it again" checkpolicy -b -F -t Xen -o "$WORK/source" "$WORK/policy"
@@ -29,12 +30,20 @@ done
 "$FLASK/compile.sh" "$WORK/policy"
 "$FLASK/compile.sh" "$WORK/again"
 check "the same source gives the same policy" cmp "$WORK/policy" "$WORK/again"
+# What is installed is what chains.sh and count.sh look at.
 if [ -d "$BUILD/xen-hooks/flask" ]; then
-	check "the build has made it" cmp "$WORK/policy" "$BUILD/xen-hooks/flask/caas.policy"
-	"$FLASK/compile.sh" "$WORK/policy" plain
-	check "and that for hosts with other guests" cmp "$WORK/policy" "$BUILD/xen-hooks/flask/caas-plain.policy"
+	while read -r name options; do
+		"$FLASK/compile.sh" "$WORK/policy" $options
+		check "the build has made $name.policy" \
+			cmp "$WORK/policy" "$BUILD/xen-hooks/flask/$name.policy"
+	done <<-EOF
+		caas
+		caas-plain plain
+		caas-boot boot-builds
+		caas-boot-plain boot-builds plain
+	EOF
 else
-	skip "the build has made it" "checkpolicy or m4 was not there when it was configured"
+	skip "the build has made it" "there was no checkpolicy or m4 when it was configured"
 fi
 echo 'allow dom0_t domC_t:mmu nonsense;' >"$WORK/x.te"
 refuses "a permission that is none does not compile" 1 "$FLASK/compile.sh" "$WORK/policy" "$WORK/x.te"
