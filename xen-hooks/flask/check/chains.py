@@ -38,6 +38,8 @@ HARMLESS = {
     "domU_pair_t": GRANTED | rights("domain getdomaininfo destroy"),
     "domC_t_building": RINGS,
     "domU_pair_t_building": RINGS,
+    # Dom0 is not for guests to control, either.
+    "dom0_t": GRANTED,
     BOOT: GRANTED,
     # The hypervisor: what can be read of it, its console, and the power switch.
     "xen_t": rights("""
@@ -85,10 +87,12 @@ class Chains:
         return label
 
     def rights_of(self, domain):
-        """Each right of a domain on others; its ends of channels have some, too."""
-        for source in (domain, domain + "_channel"):
+        """Each right of a domain on others.  Its ends of channels have some, too; and what it could
+        label with one of its own three labels, would have those of that label."""
+        own = (domain, domain + "_self", domain + "_channel")
+        for source in own:
             for target, c, p in sorted(self.rules.held(source)):
-                if target not in (domain + "_self", domain + "_channel"):
+                if target not in own[1:]:
                     yield target, c, p
 
     def follow(self, start):

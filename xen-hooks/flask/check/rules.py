@@ -25,9 +25,11 @@ def initial_sids(path):
 
 
 class Rules:
-    """types: all; domains: those of the attribute domain_type.  allowed[source][target] is a set of (class, permission); attributes are expanded.
-    domain_transitions: (source, target, default) of class domain.  iomem: [(low, high, type)].
-    sids: type of each initial SID.  faults: what is wrong with the policy as a whole."""
+    """types: all; domains: those of the attribute domain_type.
+    allowed[source][target]: a set of (class, permission); attributes are expanded.
+    domain_transitions: (source, target, default) of class domain.
+    iomem: [(low, high, type)].  sids: the type of each initial SID.
+    faults: what is wrong with the policy as a whole."""
 
     def __init__(self, path):
         policy = setools.SELinuxPolicy(path)
