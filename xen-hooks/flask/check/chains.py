@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 # chains.py - prove on a compiled policy that nobody gets at a pair, at DomT, or at the policy.
 #
-#	chains.py [--building] POLICY
+#	chains.py [--building] POLICY...
 #
 # Whoever controls Dom0 (or an ordinary guest, a pair's guest, a crypto domain) controls what it may
 # build, write to, map, debug or relabel, and what these may, and so on.  For each domain type that
 # such a chain reaches, each of its rights must be one of those listed here as harmless: a right that
 # nobody has thought of is refused.  Dom0's rights on a label that is being built are
-# listed too (--building prints them).  Prints each chain that leads further, and exits 1.
+# listed too (--building prints them).  Prints each chain that leads further, and exits 1;
+# of several policies, under the name of each.
 import argparse
 import collections
 import sys
@@ -158,12 +159,9 @@ class Chains:
                      " _self" % rule)
 
 
-def main():
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--building", action="store_true")
-    arguments.add_argument("policy")
-    arguments = arguments.parse_args()
-    chains = Chains(Rules(arguments.policy))
+def judge(policy, building):
+    """Print what there is to say of a policy; whether there is no chain."""
+    chains = Chains(Rules(policy))
     chains.labels()
     for start in STARTS:
         chains.follow(start)
@@ -171,13 +169,26 @@ def main():
     chains.everybody()
     for found in chains.found:
         print(f"chain: {found}")
-    if arguments.building:
+    if building:
         for target, c, p in chains.rights_of("dom0_t"):
             if target in BUILDING:
                 print(f"building: {target} {c} {p}")
     if not chains.found:
         print(f"no chain from {', '.join(STARTS)}")
-    return 1 if chains.found else 0
+    return not chains.found
+
+
+def main():
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--building", action="store_true")
+    arguments.add_argument("policies", metavar="POLICY", nargs="+")
+    arguments = arguments.parse_args()
+    good = True
+    for policy in arguments.policies:
+        if len(arguments.policies) > 1:
+            print(f"== {policy}")
+        good = judge(policy, arguments.building) and good
+    return 0 if good else 1
 
 
 if __name__ == "__main__":
