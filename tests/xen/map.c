@@ -3,9 +3,9 @@
  *
  *	caas-xen-map DOMID
  *
- * It is the page that Xen shares with that domain: one that is the domain's, and whose frame dom0 is
- * told whatever the kind of guest.  Exits 0 when it was mapped and read, 1 when it was denied, 2
- * when nothing could be tried.
+ * It is the page that Xen shares with that domain: one that is the domain's, and whose
+ *frame dom0 is told whatever the kind of guest.  Exits 0 when it was mapped and read, 1
+ *when it was denied, 2 when nothing could be tried.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -59,8 +59,8 @@ main(int argc, char **argv)
 	p = xenforeignmemory_map(h, domid, PROT_READ, 1, &frame, &err);
 	denied = p == NULL || err != 0;
 	if (denied)
-		(void)printf("denied domain=%u frame=%#lx: %s\n", domid, (unsigned long)frame,
-		    strerror(err != 0 ? -err : errno));
+		(void)printf("denied domain=%u frame=%#lx: %s\n", domid,
+		    (unsigned long)frame, strerror(err != 0 ? -err : errno));
 	else
 		for (size_t i = 0; i < 4096; i++)
 			sum = sum * 31 + p[i];

@@ -1,4 +1,5 @@
-/* test_flask_drop.c - dom0 gives up: what is asked of Xen, in which order, and what is believed. */
+/* test_flask_drop.c - dom0 gives up: what is asked of Xen, in which order, and what is
+ * believed. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,15 +16,15 @@
 
 /* The hypervisor.  `done' has a letter for each thing that was changed, in order. */
 static struct {
-	int enforcing;    /* or -1 */
-	uint32_t own;     /* dom0's label */
-	bool closed;      /* it was opened, and is not any more */
+	int enforcing; /* or -1 */
+	uint32_t own;  /* dom0's label */
+	bool closed;   /* it was opened, and is not any more */
 	bool no_xen;
-	bool no_label;    /* the policy has another name for it */
-	bool blind;       /* may not ask for dom0 */
-	bool denied;      /* may not relabel */
+	bool no_label; /* the policy has another name for it */
+	bool blind;    /* may not ask for dom0 */
+	bool denied;   /* may not relabel */
 	bool tpm_denied;
-	bool lies;        /* says that it has relabelled, and has not */
+	bool lies; /* says that it has relabelled, and has not */
 	char done[8];
 } xen;
 
@@ -73,7 +74,8 @@ xc_flask_context_to_sid(xc_interface *x, char *context, uint32_t size, uint32_t 
 }
 
 int
-xc_domain_getinfolist(xc_interface *x, uint32_t first, unsigned int max, xc_domaininfo_t *info)
+xc_domain_getinfolist(
+    xc_interface *x, uint32_t first, unsigned int max, xc_domaininfo_t *info)
 {
 	(void)x;
 	assert_int_equal(first, 0);
@@ -86,8 +88,8 @@ xc_domain_getinfolist(xc_interface *x, uint32_t first, unsigned int max, xc_doma
 }
 
 int
-xc_domain_iomem_permission(xc_interface *x, uint32_t domid, unsigned long first, unsigned long n,
-    uint8_t allow)
+xc_domain_iomem_permission(
+    xc_interface *x, uint32_t domid, unsigned long first, unsigned long n, uint8_t allow)
 {
 	(void)x;
 	assert_int_equal(domid, 0);

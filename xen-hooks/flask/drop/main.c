@@ -12,7 +12,8 @@
 
 static const char help[] =
     "usage: caas-flask-drop [option ...]\n"
-    "Relabel dom0 for the rest of its life, so that it can no longer reach crypto domains.\n"
+    "Relabel dom0 for the rest of its life, so that it can no longer reach crypto "
+    "domains.\n"
     "\n"
     "  --label LABEL  the label (" DROP_LABEL ")\n"
     "  --tpm          first take the TPM's localities 1 to 4 from dom0\n"
