@@ -11,7 +11,7 @@ role=system_u:system_r
 tries() {
 	local name=$1
 	shift
-	if timeout -k 5 120 "$@" >/tmp/out 2>&1 </dev/null; then
+	if timeout -k 5 240 "$@" >/tmp/out 2>&1 </dev/null; then
 		ok "$name"
 	else
 		bad "$name" "exit $?: $(tail -n 1 /tmp/out)"
@@ -20,7 +20,7 @@ tries() {
 denied() {
 	local name=$1 rc
 	shift
-	timeout -k 5 120 "$@" >/tmp/out 2>&1 </dev/null
+	timeout -k 5 240 "$@" >/tmp/out 2>&1 </dev/null
 	rc=$?
 	case $rc in
 	0 | 124 | 126 | 127 | 137 | 143) bad "$name" "exit $rc: $(tail -n 1 /tmp/out)" ;;
