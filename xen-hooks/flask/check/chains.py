@@ -42,12 +42,13 @@ HARMLESS = {
     # Dom0 is not for guests to control, either.
     "dom0_t": GRANTED,
     BOOT: GRANTED,
-    # The hypervisor: what can be read of it, its console, and the power switch.
+    # The hypervisor: what can be read of it, its console, the power switch, and who runs on which
+    # processors, for which there are no finer permissions.
     "xen_t": rights("""
-        xen readconsole writeconsole sleep physinfo heap getscheduler
+        xen readconsole writeconsole sleep physinfo heap getscheduler cpupool_op
         xen2 get_cpu_levelling_caps get_cpu_featureset
         version xen_extraversion xen_compile_info xen_capabilities xen_changeset xen_pagesize
-        version xen_guest_handle
+        version xen_guest_handle xen_commandline
         """),
     # Xen's table of which frame is where in whose memory; numbers, no memory.
     "domxen_t": rights("mmu map_read"),
