@@ -12,11 +12,16 @@ for options in "" plain boot-builds "boot-builds plain"; do
 	check "no chain, with ${options:-no option}" "$FLASK/check/chains.py" --building "$WORK/policy"
 	said "and that was from all of them" '^no chain from dom0_t, domU_t, dm_dom_t, domU_pair_t, domC_t$'
 	# Two rings each, by grant, their events, and whether it is there: nothing else.
-	for label in domC_t_building domU_pair_t_building; do
-		for right in "domain getdomaininfo" "event bind" "grant map_read" "grant map_write" "grant unmap"; do
-			echo "building: $label $right"
+	{
+		for label in domC_t_building domU_pair_t_building; do
+			for right in "domain getdomaininfo" "event bind" "grant map_read" \
+				"grant map_write" "grant unmap"; do
+				echo "building: $label $right"
+			done
 		done
-	done >"$WORK/exceptions"
+		# Of the time before it gave up, whose channels have the same label.
+		echo "building: domT_t_building event bind"
+	} | sort >"$WORK/exceptions"
 	grep '^building:' "$WORK/out" | sort >"$WORK/found"
 	check "what Dom0 may do to a pair that is being built" diff "$WORK/exceptions" "$WORK/found"
 done

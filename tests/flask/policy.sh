@@ -30,6 +30,17 @@ done
 "$FLASK/compile.sh" "$WORK/policy"
 "$FLASK/compile.sh" "$WORK/again"
 check "the same source gives the same policy" cmp "$WORK/policy" "$WORK/again"
+# A channel that Dom0 opened while it booted would be dead afterwards.
+"$FLASK/compile.sh" "$WORK/policy"
+for label in dom0_boot_t dom0_t; do
+	check "channels of $label are looked for" sesearch -T -s $label -c event "$WORK/policy"
+	if [ -s "$WORK/out" ] && ! grep -qv 'event dom0_t_channel;$' "$WORK/out"; then
+		ok "and are all Dom0's"
+	else
+		bad "and are all Dom0's" "$(grep -v 'event dom0_t_channel;$' "$WORK/out" | head -n 1)"
+	fi
+done
+
 # What chains.py finds by itself, setools' own search finds not to be there.
 for label in domT_t domC_t domU_pair_t; do
 	for class in mmu hvm shadow; do

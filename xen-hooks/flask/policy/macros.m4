@@ -2,6 +2,7 @@ m4_dnl macros.m4 - what the files of the policy have in common.  compile.sh read
 m4_dnl
 m4_dnl	DOMAIN(X)	X is a label of domains: also X_self, its label towards itself, and
 m4_dnl			X_channel, that of its ends of event channels; what every domain may do
+m4_dnl	DOMAIN(X, Y)	the same, but that its ends of event channels are labelled as Y's
 m4_dnl	BUILDING(X)	X_building is what a domain that becomes X is until it is complete
 m4_dnl	HEARS(A, B)	A may send events to B
 m4_dnl	TALKS(A, B)	A and B exchange events, and map what the other grants
@@ -12,7 +13,7 @@ m4_dnl	DRIVES(S, R)	S uses hardware with the label R, and sets it up
 m4_define(`DOMAIN', `
 type $1, domain_type;
 type $1_self, self_type;
-type $1_channel, channel_type;
+m4_ifelse(`$2', `', `type $1_channel, channel_type;', `typealias $2_channel alias $1_channel;')
 type_transition $1 $1:domain $1_self;
 type_transition $1 { domain_type building_type self_type }:event $1_channel;
 allow $1 $1_self:mmu { adjust stat physmap map_read map_write updatemp pinpage mmuext_op exchange };
