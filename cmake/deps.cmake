@@ -13,6 +13,7 @@ pkg_check_modules(TSS2 REQUIRED IMPORTED_TARGET
   tss2-esys tss2-sys tss2-mu tss2-rc tss2-tctildr)
 find_library(TSPI_LIBRARY tspi REQUIRED)
 pkg_check_modules(XENVCHAN IMPORTED_TARGET xenvchan)
+pkg_check_modules(XENCONTROL IMPORTED_TARGET xencontrol)
 add_library(pkcs11_headers INTERFACE)
 target_include_directories(pkcs11_headers SYSTEM INTERFACE ${NSS_INCLUDE_DIRS})
 

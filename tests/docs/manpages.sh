@@ -51,4 +51,6 @@ fi
 	compare vsmd.8 < <("$build/vsmd/vsmd" --help 2>&1)
 [ ! -x "$build/vchan-transport/caas-agent" ] || [ ! -f "$man/caas-agent.8" ] ||
 	compare caas-agent.8 < <("$build/vchan-transport/caas-agent" --help 2>&1)
+[ ! -x "$build/xen-hooks/flask/caas-flask-drop" ] ||
+	compare caas-flask-drop.8 < <("$build/xen-hooks/flask/caas-flask-drop" --help 2>&1)
 [ $failed = 0 ]

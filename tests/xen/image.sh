@@ -72,10 +72,14 @@ kernel() { # BZIMAGE FILE
 dom0_tree() { # DIR
 	local b bin=$X/usr/lib/xen-4.17/bin
 	tree "$1" || return 1
-	for b in xl xenstored xenconsoled xen-init-dom0; do
+	for b in xl xenstored xenconsoled xen-init-dom0 flask-getenforce flask-setenforce \
+		flask-loadpolicy flask-set-bool; do
 		put "$1" "$bin/$b" "usr/sbin/$b" || return 1
 	done
 	put "$1" "$bin/libxl-save-helper" usr/lib/xen-4.17/bin/libxl-save-helper || return 1
+	for b in xen-hooks/flask/caas-flask-drop tests/xen/caas-xen-map; do
+		[ ! -e "$BUILD/$b" ] || put "$1" "$BUILD/$b" "usr/sbin/${b##*/}" || return 1
+	done
 	mkdir -p "$1/etc/xen" "$1/var/log/xen/console" "$1/var/lib/xen"
 	touch "$1/etc/xen/xl.conf"
 }

@@ -6,6 +6,8 @@
 # A scenario is a directory here.  Its dom0.sh runs in dom0 and makes the guests; NAME.sh runs in
 # the guest NAME (domain/dom0.sh and domain/guest.sh say with what).  Debian's packages are fetched
 # into $CAAS_XEN_CACHE (default: caas-xen in $XDG_CACHE_HOME); nothing of Xen is installed here.
+# A scenario with a file `policy' boots $CAAS_XEN_XSM instead, a hypervisor with XSM, which Debian's
+# has not, enforcing the policy of that name in our build (xen-hooks/flask); without one it is skipped.
 # --keep: afterwards a shell in dom0, on this terminal, Xen's console; `reboot -f' ends it.
 #
 # Ends with `N passed, N failed, N skipped'.  Exits 77, and says why, without QEMU or packages;
@@ -69,14 +71,40 @@ tails() { # DIR: what there is to see of a failure
 	tail -n 5 "$1/qemu" | sed 's/^/#   /'
 }
 
-boot() { # DIR
-	local console="file:$1/console" args
+# The file with the policy that a scenario wants.
+policy_of() { echo "$BUILD/xen-hooks/flask/$(cat "$HERE/$1/policy").policy"; }
+
+# Whether a scenario can run: false when it wants a hypervisor that is not there.
+bootable() { # NAME
+	[ -f "$HERE/$1/policy" ] || return 0
+	if [ -z "${CAAS_XEN_XSM:-}" ]; then
+		skipped=$((skipped + 1))
+		echo "skip $1: NOT TESTED, there is no hypervisor with XSM: set CAAS_XEN_XSM to one (docs/flask.md)"
+		return 1
+	fi
+	if ! zcat -f "$CAAS_XEN_XSM" >"$WORK/xsm" || [ ! -s "$WORK/xsm" ]; then
+		failed=$((failed + 1))
+		echo "not ok $1: CAAS_XEN_XSM=$CAAS_XEN_XSM cannot be read"
+		return 1
+	fi
+	if [ ! -f "$(policy_of "$1")" ]; then
+		failed=$((failed + 1))
+		echo "not ok $1: $(policy_of "$1") is not built (scripts/deps flask, then configure anew)"
+		return 1
+	fi
+}
+
+boot() { # DIR [NAME of a scenario with a policy]
+	local console="file:$1/console" args xen=$WORK/xen flask= policy=
 	[ -z "$keep" ] || console=mon:stdio
+	if [ -n "$2" ]; then
+		xen=$WORK/xsm flask=" xsm=flask flask=enforcing" policy=,$(policy_of "$2")
+	fi
 	args=(-machine q35 -accel tcg,thread=multi -cpu qemu64 -smp 2 -m 3072
 		-display none -nodefaults -no-reboot -serial "$console" -serial "file:$1/raw"
-		-kernel "$WORK/xen" -append "console=com1 com1=115200,8n1 dom0_mem=1152M,max:1152M
- dom0_max_vcpus=1 dom0_vcpus_pin loglvl=warning guest_loglvl=warning"
-		-initrd "$WORK/vmlinux console=hvc0 loglevel=3 ${keep:+keep},$1/dom0.cpio")
+		-kernel "$xen" -append "console=com1 com1=115200,8n1 dom0_mem=1152M,max:1152M
+ dom0_max_vcpus=1 dom0_vcpus_pin loglvl=warning guest_loglvl=warning$flask"
+		-initrd "$WORK/vmlinux console=hvc0 loglevel=3 ${keep:+keep},$1/dom0.cpio$policy")
 	args=("${args[@]//$'\n'/}")
 	if [ -n "$keep" ]; then
 		qemu-system-x86_64 "${args[@]}"
@@ -89,9 +117,10 @@ boot() { # DIR
 }
 
 scenario() { # NAME
-	local dir=$WORK/$1 t0=$SECONDS
+	local dir=$WORK/$1 t0=$SECONDS xsm=
+	[ ! -f "$HERE/$1/policy" ] || xsm=$1
 	mkdir "$dir" && touch "$dir/console" "$dir/raw"
-	image_scenario "$1" "$dir" && boot "$dir"
+	image_scenario "$1" "$dir" && boot "$dir" "$xsm"
 	tr -d '\r' <"$dir/raw" >"$dir/report"
 	judge "$1" "$dir/report" || tails "$dir"
 	echo "# $1: $((SECONDS - t0)) s"
@@ -106,6 +135,13 @@ done
 for s in "$@"; do
 	[ -f "$HERE/$s/dom0.sh" ] || { echo "run.sh: no scenario $s" >&2 && exit 2; }
 done
+scenarios=()
+for s in "$@"; do bootable "$s" && scenarios+=("$s"); done
+if [ ${#scenarios[@]} = 0 ]; then
+	echo "$passed passed, $failed failed, $skipped skipped"
+	[ "$failed" = 0 ]
+	exit
+fi
 for p in qemu-system-x86_64 cpio xz apt-get dpkg-deb; do
 	command -v "$p" >/dev/null || unavailable "there is no $p (scripts/deps xen)"
 done
@@ -115,6 +151,6 @@ if ! image_common; then
 	echo "0 passed, 1 failed, 0 skipped"
 	exit 1
 fi
-for s in "$@"; do scenario "$s"; done
+for s in "${scenarios[@]}"; do scenario "$s"; done
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]

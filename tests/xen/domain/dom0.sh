@@ -1,7 +1,8 @@
 # dom0.sh - run by init in dom0: what a scenario's dom0.sh has, and then that.
 #
 #	guest NAME MEMORY [WORD...]	makes the guest NAME with so many MiB, paused, and sets
-#			NAME_id to its domid.  Its kernel's command line has the words
+#			NAME_id to its domid.  Its kernel's command line has the words, and its
+#			configuration the lines of $settings
 #	start NAME	lets it run
 #	couple DOMC DOMU	tells each the domid of the other, for good
 #	uncouple NAME	it is coupled with nobody any more
@@ -15,6 +16,7 @@
 # All that guests write to their consoles is copied here, with the guest's name before it.
 LIMIT=480 # seconds for all of it
 guests=
+settings=
 
 say() { echo "[dom0] $*"; }
 ok() { say "@ ok $1"; }
@@ -29,7 +31,7 @@ guest() {
 	printf '%s\n' "name='$name'" "type='pv'" "memory=$memory" "vcpus=1" \
 		"kernel='/xen/vmlinux'" "ramdisk='/xen/guest.cpio'" \
 		"extra='console=hvc0 loglevel=3 name=$name $*'" "on_poweroff='destroy'" \
-		"on_crash='preserve'" "vif=[]" >"/tmp/$name.cfg"
+		"on_crash='preserve'" "vif=[]" "$settings" >"/tmp/$name.cfg"
 	if ! xl create -q -p "/tmp/$name.cfg"; then
 		bad "the guest $name is made" "xl create failed"
 		return 1
