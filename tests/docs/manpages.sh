@@ -51,4 +51,6 @@ fi
 	compare vsmd.8 < <("$build/vsmd/vsmd" --help 2>&1)
 [ ! -x "$build/vchan-transport/caas-agent" ] || [ ! -f "$man/caas-agent.8" ] ||
 	compare caas-agent.8 < <("$build/vchan-transport/caas-agent" --help 2>&1)
+[ ! -x "$build/tpm/caas-tis-bridge" ] || [ ! -f "$man/caas-tis-bridge.8" ] ||
+	compare caas-tis-bridge.8 < <("$build/tpm/caas-tis-bridge" --help 2>&1)
 [ $failed = 0 ]
