@@ -1,7 +1,8 @@
 # dom0.sh - run by init in dom0: what a scenario's dom0.sh has, and then that.
 #
 #	guest NAME MEMORY [WORD...]	makes the guest NAME with so many MiB, paused, and sets
-#			NAME_id to its domid.  Its kernel's command line has the words
+#			NAME_id to its domid.  Its kernel's command line has the words, and
+#			its configuration the lines in $GUEST_CONFIG
 #	start NAME	lets it run
 #	couple DOMC DOMU	tells each the domid of the other, for good
 #	uncouple NAME	it is coupled with nobody any more
@@ -10,16 +11,18 @@
 #	order NAME WORD		tells it a word, which it waits for (guest.sh)
 #	step NAME WORD	waits until it says `step WORD'; fails when it ended or the time is up
 #	finish NAME...	waits until each has come to the end of its script; bad if one does not
-#	ok, bad, skip NAME [why]
+#	ok, bad, skip NAME [why]	and what check.sh has
 #
 # All that guests write to their consoles is copied here, with the guest's name before it.
 LIMIT=480 # seconds for all of it
+GUEST_CONFIG=
 guests=
 
 say() { echo "[dom0] $*"; }
 ok() { say "@ ok $1"; }
 bad() { say "@ bad $1: $2"; }
 skip() { say "@ skip $1: $2"; }
+. /xen/check.sh
 uptime_s() { cut -d. -f1 /proc/uptime; }
 over() { [ "$(uptime_s)" -ge "$LIMIT" ]; }
 
@@ -29,7 +32,7 @@ guest() {
 	printf '%s\n' "name='$name'" "type='pv'" "memory=$memory" "vcpus=1" \
 		"kernel='/xen/vmlinux'" "ramdisk='/xen/guest.cpio'" \
 		"extra='console=hvc0 loglevel=3 name=$name $*'" "on_poweroff='destroy'" \
-		"on_crash='preserve'" "vif=[]" >"/tmp/$name.cfg"
+		"on_crash='preserve'" "vif=[]" "$GUEST_CONFIG" >"/tmp/$name.cfg"
 	if ! xl create -q -p "/tmp/$name.cfg"; then
 		bad "the guest $name is made" "xl create failed"
 		return 1
