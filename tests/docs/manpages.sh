@@ -53,4 +53,6 @@ fi
 	compare caas-agent.8 < <("$build/vchan-transport/caas-agent" --help 2>&1)
 [ ! -x "$build/xen-hooks/flask/caas-flask-drop" ] ||
 	compare caas-flask-drop.8 < <("$build/xen-hooks/flask/caas-flask-drop" --help 2>&1)
+[ ! -x "$build/tpm/caas-tis-bridge" ] || [ ! -f "$man/caas-tis-bridge.8" ] ||
+	compare caas-tis-bridge.8 < <("$build/tpm/caas-tis-bridge" --help 2>&1)
 [ $failed = 0 ]

@@ -46,8 +46,16 @@ tree() { # DIR: what every domain has
 		put "$1" "$X/usr/bin/xenstore-$m" "usr/bin/xenstore-$m" || return 1
 	done
 	printf '%s\n' root:x:0:0::/root:/bin/sh caas:x:100:100::/:/bin/false \
-		user:x:1000:1000::/:/bin/sh >"$1/etc/passwd"
-	printf '%s\n' root:x:0: caas:x:100: user:x:1000: >"$1/etc/group"
+		tss:x:101:101::/:/bin/false user:x:1000:1000::/:/bin/sh >"$1/etc/passwd"
+	printf '%s\n' root:x:0: caas:x:100: tss:x:101: user:x:1000: >"$1/etc/group"
+	echo '127.0.0.1 localhost' >"$1/etc/hosts"
+	# A TPM's clients; libtspi writes names in UTF-16.
+	for m in "$BUILD/tests/xen/caas-xen-tpm" /usr/sbin/tcsd; do
+		[ ! -e "$m" ] || put "$1" "$m" "usr/sbin/${m##*/}" || return 1
+	done
+	for m in UTF-16.so gconv-modules.cache; do
+		put "$1" "/usr/$LIBS/gconv/$m" "$LIBS/gconv/$m" 644 || return 1
+	done
 	install -m 755 "$HERE/domain/init" "$1/init"
 	cp "$HERE"/domain/*.sh "$1/xen/"
 }
@@ -77,9 +85,11 @@ dom0_tree() { # DIR
 		put "$1" "$bin/$b" "usr/sbin/$b" || return 1
 	done
 	put "$1" "$bin/libxl-save-helper" usr/lib/xen-4.17/bin/libxl-save-helper || return 1
-	for b in xen-hooks/flask/caas-flask-drop tests/xen/caas-xen-map; do
+	for b in xen-hooks/flask/caas-flask-drop tests/xen/caas-xen-map tests/xen/caas-xen-iomem; do
 		[ ! -e "$BUILD/$b" ] || put "$1" "$BUILD/$b" "usr/sbin/${b##*/}" || return 1
 	done
+	b=libtss2-tcti-device.so.0
+	put "$1" "/usr/$LIBS/$b" "$LIBS/$b" 644 || return 1
 	mkdir -p "$1/etc/xen" "$1/var/log/xen/console" "$1/var/lib/xen"
 	touch "$1/etc/xen/xl.conf"
 }
@@ -103,6 +113,10 @@ guest_tree() { # DIR
 		put "$1" "$BUILD/caas/caas" usr/bin/caas &&
 		put "$1" "$BUILD/vchan-transport/caas-agent" usr/sbin/caas-agent &&
 		put "$1" /usr/bin/p11tool usr/bin/p11tool || return 1
+	# The domain that has a locality of the TPM.
+	put "$1" "$BUILD/tpm/caas-tis-bridge" usr/sbin/caas-tis-bridge || return 1
+	[ ! -e /usr/sbin/tpm_takeownership ] ||
+		put "$1" /usr/sbin/tpm_takeownership usr/sbin/tpm_takeownership || return 1
 	for f in contract/contract e2e/caas-e2e-client xen/caas-xen-grab; do
 		[ ! -e "$BUILD/tests/$f" ] || put "$1" "$BUILD/tests/$f" "usr/bin/${f##*/}" || return 1
 	done

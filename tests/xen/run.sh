@@ -6,8 +6,11 @@
 # A scenario is a directory here.  Its dom0.sh runs in dom0 and makes the guests; NAME.sh runs in
 # the guest NAME (domain/dom0.sh and domain/guest.sh say with what).  Debian's packages are fetched
 # into $CAAS_XEN_CACHE (default: caas-xen in $XDG_CACHE_HOME); nothing of Xen is installed here.
-# A scenario with a file `policy' boots $CAAS_XEN_XSM instead, a hypervisor with XSM, which Debian's
-# has not, enforcing the policy of that name in our build (xen-hooks/flask); without one it is skipped.
+#
+# A scenario with a file `tpm' has a machine with a TPM of the version in it, 2 or 1.2, an swtpm.  One
+# with a file `policy' boots $CAAS_XEN_XSM instead, a hypervisor with XSM, which Debian's has not,
+# enforcing the policy of that name in our build (xen-hooks/flask); without one it is skipped.
+#
 # --keep: afterwards a shell in dom0, on this terminal, Xen's console; `reboot -f' ends it.
 #
 # Ends with `N passed, N failed, N skipped'.  Exits 77, and says why, without QEMU or packages;
@@ -24,10 +27,11 @@ LIMIT=570 # seconds of this machine for a scenario; dom0 has a limit of its own
 . "$HERE/packages.sh"
 . "$HERE/image.sh"
 
-passed=0 failed=0 skipped=0 keep= qemu=
+passed=0 failed=0 skipped=0 keep= qemu= tpm=
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/caas-xen.XXXXXX")
 end() {
 	[ -z "$qemu" ] || kill "$qemu" 2>/dev/null
+	[ -z "$tpm" ] || kill "$tpm" 2>/dev/null
 	rm -rf "$WORK"
 }
 trap end EXIT
@@ -94,6 +98,26 @@ bootable() { # NAME
 	fi
 }
 
+# An swtpm for QEMU at DIR/tpm.sock.  A TPM 1.2 can have an owner only once it has an endorsement
+# key.
+tpm_start() { # DIR VERSION
+	local two=--tpm2 i=0
+	mkdir -m 700 "$1/tpm"
+	if [ "$2" != 2 ]; then
+		two=
+		swtpm_setup --tpm-state "dir://$1/tpm" --createek >"$1/swtpm" 2>&1 || return 1
+	fi
+	swtpm socket $two --tpmstate "dir=$1/tpm,mode=0600" \
+		--ctrl "type=unixio,path=$1/tpm.sock,mode=0600" >>"$1/swtpm" 2>&1 &
+	tpm=$!
+	until [ -S "$1/tpm.sock" ] || [ $i = 100 ]; do i=$((i + 1)) && sleep 0.1; done
+	[ -S "$1/tpm.sock" ]
+}
+tpm_stop() {
+	[ -z "$tpm" ] || { kill "$tpm" && wait "$tpm"; } 2>/dev/null
+	tpm=
+}
+
 boot() { # DIR [NAME of a scenario with a policy]
 	local console="file:$1/console" args xen=$WORK/xen flask= policy=
 	[ -z "$keep" ] || console=mon:stdio
@@ -106,6 +130,8 @@ boot() { # DIR [NAME of a scenario with a policy]
  dom0_max_vcpus=1 dom0_vcpus_pin loglvl=warning guest_loglvl=warning$flask"
 		-initrd "$WORK/vmlinux console=hvc0 loglevel=3 ${keep:+keep},$1/dom0.cpio$policy")
 	args=("${args[@]//$'\n'/}")
+	[ -z "$tpm" ] || args+=(-chardev "socket,id=tpm,path=$1/tpm.sock"
+		-tpmdev emulator,id=tpm,chardev=tpm -device tpm-tis,tpmdev=tpm)
 	if [ -n "$keep" ]; then
 		qemu-system-x86_64 "${args[@]}"
 		return
@@ -116,11 +142,30 @@ boot() { # DIR [NAME of a scenario with a policy]
 	qemu=
 }
 
+needs() { # NAME: programs, beside those of every scenario
+	case $(cat "$HERE/$1/tpm" 2>/dev/null) in
+	2) echo swtpm ;;
+	1.2) echo swtpm swtpm_setup /usr/sbin/tcsd /usr/sbin/tpm_takeownership ;;
+	esac
+}
+
 scenario() { # NAME
-	local dir=$WORK/$1 t0=$SECONDS xsm=
+	local dir=$WORK/$1 t0=$SECONDS need xsm=
 	[ ! -f "$HERE/$1/policy" ] || xsm=$1
-	mkdir "$dir" && touch "$dir/console" "$dir/raw"
+	for need in $(needs "$1"); do
+		command -v "$need" >/dev/null && continue
+		if [ -n "${CI:-}" ]; then
+			failed=$((failed + 1)) && echo "not ok $1: there is no $need"
+		else
+			skipped=$((skipped + 1)) && echo "skip $1: no $need (scripts/deps test)"
+		fi
+		return
+	done
+	mkdir "$dir" && touch "$dir/console" "$dir/raw" "$dir/swtpm"
+	[ ! -f "$HERE/$1/tpm" ] || tpm_start "$dir" "$(cat "$HERE/$1/tpm")" ||
+		{ echo "# no TPM:" && tail -n 5 "$dir/swtpm"; }
 	image_scenario "$1" "$dir" && boot "$dir" "$xsm"
+	tpm_stop
 	tr -d '\r' <"$dir/raw" >"$dir/report"
 	judge "$1" "$dir/report" || tails "$dir"
 	echo "# $1: $((SECONDS - t0)) s"

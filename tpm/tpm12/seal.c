@@ -185,8 +185,8 @@ explain(struct tpm *t, const struct tpm12_blob *blob, TSS_RESULT rc)
 			    sizeof(differ));
 		if (strcmp(differ, "no PCR") == 0)
 			return tpm_fail(t, TPM_WRONG_STATE, "the key is sealed to another "
-			    "locality (mask 0x%02x) than the one tcsd speaks at: start it so "
-			    "that it has it", e->locality);
+			    "locality (mask 0x%02x) than the one tcsd speaks at (TPM: 0x%x): "
+			    "start it so that it has it", e->locality, tpm12_code(rc));
 		return tpm_fail(t, TPM_WRONG_STATE, "%s differs from the state that the key was "
 		    "sealed in, and no prediction fits (%zu tried): start the former software, "
 		    "`caas tpm predict`, then update (docs/tpm.md)", differ, blob->n - 1);

@@ -7,7 +7,10 @@
 #include <tss2/tss2_sys.h>
 #include <unistd.h>
 
+#include "tpm/tis/tcti_tis.h"
 #include "tpm/tpm2/tpm2.h"
+
+#define TIS "tis:"
 
 /*
  * A TPM without resource manager keeps what a client that died had loaded, and has three
@@ -65,6 +68,49 @@ check_device(struct tpm *t)
 	}
 }
 
+const char *
+tpm2_tis(const char *where)
+{
+	if (strncmp(where, TIS, strlen(TIS)) != 0)
+		return NULL;
+	return where[strlen(TIS)] != '\0' ? where + strlen(TIS) : TIS_PAGE_DEFAULT;
+}
+
+/* s->tcti, by one of our own or by a library that is loaded. */
+static enum tpm_result
+open_tcti(struct tpm *t)
+{
+	struct tpm2 *s = t->state;
+	const char *page = tpm2_tis(s->where);
+	char why[TIS_PAGE_WHY];
+	enum tpm_result r;
+	TSS2_RC rc;
+
+	if (page != NULL) {
+		s->tcti = tcti_tis_open(page, why);
+		return s->tcti != NULL ? TPM_OK : tpm_fail(t, TPM_ABSENT, "%s", why);
+	}
+	if ((r = check_device(t)) != TPM_OK)
+		return r;
+	rc = Tss2_TctiLdr_Initialize(s->where, &s->tcti);
+	if (rc == TSS2_RC_SUCCESS)
+		return TPM_OK;
+	s->tcti = NULL;
+	return tpm_fail(t, TPM_ABSENT, "no TPM answers at tpm2:%s (%s): start it, correct the "
+	    "address, or install the package libtss2-tcti-* for it", s->where,
+	    Tss2_RC_Decode(rc));
+}
+
+static void
+close_tcti(struct tpm2 *s)
+{
+	if (tpm2_tis(s->where) == NULL)
+		Tss2_TctiLdr_Finalize(&s->tcti);
+	else
+		tcti_tis_close(s->tcti);
+	s->tcti = NULL;
+}
+
 enum tpm_result
 tpm2_connect(struct tpm *t)
 {
@@ -74,15 +120,8 @@ tpm2_connect(struct tpm *t)
 
 	if (s->esys != NULL)
 		return TPM_OK;
-	if ((r = check_device(t)) != TPM_OK)
+	if ((r = open_tcti(t)) != TPM_OK)
 		return r;
-	rc = Tss2_TctiLdr_Initialize(s->where, &s->tcti);
-	if (rc != TSS2_RC_SUCCESS) {
-		s->tcti = NULL;
-		return tpm_fail(t, TPM_ABSENT, "no TPM answers at tpm2:%s (%s): start it, "
-		    "correct the address, or install the package libtss2-tcti-* for it",
-		    s->where, Tss2_RC_Decode(rc));
-	}
 	tpm2_context_use(true);
 	rc = Esys_Initialize(&s->esys, s->tcti, NULL);
 	if (rc != TSS2_RC_SUCCESS) {
@@ -109,7 +148,7 @@ tpm2_disconnect(struct tpm2 *s)
 	if (s->esys != NULL)
 		Esys_Finalize(&s->esys);
 	if (s->tcti != NULL) {
-		Tss2_TctiLdr_Finalize(&s->tcti);
+		close_tcti(s);
 		tpm2_context_use(false);
 	}
 	s->srk = s->anchor_session = s->anchor[0] = s->anchor[1] = ESYS_TR_NONE;
@@ -127,6 +166,8 @@ tpm2_flush(struct tpm2 *s, ESYS_TR *handle)
 bool
 tpm2_set_locality(struct tpm2 *s, uint8_t locality)
 {
+	if (s->fixed >= 0)
+		return locality == s->fixed;
 	if (s->esys == NULL || !s->local)
 		return locality == 0;
 	if (locality == s->locality)

@@ -10,8 +10,9 @@
 	TPMA_OBJECT_NODA | TPMA_OBJECT_ADMINWITHPOLICY) /* no USERWITHAUTH: the policy alone */
 
 /*
- * The locality that is asked for, strictly, where commands can have it.  The kernel's
- * devices speak at locality 0 only: a strict mask would never open again.
+ * The locality that is asked for, strictly, where commands can have it; a page of registers
+ * has one and no other.  The kernel's devices speak at locality 0 only: a strict mask would
+ * never open again.
  */
 static enum tpm_result
 locality_mask(struct tpm *t, int locality, uint8_t *ret)
@@ -22,13 +23,17 @@ locality_mask(struct tpm *t, int locality, uint8_t *ret)
 	if (locality < 0)
 		return TPM_OK;
 	*ret = (uint8_t)(1 << locality);
-	if (!s->local) {
+	if (!s->local && s->fixed < 0) {
 		if (locality != 0)
 			log_warn("TPM: this device speaks at locality 0 only; the key is sealed "
 			    "to locality %d or 0", locality);
 		*ret |= TPMA_LOCALITY_TPM2_LOC_ZERO;
 		return TPM_OK;
 	}
+	if (s->fixed >= 0 && locality != s->fixed)
+		return tpm_fail(t, TPM_FAILED, "the page tpm2:%s speaks at locality %d, and the "
+		    "key is to be sealed to %d: set `locality = %d', or take the other page",
+		    s->where, s->fixed, locality, s->fixed);
 	if (!tpm2_set_locality(s, (uint8_t)locality))
 		return tpm_fail(t, TPM_FAILED, "the TPM at tpm2:%s does not allow locality %d: "
 		    "choose another, or none", s->where, locality);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/secmem.h"
+#include "tpm/tis/page.h"
 #include "tpm/tpm2/tpm2.h"
 
 static bool
@@ -80,6 +81,7 @@ open_(struct tpm *t, const char *where)
 	}
 	s->srk = s->anchor_session = s->anchor[0] = s->anchor[1] = ESYS_TR_NONE;
 	s->local = is_local(where);
+	s->fixed = tpm2_tis(where) != NULL ? tis_page_locality(tpm2_tis(where)) : -1;
 	t->state = s;
 	/* ESYS would print every refusal that we expect and explain ourselves. */
 	setenv("TSS2_LOG", "all+none", 0);

@@ -26,6 +26,7 @@
 struct tpm2 {
 	char *where; /* TCTI configuration */
 	bool local;  /* swtpm or mssim: ours alone, no resource manager, locality settable */
+	int fixed;   /* tis: the locality of the page, and no other; -1: not so */
 	TSS2_TCTI_CONTEXT *tcti;
 	ESYS_CONTEXT *esys; /* NULL: not connected */
 	ESYS_TR srk;	    /* NONE: not yet known to this context */
@@ -81,6 +82,9 @@ void tpm2_disconnect(struct tpm2 *s);
 void tpm2_flush(struct tpm2 *s, ESYS_TR *handle);
 /* ESYS leaves the last answer in its buffer, in clear: overwrite it with a longer one. */
 void tpm2_overwrite(struct tpm2 *s);
+/* A TCTI of this program's own, by a page of registers (tpm/tis/): the rest of the address,
+ * or NULL when it is another's. */
+const char *tpm2_tis(const char *where);
 /* Set the locality of commands to come; false when this TPM cannot. */
 bool tpm2_set_locality(struct tpm2 *s, uint8_t locality);
 

@@ -180,8 +180,8 @@ explain_state(struct unseal *u)
 		    "that key (caas tpm approve; docs/tpm.md)");
 	if (tpm2_code(u->rc) == TPM2_RC_LOCALITY)
 		return tpm_fail(u->t, TPM_WRONG_STATE, "the key is sealed to another locality "
-		    "(mask 0x%02x) than the one vsmd speaks at: start the TPM so that it has "
-		    "it", u->blob.locality);
+		    "(mask 0x%02x) than the one that is spoken at here (TPM: 0x%x): use the "
+		    "TPM where it has it", u->blob.locality, u->rc & 0xffff);
 	if (tpm2_pcr_read(u->t, u->blob.pcrs, now) != TPM_OK)
 		snprintf(differ, sizeof(differ), "a PCR");
 	else

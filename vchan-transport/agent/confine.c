@@ -2,8 +2,6 @@
 #include "vchan-transport/agent/confine.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <seccomp.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -11,24 +9,6 @@
 #include <unistd.h>
 
 #include "common/log.h"
-
-void
-confine_user(const char *user)
-{
-	const struct passwd *pw = getpwnam(user);
-
-	if (pw == NULL)
-		log_fatal("--user %s: there is no such user", user);
-	if (geteuid() == pw->pw_uid && getegid() == pw->pw_gid)
-		return;
-	if (initgroups(user, pw->pw_gid) < 0 ||
-	    setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0 ||
-	    setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) < 0)
-		log_fatal("--user %s: %s: only root can become another user", user,
-		    strerror(errno));
-	if (pw->pw_uid != 0 && setuid(0) == 0)
-		log_fatal("--user %s: the way back to root is open", user);
-}
 
 #if CONFINE_UNFILTERED
 static void

@@ -12,10 +12,8 @@
 #define CONFINE_UNFILTERED 0
 #endif
 
-/* Each ends the process with a message when it fails.  confine_user() before threads. */
-void confine_user(const char *user);
 /* No core dumps, no new privileges, and only the system calls of a relay, for all
- * threads. */
+ * threads.  Ends the process with a message when it fails. */
 void confine_calls(void);
 
 #endif

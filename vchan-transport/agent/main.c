@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/user.h"
 #include "vchan-transport/agent/confine.h"
 #include "vchan-transport/agent/loop.h"
 
@@ -86,7 +87,7 @@ main(int argc, char **argv)
 	raise_limits(o.max_connections);
 	l = open_listener(&o);
 	if (o.user != NULL)
-		confine_user(o.user);
+		user_become(o.user);
 	if ((w = transport_watch(o.upstream)) == NULL && errno != 0)
 		log_fatal("cannot watch: %s", transport_strerror(o.upstream, errno));
 	if ((c = connector_new(o.upstream, o.connect_timeout, o.max_connections)) == NULL)

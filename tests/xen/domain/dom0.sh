@@ -11,7 +11,7 @@
 #	order NAME WORD		tells it a word, which it waits for (guest.sh)
 #	step NAME WORD	waits until it says `step WORD'; fails when it ended or the time is up
 #	finish NAME...	waits until each has come to the end of its script; bad if one does not
-#	ok, bad, skip NAME [why]
+#	ok, bad, skip NAME [why]	and what check.sh has
 #
 # All that guests write to their consoles is copied here, with the guest's name before it.
 LIMIT=480 # seconds for all of it
@@ -22,6 +22,7 @@ say() { echo "[dom0] $*"; }
 ok() { say "@ ok $1"; }
 bad() { say "@ bad $1: $2"; }
 skip() { say "@ skip $1: $2"; }
+. /xen/check.sh
 uptime_s() { cut -d. -f1 /proc/uptime; }
 over() { [ "$(uptime_s)" -ge "$LIMIT" ]; }
 
