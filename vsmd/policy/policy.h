@@ -6,6 +6,7 @@
 #ifndef CAAS_VSMD_POLICY_POLICY_H
 #define CAAS_VSMD_POLICY_POLICY_H
 
+#include "common/conf.h"
 #include "vsmd/policy/config.h"
 
 #define POLICY_MAX_PRINCIPALS 1024
@@ -63,25 +64,14 @@ struct config {
 	unsigned vsmd_line; /* of [vsmd], 0 when absent */
 };
 
+/* Begins with the conf: what is called with that has this. */
 struct parse {
+	struct conf conf;
 	struct config *config;
-	const char *name; /* of the file */
-	unsigned line;
-	void (*report)(void *, const char *);
-	void *arg;
-	unsigned errors;
-
 	enum section section;
-	bool skip;	 /* the section's header was wrong: ignore its keys */
-	const char *key; /* being set */
-	uint64_t seen;	 /* keys of this section, by row of keys.def */
+	uint64_t seen; /* keys of this section, by row of keys.def */
 	bool pcrs_given, pin_tries_given, anchor_budget_given;
 	bool max_per_given;
-
-	/* config.c: the text, and what the reader found at this line */
-	const char *text;
-	size_t left;
-	bool expect; /* a "key = value" line was handed to inih and not come back */
 };
 
 /* sections.c: "[...]" as it stands in the line, and the checks at the end. */
@@ -97,26 +87,19 @@ void settings_default(struct config_settings *s);
 void settings_finish(struct parse *p);
 void settings_free(struct config_settings *s);
 
-/* values.c.  Each reports what is wrong, and what would be right. */
-void parse_error(struct parse *p, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-/* The same for line `line`. */
-void parse_error_at(struct parse *p, unsigned line, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-bool value_number(struct parse *p, const char *value, unsigned long min,
-    unsigned long max, unsigned long *ret);
-bool value_yes(struct parse *p, const char *value, bool *ret);
-bool value_choice(struct parse *p, const char *value, const char *const *choices,
-    size_t n, size_t *ret);
-bool value_path(struct parse *p, const char *value, char **ret);
+/* common/conf.h's, of a parse.  Each reports what is wrong, and what would be right. */
+#define parse_error(p, ...) conf_error(&(p)->conf, __VA_ARGS__)
+#define parse_error_at(p, line, ...) conf_error_at(&(p)->conf, line, __VA_ARGS__)
+#define value_number(p, value, min, max, ret) conf_number(&(p)->conf, value, min, max, ret)
+#define value_yes(p, value, ret) conf_yes(&(p)->conf, value, ret)
+#define value_choice(p, value, choices, n, ret) conf_choice(&(p)->conf, value, choices, n, ret)
+#define value_path(p, value, ret) conf_path(&(p)->conf, value, ret)
+/* values.c */
 /* Call `take` for each item between separators; an empty list is an error. */
 void value_list(struct parse *p, const char *value, const char *separators,
     void (*take)(struct parse *, const char *item));
 void value_mechanism(
     struct parse *p, const char *item, CK_MECHANISM_TYPE *mechs, uint16_t *n);
-
-/* suggest.c: the candidate nearest to `word`, or NULL when none is near. */
-const char *suggest(const char *word, const char *const *candidates, size_t n);
 
 /* The functions of keys.def. */
 #define KEY(section, name, times, set) void set(struct parse *p, const char *value);

@@ -23,7 +23,7 @@ add_id(struct parse *p, enum peer_kind kind, uint32_t id)
 	if (pr->nids[kind] == POLICY_MAX_IDS ||
 	    (bigger = reallocarray(pr->ids[kind], pr->nids[kind] + 1, sizeof(id))) ==
 		NULL) {
-		parse_error(p, "%s: more than %d", p->key, POLICY_MAX_IDS);
+		parse_error(p, "%s: more than %d", p->conf.key, POLICY_MAX_IDS);
 		return;
 	}
 	pr->ids[kind] = bigger;
@@ -316,7 +316,7 @@ take_quota(struct parse *p, const char *value, uint32_t *ret_rate, uint32_t *ret
 	}
 	parse_error(p,
 	    "%s: `%s' is not written RATE/s or RATE/s burst N, numbers from 1 to %d",
-	    p->key, value, MAX_RATE);
+	    p->conf.key, value, MAX_RATE);
 }
 
 void
@@ -347,7 +347,7 @@ take_mechanism_quota(
 
 	if (item[len] == '\0' || len >= sizeof(name)) {
 		parse_error(p, "%s: `%s' is not written MECHANISM RATE/s or MECHANISM "
-			       "RATE/s burst N", p->key, item);
+			       "RATE/s burst N", p->conf.key, item);
 		return;
 	}
 	memcpy(name, item, len);
@@ -357,11 +357,11 @@ take_mechanism_quota(
 		return;
 	for (uint16_t i = 0; i < *n; i++)
 		if (quotas[i].mech == mech[0]) {
-			parse_error(p, "%s: %s is there twice", p->key, name);
+			parse_error(p, "%s: %s is there twice", p->conf.key, name);
 			return;
 		}
 	if (*n == max) {
-		parse_error(p, "%s: more than %d", p->key, max);
+		parse_error(p, "%s: more than %d", p->conf.key, max);
 		return;
 	}
 	quotas[*n].mech = mech[0];

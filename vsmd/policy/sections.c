@@ -84,7 +84,7 @@ begin_principal(struct parse *p, const char *name)
 	if (pr == NULL)
 		return false;
 	memcpy(pr->name, name, GRANT_NAME);
-	pr->line = p->line;
+	pr->line = p->conf.line;
 	return true;
 }
 
@@ -107,7 +107,7 @@ begin_grant(struct parse *p, char words[WORDS_MAX][GRANT_NAME])
 	memcpy(g->principal, words[1], GRANT_NAME);
 	memcpy(g->token, words[2], GRANT_NAME);
 	g->flags = GRANT_DENY_EXTRACT;
-	g->line = p->line;
+	g->line = p->conf.line;
 	return true;
 }
 
@@ -131,7 +131,7 @@ begin_rule(struct parse *p, char words[WORDS_MAX][GRANT_NAME])
 	memcpy(r->principal, words[1], GRANT_NAME);
 	memcpy(r->token, words[2], GRANT_NAME);
 	memcpy(r->name, words[3], GRANT_NAME);
-	r->line = p->line;
+	r->line = p->conf.line;
 	return true;
 }
 
@@ -139,7 +139,7 @@ begin_rule(struct parse *p, char words[WORDS_MAX][GRANT_NAME])
 static void
 section_end(struct parse *p)
 {
-	if (p->skip)
+	if (p->conf.skip)
 		return;
 	if (p->section == SECTION_KEY) {
 		struct key_rule *r = section_rule(p);
@@ -185,7 +185,7 @@ section_begin(struct parse *p, const char *header, size_t len)
 	section_end(p);
 	memset(words, 0, sizeof(words));
 	p->seen = 0;
-	p->skip = true;
+	p->conf.skip = true;
 	p->section = SECTION_NONE;
 	if (header[len - 1] != ']') {
 		parse_error(p, "a section header ends with `]', and nothing follows it");
@@ -217,8 +217,8 @@ section_begin(struct parse *p, const char *header, size_t len)
 		return;
 	}
 	if (i == 0)
-		p->config->vsmd_line = p->line;
-	p->skip =
+		p->config->vsmd_line = p->conf.line;
+	p->conf.skip =
 	    !(i == 0 || (i == 1 && begin_principal(p, words[1])) ||
 		(i == 2 && begin_grant(p, words)) || (i == 3 && begin_rule(p, words)));
 }

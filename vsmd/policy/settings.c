@@ -225,7 +225,7 @@ set_audit_rotate(struct parse *p, const char *value)
 	}
 	if (n == 0 || n >= sizeof(digits) ||
 	    (strcmp(value + n, "K") != 0 && strcmp(value + n, "M") != 0)) {
-		parse_error(p, "%s: `%s' is no size: 64K, 16M, or never", p->key, value);
+		parse_error(p, "%s: `%s' is no size: 64K, 16M, or never", p->conf.key, value);
 		return;
 	}
 	memcpy(digits, value, n);
@@ -354,7 +354,7 @@ settings_finish(struct parse *p)
 {
 	struct config_settings *s = &p->config->settings;
 
-	p->line = p->config->vsmd_line;
+	p->conf.line = p->config->vsmd_line;
 	default_path(p, &s->state, STATE, "");
 	default_path(p, &s->runtime, RUNTIME, "");
 	default_path(p, &s->softhsm, CAAS_SOFTHSM2, "");

@@ -1,7 +1,7 @@
 /* suggest.c - "did you mean": the nearest of a few words. */
 #include <string.h>
 
-#include "vsmd/policy/policy.h"
+#include "common/conf.h"
 
 #define WORD_MAX 48
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "vsmd/policy/policy.h"
+#include "common/conf.h"
 
 static void
 nearest(void **state)
