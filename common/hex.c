@@ -58,6 +58,26 @@ hex_uuid(char dst[HEX_UUID], const uint8_t src[16])
 	}
 }
 
+bool
+hex_uuid_get(const char *src, uint8_t dst[16])
+{
+	char digits[33];
+	size_t n = 0;
+
+	if (strlen(src) != HEX_UUID - 1)
+		return false;
+	for (size_t i = 0; i < HEX_UUID - 1; i++) {
+		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+		if (dash != (src[i] == '-'))
+			return false;
+		if (!dash)
+			digits[n++] = src[i];
+	}
+	digits[n] = '\0';
+	return get(digits, dst, 16, true);
+}
+
 void
 hex_uuid_random(uint8_t id[16])
 {

@@ -16,6 +16,8 @@ bool hex_get_any(const char *src, uint8_t *dst, size_t len);
 #define HEX_UUID 37
 /* 16 bytes as a UUID is written, and a NUL. */
 void hex_uuid(char dst[HEX_UUID], const uint8_t src[16]);
+/* The same back, in letters of either case; false when it is none, and dst may have changed. */
+bool hex_uuid_get(const char *src, uint8_t dst[16]);
 /* Set the bits that say of 16 random bytes that they are a random UUID (version 4). */
 void hex_uuid_random(uint8_t id[16]);
 

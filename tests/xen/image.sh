@@ -46,8 +46,10 @@ tree() { # DIR: what every domain has
 		put "$1" "$X/usr/bin/xenstore-$m" "usr/bin/xenstore-$m" || return 1
 	done
 	printf '%s\n' root:x:0:0::/root:/bin/sh caas:x:100:100::/:/bin/false \
-		tss:x:101:101::/:/bin/false user:x:1000:1000::/:/bin/sh >"$1/etc/passwd"
-	printf '%s\n' root:x:0: caas:x:100: tss:x:101: user:x:1000: >"$1/etc/group"
+		tss:x:101:101::/:/bin/false user:x:1000:1000::/:/bin/sh \
+		caas-forward:x:102:102::/:/bin/sh admin:x:1001:1001::/:/bin/sh >"$1/etc/passwd"
+	printf '%s\n' root:x:0: caas:x:100: tss:x:101: caas-forward:x:102: \
+		caas-admin:x:103:caas-forward,admin user:x:1000: admin:x:1001: >"$1/etc/group"
 	echo '127.0.0.1 localhost' >"$1/etc/hosts"
 	# A TPM's clients; libtspi writes names in UTF-16.
 	for m in "$BUILD/tests/xen/caas-xen-tpm" /usr/sbin/tcsd; do
@@ -84,13 +86,16 @@ dom0_tree() { # DIR
 		flask-loadpolicy flask-set-bool; do
 		put "$1" "$bin/$b" "usr/sbin/$b" || return 1
 	done
+	# libxl runs it by this path.
 	put "$1" "$bin/libxl-save-helper" usr/lib/xen-4.17/bin/libxl-save-helper || return 1
-	for b in xen-hooks/flask/caas-flask-drop tests/xen/caas-xen-map tests/xen/caas-xen-iomem; do
+	for b in xen-hooks/flask/caas-flask-drop tests/xen/caas-xen-map tests/xen/caas-xen-iomem \
+		xen-hooks/domtd/domtd xen-hooks/forward/domt-forward; do
 		[ ! -e "$BUILD/$b" ] || put "$1" "$BUILD/$b" "usr/sbin/${b##*/}" || return 1
 	done
 	b=libtss2-tcti-device.so.0
 	put "$1" "/usr/$LIBS/$b" "$LIBS/$b" 644 || return 1
-	mkdir -p "$1/etc/xen" "$1/var/log/xen/console" "$1/var/lib/xen"
+	put "$1" "$BUILD/caas/caas" usr/bin/caas || return 1
+	mkdir -p "$1/etc/xen" "$1/etc/caas/pairs" "$1/var/log/xen/console" "$1/var/lib/xen"
 	touch "$1/etc/xen/xl.conf"
 }
 

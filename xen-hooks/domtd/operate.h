@@ -1,0 +1,38 @@
+/*
+ * operate.h - the operations on a pair, each from its beginning to its end.
+ *
+ * Each looks at the world first, says what it does by o->progress, and leaves a record at every
+ * moment that a later look judges rightly, should this process be killed in it.
+ *
+ * Errors: -1, and o->error says why and what to do.  Blocks, in libxl and until DomC serves.
+ * Threads: none.
+ */
+#ifndef CAAS_DOMTD_OPERATE_H
+#define CAAS_DOMTD_OPERATE_H
+
+#include "xen-hooks/domtd/world.h"
+
+struct operation {
+	const struct xen *xen;
+	void (*progress)(void *arg, const char *text);
+	void *arg;
+	char error[MESSAGE_TEXT];
+};
+
+/*
+ * Make what is missing of the pair: both domains, or the half that is gone where the other was
+ * kept.  DomC serves before DomU runs.  Refused when both are there, and when a domain or another
+ * pair has the name or the UUID of one of them.
+ */
+int operate_create(struct operation *o, const struct description *d);
+/* DomU and DomC, and the record. */
+int operate_destroy(struct operation *o, const char *pair);
+/* DomU into the file at fd, which is empty or a pipe; then DomU goes, and DomC stays or goes as
+ * the description said when the pair was made. */
+int operate_save(struct operation *o, const char *pair, int fd);
+/* DomU out of the file at fd, with the DomC that was kept or a new one. */
+int operate_restore(struct operation *o, const struct description *d, int fd);
+/* What world_judge() says: for one pair, if it is there, or where `pair` is NULL for each. */
+int operate_settle(struct operation *o, const char *pair);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * store.h - the entries of domtd in XenStore.
+ *
+ *	/caas/pair/NAME                    a record; nobody else may read it
+ *	/local/domain/DOMID/caas/peer      the domid of the other half; DOMID alone may read it
+ *	/local/domain/DOMC/data/caas/...   where libxenvchan of DomC says that a ring waits
+ *
+ * Errors: -1 or NULL with errno.  Threads: a store belongs to one.
+ */
+#ifndef CAAS_DOMTD_STORE_H
+#define CAAS_DOMTD_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "xen-hooks/domtd/description.h"
+
+struct xs_handle;
+
+struct store {
+	struct xs_handle *xs;
+	unsigned self; /* the domid of this domain */
+};
+
+int store_open(struct store *s);
+void store_close(struct store *s);
+
+int store_peer_set(
+    struct store *s, uint32_t domid, const uint8_t uuid[DOMAIN_UUID], uint32_t peer);
+int store_peer_clear(struct store *s, uint32_t domid, const uint8_t uuid[DOMAIN_UUID]);
+int store_peer_get(struct store *s, uint32_t domid, int64_t *ret_peer);
+int store_serving(struct store *s, uint32_t domc, uint32_t domu, bool *ret);
+
+int store_record_put(struct store *s, const char *pair, const char *text);
+int store_record_remove(struct store *s, const char *pair);
+char *store_record_get(struct store *s, const char *pair);
+int store_record_list(struct store *s, char ***ret, size_t *ret_n);
+
+/* A handle of its own that becomes readable when a domain may have ended. */
+struct xs_handle *store_watch(int *ret_fd);
+/* Take what it has said; true when it was that. */
+bool store_watched(struct xs_handle *xs);
+
+#endif
