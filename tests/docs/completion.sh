@@ -27,7 +27,7 @@ expect() { # WANT WORDS...
 	[ "$got" = "$want " ] || bad "caas $*: completes to \`$got', not \`$want'"
 }
 
-expect "audit help policy sandbox status token tpm" ""
+expect "audit help pair policy sandbox status token tpm" ""
 expect "token tpm" t
 expect "list" token l
 expect "token" help tok
@@ -36,6 +36,8 @@ expect "--dir" sandbox up --d
 expect "sub" sandbox up --dir s
 expect "file.pem" tpm approve --key f
 expect "file.pem sub" policy check ""
+expect "create" pair c
+expect "file.pem" pair save web f
 expect "--json" status --j
 expect "unix:" status --address u
 expect "" token create --pin ""

@@ -55,4 +55,8 @@ fi
 	compare caas-flask-drop.8 < <("$build/xen-hooks/flask/caas-flask-drop" --help 2>&1)
 [ ! -x "$build/tpm/caas-tis-bridge" ] || [ ! -f "$man/caas-tis-bridge.8" ] ||
 	compare caas-tis-bridge.8 < <("$build/tpm/caas-tis-bridge" --help 2>&1)
+[ ! -x "$build/xen-hooks/domtd/domtd" ] ||
+	compare domtd.8 < <("$build/xen-hooks/domtd/domtd" --help 2>&1)
+[ ! -x "$build/xen-hooks/forward/domt-forward" ] ||
+	compare domt-forward.8 < <("$build/xen-hooks/forward/domt-forward" --help 2>&1)
 [ $failed = 0 ]
