@@ -287,7 +287,7 @@ domc_anew_for_a_guest_that_runs(void **state)
 	description_free(d);
 }
 
-/* A domid that was given to somebody else is not the pair's. */
+/* A domid and a name that somebody else has now are not the pair's. */
 static void
 domid_of_another(void **state)
 {
@@ -298,10 +298,11 @@ domid_of_another(void **state)
 	domid = fake_domain(&f, "web-domu")->d.domid;
 	fake_destroy(&f, "web-domu");
 	f.next_domid = domid;
-	assert_int_equal(fake_add(&f, "stranger", 9), domid);
+	assert_int_equal(fake_add(&f, "web-domu", 9), domid);
 	settled();
 	assert_null(fake_domain(&f, "web-domc"));
-	assert_non_null(fake_domain(&f, "stranger"));
+	assert_non_null(fake_domain(&f, "web-domu"));
+	assert_int_equal(fake_domain(&f, "web-domu")->peer, -1);
 }
 
 static void
