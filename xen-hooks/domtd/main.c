@@ -11,6 +11,7 @@
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
@@ -60,6 +61,17 @@ check(const char *dir, const char *name)
 
 	description_free(d);
 	return rc;
+}
+
+/* argv is overwritten by the titles of our processes. */
+static const char *
+keep(const char *s)
+{
+	char *copy = strdup(s);
+
+	if (copy == NULL)
+		log_fatal("out of memory");
+	return copy;
 }
 
 /* Descriptors 0 to 2 must be something: else the first socket becomes standard error. */
@@ -151,13 +163,13 @@ main(int argc, char **argv)
 	while ((opt = getopt_long(argc, argv, "", known, NULL)) != -1)
 		switch (opt) {
 		case PAIRS_:
-			o.pairs = optarg;
+			o.pairs = keep(optarg);
 			break;
 		case RUNTIME_:
-			o.runtime = optarg;
+			o.runtime = keep(optarg);
 			break;
 		case USER_:
-			o.user = optarg;
+			o.user = keep(optarg);
 			break;
 		case CHECK:
 			name = optarg;
@@ -179,6 +191,7 @@ main(int argc, char **argv)
 	if (name != NULL)
 		return check(o.pairs, name);
 	(void)prctl(PR_SET_DUMPABLE, 0);
+	proctitle_init(argc, argv);
 	s.o = &o;
 	open_all(&s);
 	(void)sd_notify(0, "READY=1");
