@@ -207,8 +207,10 @@ static int
 op_peer_get(void *x, uint32_t domid, int64_t *ret_peer)
 {
 	struct fake_xen *f = x;
+	const struct fake_domain *d = by_domid(f, domid);
 
-	*ret_peer = by_domid(f, domid)->peer;
+	/* Another process may just have destroyed it. */
+	*ret_peer = d != NULL ? d->peer : -1;
 	return fails(f) ? -1 : 0;
 }
 
