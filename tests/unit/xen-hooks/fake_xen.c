@@ -326,14 +326,20 @@ op_why(void *x)
 }
 
 void
-fake_init(struct fake_xen *f)
+fake_attach(struct fake_xen *f, struct xen *ret)
 {
 	static const struct xen_ops ops = {op_domains, op_build, op_unpause, op_destroy, op_save,
 	    op_resume, op_xsm, op_peer_set, op_peer_clear, op_peer_get, op_serving, op_record_put,
 	    op_record_remove, op_record_get, op_record_list, op_pause, op_why};
 
+	*ret = (struct xen){.ops = &ops, .x = f};
+}
+
+void
+fake_init(struct fake_xen *f)
+{
 	memset(f, 0, sizeof(*f));
-	f->xen = (struct xen){.ops = &ops, .x = f};
+	fake_attach(f, &f->xen);
 	f->next_domid = 1;
 	f->ring_for = f->end_after = f->saved_fd = -1;
 	f->serve_after = 3;

@@ -49,6 +49,8 @@ struct fake_xen {
 };
 
 void fake_init(struct fake_xen *f);
+/* How another process, that has the memory mapped, calls it. */
+void fake_attach(struct fake_xen *f, struct xen *ret);
 /* One more domain that runs. */
 uint32_t fake_add(struct fake_xen *f, const char *name, uint8_t uuid);
 struct fake_domain *fake_domain(struct fake_xen *f, const char *name);
