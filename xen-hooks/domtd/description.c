@@ -185,7 +185,7 @@ description_parse(const char *file, const char *name, const char *text, size_t l
 	snprintf(p.d->name, sizeof(p.d->name), "%s", name);
 	p.d->serving_timeout = SERVING_TIMEOUT;
 	p.d->timeout = TIMEOUT;
-	p.d->keep_on_save = true;
+	p.d->keep_on_save = p.d->restart = true;
 	for (int h = 0; h < HALVES; h++)
 		p.d->half[h].vcpus = 1;
 	conf_read(&p.conf, text, len);

@@ -52,6 +52,7 @@ struct description {
 	char name[PAIR_NAME];
 	struct domain_plan half[HALVES];
 	bool keep[HALVES];   /* its partner, when this one is gone */
+	bool restart;	     /* DomU, when it reboots, beside the same DomC */
 	bool keep_on_save;   /* DomC, when DomU was saved */
 	unsigned serving_timeout; /* s until DomC serves */
 	unsigned timeout;	  /* s for all of an operation */

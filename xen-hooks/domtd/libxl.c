@@ -83,6 +83,8 @@ op_domains(void *arg, struct xen_domain **ret, size_t *ret_n)
 		memcpy(d->uuid, libxl_uuid_bytearray_const(&list[i].uuid), DOMAIN_UUID);
 		d->dying = list[i].dying;
 		d->ended = list[i].shutdown && !suspend;
+		d->rebooted =
+		    d->ended && list[i].shutdown_reason == LIBXL_SHUTDOWN_REASON_REBOOT;
 		d->suspended = list[i].shutdown && suspend;
 		name = libxl_domid_to_name(x->ctx, d->domid);
 		if (name != NULL && strlen(name) < sizeof(d->name))

@@ -1,6 +1,8 @@
 /* look.c - see server.h: the world, for a client and for domtd itself. */
 #include "xen-hooks/domtd/server.h"
 
+#include <string.h>
+
 #include "common/log.h"
 #include "vchan-transport/deadline.h"
 #include "xen-hooks/domtd/show.h"
@@ -59,12 +61,13 @@ look_list(struct server *s, struct client *c)
 }
 
 bool
-look(struct server *s)
+look(struct server *s, char ret_make[PAIR_NAME])
 {
 	struct xen *xen = xen_open();
 	struct world w;
 	bool todo = false;
 
+	ret_make[0] = '\0';
 	s->look_at = deadline_at(LOOK_AGAIN);
 	if (xen == NULL)
 		return false;
@@ -80,6 +83,8 @@ look(struct server *s)
 
 			world_judge(&w.pairs[i], &v);
 			todo |= v.why != NULL;
+			if (v.make)
+				memcpy(ret_make, w.pairs[i].record.pair, PAIR_NAME);
 		}
 	}
 	world_free(&w);

@@ -79,9 +79,11 @@ plan_record(struct make *m, const struct pair *p)
 	if (p != NULL)
 		m->now = p->record;
 	snprintf(m->now.pair, sizeof(m->now.pair), "%s", m->d->name);
-	m->now.before = m->now.phase;
+	/* A reboot that fails is not tried for ever. */
+	m->now.before = m->now.phase == PHASE_REBOOT ? PHASE_UP : m->now.phase;
 	m->now.phase = PHASE_MAKING;
 	m->now.keep_on_save = m->d->keep_on_save;
+	m->now.restart = m->d->restart;
 	for (int h = 0; h < HALVES; h++) {
 		m->now.keep[h] = m->d->keep[h];
 		m->now.fresh[h] = p == NULL || !p->live[h];
@@ -91,7 +93,9 @@ plan_record(struct make *m, const struct pair *p)
 			continue;
 		}
 		snprintf(m->now.name[h], DOMAIN_NAME, "%s", m->d->half[h].name);
-		if (choose_uuid(m, (enum half)h) < 0)
+		/* Who reboots stays who it is. */
+		if (!(h == DOMU && p != NULL && p->record.phase == PHASE_REBOOT) &&
+		    choose_uuid(m, (enum half)h) < 0)
 			return -1;
 	}
 	if (m->now.fresh[DOMU]) {

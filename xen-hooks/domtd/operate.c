@@ -176,6 +176,17 @@ operate_save(struct operation *o, const char *pair, int fd)
 	return rc;
 }
 
+int
+operate_give_up(struct operation *o, const char *pair)
+{
+	struct record r;
+	int rc = record_get(o->xen, pair, &r);
+
+	if (rc < 0)
+		return operate_xen_failed(o, "the pair's record cannot be read");
+	return rc == 1 && r.phase == PHASE_REBOOT ? put_phase(o, &r, PHASE_UP) : 0;
+}
+
 static int
 couple_again(struct operation *o, const struct pair *p)
 {

@@ -25,6 +25,8 @@ struct operation {
  * pair has the name or the UUID of one of them.
  */
 int operate_create(struct operation *o, const struct description *d);
+/* A DomU that reboots and could not be made again is gone from now on. */
+int operate_give_up(struct operation *o, const char *pair);
 /* DomU and DomC, and the record. */
 int operate_destroy(struct operation *o, const char *pair);
 /* DomU into the file at fd, which is empty or a pipe; then DomU goes, and DomC stays or goes as

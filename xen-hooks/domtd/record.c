@@ -11,7 +11,7 @@
 
 #define VERSION 1
 
-static const char *const phases[PHASES] = {"none", "making", "up", "saving", "saved"};
+static const char *const phases[PHASES] = {"none", "making", "up", "saving", "saved", "rebooting"};
 static const char *const halves[HALVES] = {"domc", "domu"};
 
 const char *
@@ -33,9 +33,9 @@ half_write(const struct record *r, enum half h)
 int
 record_put(const struct xen *xen, const struct record *r)
 {
-	json_t *j = json_pack("{s:i, s:s, s:s, s:b, s:s, s:i, s:i, s:i, s:o, s:o}", "version",
+	json_t *j = json_pack("{s:i, s:s, s:s, s:b, s:b, s:s, s:i, s:i, s:i, s:o, s:o}", "version",
 	    VERSION, "phase", phases[r->phase], "before", phases[r->before], "keep_on_save",
-	    r->keep_on_save, "digest", r->digest, "memory", (int)r->memory, "vcpus",
+	    r->keep_on_save, "restart", r->restart, "digest", r->digest, "memory", (int)r->memory, "vcpus",
 	    (int)r->vcpus, "type", (int)r->type, halves[DOMC], half_write(r, DOMC),
 	    halves[DOMU], half_write(r, DOMU));
 	char *text = j != NULL ? json_dumps(j, JSON_COMPACT) : NULL;
@@ -78,12 +78,12 @@ text_read(const char *text, struct record *r)
 {
 	json_t *j = strlen(text) <= RECORD_MAX ? json_loads(text, 0, NULL) : NULL;
 	const char *phase, *before, *digest;
-	int version, keep_on_save, memory, vcpus, type;
+	int version, keep_on_save, restart, memory, vcpus, type;
 	bool ok;
 
 	ok = j != NULL &&
-	     json_unpack(j, "{s:i, s:s, s:s, s:b, s:s, s:i, s:i, s:i}", "version", &version,
-		 "phase", &phase, "before", &before, "keep_on_save", &keep_on_save, "digest",
+	     json_unpack(j, "{s:i, s:s, s:s, s:b, s:b, s:s, s:i, s:i, s:i}", "version", &version,
+		 "phase", &phase, "before", &before, "keep_on_save", &keep_on_save, "restart", &restart, "digest",
 		 &digest, "memory", &memory, "vcpus", &vcpus, "type", &type) == 0 &&
 	     version == VERSION && memory > 0 && vcpus > 0 && type >= DOMAIN_PV &&
 	     type <= DOMAIN_PVH && phase_read(phase, &r->phase) &&
@@ -91,6 +91,7 @@ text_read(const char *text, struct record *r)
 	     half_read(j, DOMC, r) && half_read(j, DOMU, r);
 	if (ok) {
 		r->keep_on_save = keep_on_save;
+		r->restart = restart;
 		r->memory = (uint32_t)memory;
 		r->vcpus = (uint32_t)vcpus;
 		r->type = (enum domain_type)type;

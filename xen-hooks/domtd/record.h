@@ -21,6 +21,7 @@ enum phase {
 	PHASE_UP,     /* what is there runs */
 	PHASE_SAVING, /* DomU is being written to a file */
 	PHASE_SAVED,  /* it is in that file, whole */
+	PHASE_REBOOT, /* DomU is gone, and has to be made again */
 	PHASES
 };
 
@@ -32,7 +33,7 @@ struct record {
 	uint8_t uuid[HALVES][DOMAIN_UUID];
 	char name[HALVES][DOMAIN_NAME];
 	bool keep[HALVES]; /* as in the description when it was made */
-	bool keep_on_save;
+	bool keep_on_save, restart;
 	uint32_t memory, vcpus; /* of DomU, as it was made: what a restore has to agree with */
 	enum domain_type type;
 	char digest[DIGEST_HEX]; /* of DomC's image, "" as long as there was none */

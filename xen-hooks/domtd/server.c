@@ -21,12 +21,12 @@
 
 enum { AT_SIGNALS, AT_LISTENER, AT_WATCH, AT_TASK, AT_CLIENTS };
 
+/* `c` NULL: nobody asked.  `r` NULL: settle. */
 static void
-begin(struct server *s, struct client *c)
+begin(struct server *s, struct client *c, const struct request *r)
 {
 	struct running *run = &s->running;
-	struct task t = {
-	    .pairs = s->o->pairs, .r = c != NULL ? &c->r : NULL, .lock = s->lock, .file = -1};
+	struct task t = {.pairs = s->o->pairs, .r = r, .lock = s->lock, .file = -1};
 	pid_t pid;
 
 	if (c != NULL) {
@@ -45,8 +45,8 @@ begin(struct server *s, struct client *c)
 	run->client = c;
 	run->settle = c == NULL;
 	snprintf(run->what, sizeof(run->what), "%s %s",
-	    c != NULL ? request_word(c->r.kind) : "what is left to do",
-	    c != NULL ? c->r.pair : "");
+	    r != NULL ? request_word(r->kind) : "what is left to do",
+	    r != NULL ? r->pair : "");
 }
 
 /* What the operation says is for the log, and for who asked. */
@@ -125,16 +125,19 @@ task_read(struct server *s)
 static void
 next_task(struct server *s)
 {
+	struct request make = {.kind = REQUEST_CREATE};
 	struct client *c;
+	bool settle;
 
 	if (s->running.pid != 0)
 		return;
-	if (deadline_left(s->look_at) == 0 && look(s)) {
-		begin(s, NULL);
+	settle = deadline_left(s->look_at) == 0 && look(s, make.pair);
+	if (settle || make.pair[0] != '\0') {
+		begin(s, NULL, settle ? NULL : &make);
 		/* Once more afterwards, unless it fails. */
 		s->look_at = s->running.pid != 0 ? 0 : s->look_at;
 	} else if ((c = clients_next(s)) != NULL) {
-		begin(s, c);
+		begin(s, c, &c->r);
 	}
 }
 

@@ -38,7 +38,7 @@ struct running {
 	int pipe;
 	struct client *client; /* NULL: it left, or nobody asked */
 	char what[WORD_MAX];   /* "create web" */
-	bool settle;
+	bool settle;	       /* or a guest that reboots is made again: nobody asked */
 	bool ended; /* its last reply was there */
 };
 
@@ -75,7 +75,7 @@ struct client *clients_next(struct server *s);
 
 /* look.c */
 void look_list(struct server *s, struct client *c);
-/* Is there something to settle? */
-bool look(struct server *s);
+/* Is there something to settle?  If not, *ret_make is the pair whose guest reboots, or "". */
+bool look(struct server *s, char ret_make[PAIR_NAME]);
 
 #endif

@@ -61,6 +61,21 @@ described(struct operation *o, const struct task *t)
 }
 
 static int
+create(struct operation *o, const struct task *t)
+{
+	char why[sizeof(o->error)];
+	int rc = described(o, t);
+
+	if (rc == 0)
+		return 0;
+	snprintf(why, sizeof(why), "%s", o->error);
+	if (operate_give_up(o, t->r->pair) < 0)
+		log_error("%s", o->error);
+	snprintf(o->error, sizeof(o->error), "%s", why);
+	return -1;
+}
+
+static int
 perform(struct operation *o, const struct task *t)
 {
 	alarm(SETTLE_TIMEOUT);
@@ -69,6 +84,8 @@ perform(struct operation *o, const struct task *t)
 	switch (t->r->kind) {
 	case REQUEST_DESTROY:
 		return operate_destroy(o, t->r->pair);
+	case REQUEST_CREATE:
+		return create(o, t);
 	case REQUEST_SAVE:
 		/* As long as the file takes. */
 		alarm(0);

@@ -36,6 +36,16 @@ set_on_domu_gone(struct parse *p, const char *value)
 }
 
 void
+set_on_domu_reboot(struct parse *p, const char *value)
+{
+	static const char *const words[] = {"destroy", "restart"};
+	size_t i;
+
+	if (conf_choice(&p->conf, value, words, 2, &i))
+		p->d->restart = i == 1;
+}
+
+void
 set_on_save(struct parse *p, const char *value)
 {
 	choose_keep(p, value, &p->d->keep_on_save);

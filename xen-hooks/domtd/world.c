@@ -106,9 +106,25 @@ judge_saved(const struct pair *p, struct verdict *v)
 				   : "its DomU is saved";
 }
 
+/* DomU is gone in between, by itself, and DomC waits for it. */
+static void
+judge_reboot(const struct pair *p, struct verdict *v)
+{
+	v->destroy[DOMU] = p->there[DOMU];
+	v->uncouple[DOMC] = p->peer[DOMC] >= 0;
+	v->phase = PHASE_REBOOT;
+	if (p->record.phase != PHASE_REBOOT || v->destroy[DOMU] || v->uncouple[DOMC])
+		v->why = "its DomU reboots";
+	v->make = v->why == NULL;
+}
+
 static void
 judge_up(const struct pair *p, struct verdict *v)
 {
+	if (p->there[DOMU] && p->domain[DOMU].rebooted && p->record.restart && p->live[DOMC]) {
+		judge_reboot(p, v);
+		return;
+	}
 	for (int h = 0; h < HALVES; h++) {
 		enum half other = other_half((enum half)h);
 
@@ -146,6 +162,14 @@ world_judge(const struct pair *p, struct verdict *ret)
 		break;
 	case PHASE_SAVED:
 		judge_saved(p, ret);
+		break;
+	case PHASE_REBOOT:
+		if (p->live[DOMC]) {
+			judge_reboot(p, ret);
+			break;
+		}
+		ret->phase = PHASE_UP;
+		judge_up(p, ret);
 		break;
 	default:
 		judge_up(p, ret);

@@ -40,8 +40,9 @@ struct verdict {
 	bool uncouple[HALVES]; /* its partner is gone: nothing is told it any more */
 	bool couple;	      /* both live, and one is not told of the other */
 	bool forget;	      /* the record */
+	bool make;	      /* by operate_create(): DomU reboots */
 	enum phase phase;     /* what the record has to say, unless it is forgotten */
-	const char *why;      /* for the log; NULL: nothing has to be done */
+	const char *why;      /* for the log; NULL: nothing but to make */
 };
 void world_judge(const struct pair *p, struct verdict *ret);
 

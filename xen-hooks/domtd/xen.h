@@ -23,6 +23,7 @@ struct xen_domain {
 	char name[DOMAIN_NAME]; /* as XenStore has it; "" for none or a longer one */
 	bool dying;		/* destroyed, and not all of it is gone yet */
 	bool ended;		/* shut down, rebooted or crashed by itself: it runs no more */
+	bool rebooted;		/* it has ended, to be started again */
 	bool suspended;		/* stopped to be saved */
 };
 

@@ -57,6 +57,7 @@ the_least(void **state)
 	assert_false(d->keep[DOMC]);
 	assert_false(d->keep[DOMU]);
 	assert_true(d->keep_on_save);
+	assert_true(d->restart);
 	assert_int_equal(d->serving_timeout, 120);
 	assert_int_equal(d->timeout, 600);
 	description_free(d);
@@ -69,6 +70,7 @@ everything(void **state)
 	    0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde, 0xf0};
 	struct description *d = parse(
 	    "[pair]\non-domc-gone = keep\non-domu-gone = destroy\non-save = destroy\n"
+	    "on-domu-reboot = destroy\n"
 	    "serving-timeout = 30\ntimeout = 60\n"
 	    "[domc]\nname = keys\ntype = pvh\nkernel = /c/\nramdisk = /r\ncmdline = a=1 b\n"
 	    "cmdline = c\nmemory = 64\nvcpus = 2\ndisk = /dev/x,raw,xvda,rw\n"
@@ -82,6 +84,7 @@ everything(void **state)
 	assert_true(d->keep[DOMC]);
 	assert_false(d->keep[DOMU]);
 	assert_false(d->keep_on_save);
+	assert_false(d->restart);
 	assert_int_equal(d->serving_timeout, 30);
 	assert_string_equal(d->half[DOMC].name, "keys");
 	assert_int_equal(d->half[DOMC].type, DOMAIN_PVH);

@@ -287,6 +287,70 @@ domc_anew_for_a_guest_that_runs(void **state)
 	description_free(d);
 }
 
+static void
+reboots(void)
+{
+	fake_domain(&f, "web-domu")->d.ended = true;
+	fake_domain(&f, "web-domu")->d.rebooted = true;
+	settled();
+	assert_non_null(fake_domain(&f, "web-domc"));
+	assert_null(fake_domain(&f, "web-domu"));
+	assert_int_equal(fake_domain(&f, "web-domc")->peer, -1);
+	assert_non_null(strstr(fake_record(&f, "web"), "\"rebooting\""));
+}
+
+static void
+a_guest_that_reboots(void **state)
+{
+	struct description *d = describe("web", "", ""), *no = describe("web", "serving-timeout=1", "");
+	uint8_t uuid[DOMAIN_UUID];
+
+	(void)state;
+	create("");
+	memcpy(uuid, fake_domain(&f, "web-domu")->d.uuid, DOMAIN_UUID);
+	reboots();
+	f.serve_after = 2;
+	assert_int_equal(operate_create(&o, d), 0);
+	settled();
+	assert_memory_equal(uuid, fake_domain(&f, "web-domu")->d.uuid, DOMAIN_UUID);
+	assert_int_equal(fake_domain(&f, "web-domc")->peer, 3);
+	/* Once, and then it is gone, which its DomC is too. */
+	reboots();
+	f.serve_after = -1;
+	assert_int_equal(operate_create(&o, no), -1);
+	settled();
+	assert_null(fake_domain(&f, "web-domc"));
+	assert_null(fake_record(&f, "web"));
+	/* So if there is no description any more. */
+	f.serve_after = 2;
+	create("");
+	reboots();
+	assert_int_equal(operate_give_up(&o, "web"), 0);
+	settled();
+	assert_null(fake_record(&f, "web"));
+	/* And without a DomC. */
+	f.serve_after = 2;
+	create("");
+	reboots();
+	fake_destroy(&f, "web-domc");
+	settled();
+	assert_null(fake_record(&f, "web"));
+	description_free(no);
+	description_free(d);
+}
+
+static void
+a_guest_that_may_not_reboot(void **state)
+{
+	(void)state;
+	create("on-domu-reboot=destroy");
+	fake_domain(&f, "web-domu")->d.ended = true;
+	fake_domain(&f, "web-domu")->d.rebooted = true;
+	settled();
+	assert_null(fake_domain(&f, "web-domc"));
+	assert_null(fake_record(&f, "web"));
+}
+
 /* A domid and a name that somebody else has now are not the pair's. */
 static void
 domid_of_another(void **state)
@@ -542,7 +606,7 @@ main(void)
 	    T(no_domain_of_somebody_else), T(domc_that_never_serves), T(domc_that_ends),
 	    T(create_with_each_call_failing), T(create_killed_at_each_call),
 	    T(gone_with_its_partner), T(kept_without_its_partner),
-	    T(domc_anew_for_a_guest_that_runs), T(domid_of_another), T(told_again), T(destroyed),
+	    T(domc_anew_for_a_guest_that_runs), T(a_guest_that_reboots), T(a_guest_that_may_not_reboot), T(domid_of_another), T(told_again), T(destroyed),
 	    T(saved_and_restored), T(saved_without_domc), T(save_at_each_call),
 	    T(not_into_a_full_disk), T(files_that_are_not_its_own), T(restore_at_each_call),
 	    T(record_of_another_version)};

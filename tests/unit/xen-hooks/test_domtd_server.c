@@ -340,6 +340,25 @@ a_domain_is_gone(void **state)
 }
 
 static void
+the_guest_reboots(void **state)
+{
+	(void)state;
+	(void)ends(ask("create", -1), REPLY_DONE);
+	fake_domain(f, "web-domu")->d.ended = true;
+	fake_domain(f, "web-domu")->d.rebooted = true;
+	f->serve_after = 2;
+	assert_int_equal(write(watch[1], "x", 1), 1);
+	for (int i = 0; fake_domain(f, "web-domu") == NULL ||
+			fake_domain(f, "web-domu")->d.domid != 3;
+	     i++) {
+		assert_true(i < WITHIN / 10);
+		usleep(10000);
+	}
+	until("up");
+	assert_int_equal(fake_domain(f, "web-domc")->peer, 3);
+}
+
+static void
 time_is_over(void **state)
 {
 	(void)state;
@@ -442,7 +461,7 @@ main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {T(made_listed_destroyed), T(lists_while_it_makes),
 	    T(who_asked_has_left), T(killed_while_it_makes), T(domtd_killed_while_it_makes),
-	    T(domtd_killed_afterwards), T(a_domain_is_gone), T(time_is_over),
+	    T(domtd_killed_afterwards), T(a_domain_is_gone), T(the_guest_reboots), T(time_is_over),
 	    T(saved_and_restored), T(save_cut_off), T(malformed)};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
