@@ -123,8 +123,14 @@ task_start(const struct task *t, int *ret_pipe)
 	int fds[2];
 	sigset_t none;
 
-	if (ipc_pair(fds) < 0 || (pid = fork()) < 0) {
+	if (ipc_pair(fds) < 0) {
 		log_error("an operation cannot be begun: %s", strerror(errno));
+		return -1;
+	}
+	if ((pid = fork()) < 0) {
+		log_error("an operation cannot be begun: %s", strerror(errno));
+		close(fds[0]);
+		close(fds[1]);
 		return -1;
 	}
 	if (pid != 0) {
