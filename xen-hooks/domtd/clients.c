@@ -82,8 +82,8 @@ asked(struct server *s, struct client *c)
 	bool file = request_has_file(c->r.kind);
 
 	/* root may ask without domt-forward, and is who it says. */
-	log_info("%s %s for %s, uid %u", request_word(c->r.kind), c->r.pair,
-	    c->r.by[0] != '\0' ? c->r.by : "itself", (unsigned)c->uid);
+	log_info("%s%s%s for %s, uid %u", request_word(c->r.kind), c->r.pair[0] != '\0' ? " " : "",
+	    c->r.pair, c->r.by[0] != '\0' ? c->r.by : "itself", (unsigned)c->uid);
 	if (file != (c->file >= 0)) {
 		client_say(s, c, REPLY_ERROR,
 		    file ? "the request came without its file" : "a file came with the request");

@@ -44,9 +44,10 @@ begin(struct server *s, struct client *c, const struct request *r)
 	run->pid = pid;
 	run->client = c;
 	run->settle = c == NULL;
-	snprintf(run->what, sizeof(run->what), "%s %s",
-	    r != NULL ? request_word(r->kind) : "what is left to do",
-	    r != NULL ? r->pair : "");
+	if (r != NULL)
+		snprintf(run->what, sizeof(run->what), "%s %s", request_word(r->kind), r->pair);
+	else
+		snprintf(run->what, sizeof(run->what), "settling");
 }
 
 /* What the operation says is for the log, and for who asked. */

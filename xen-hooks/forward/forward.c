@@ -76,7 +76,7 @@ pass_up(const struct forward *f, struct forward_client *c, struct buf *b, const 
 		return -1;
 	}
 	snprintf(r.by, sizeof(r.by), "uid %u pid %d", (unsigned)c->peer.uid, (int)c->peer.pid);
-	log_info("%s %s for %s", request_word(r.kind), r.pair, r.by);
+	log_info("%s%s%s for %s", request_word(r.kind), r.pair[0] != '\0' ? " " : "", r.pair, r.by);
 	request_write(b, &r);
 	c->up = seq_connect(f->domtd);
 	if (c->up < 0 || ipc_send(c->up, b, fds, nfds) < 0) {

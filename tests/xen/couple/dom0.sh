@@ -1,5 +1,6 @@
 # A pair that domtd makes: DomC serves before its guest runs, both are told of each other and nobody
-# else is; there is one DomC for a guest; and domtd is killed, between and in the middle.
+# else is; there is one DomC for a guest; the guest reboots; and domtd is killed,
+# between and in the middle.
 command -v domtd >/dev/null || {
 	skip "domtd" "it was built without libxl"
 	return
@@ -29,7 +30,7 @@ for d in "domc $domu_id" "domu $domc_id"; do
 	set -- $d
 	xenstore-ls -p "/local/domain/$(id_of "$1")/caas" >/tmp/out 2>&1
 	said "what $1 is told is the other's domid, and its own to read" \
-		"^peer = \"$2\" +\(n0,r$(id_of "$1")\)"
+		"^peer = \"$2\"[ .]+\(n0,r$(id_of "$1")\)"
 done
 xenstore-ls -p /caas >/tmp/out 2>&1
 said "records are nobody else's to read" '^ web = .*\(n0\)'
@@ -48,6 +49,14 @@ kill_builder
 builder
 check "domtd was killed: it lists" caas pair list --json
 if cmp /tmp/before /tmp/out; then ok "the same pair"; else bad "the same pair" "it differs" && show; fi
+
+was=$domu_id
+order domu reboot
+while [ "$(xl domid domu 2>/dev/null || echo "$was")" = "$was" ] && ! over; do sleep 0.5; done
+there
+step domu rebooted
+check "the guest has rebooted: the pair is listed" caas pair list
+said "with the same DomC, and another domid" "^web +up +$domc_id +$domu_id +$digest"
 
 check "the guest is destroyed by xl" xl destroy domu
 until_gone domc "its DomC goes with it"
