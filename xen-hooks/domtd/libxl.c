@@ -326,6 +326,14 @@ op_serving(void *arg, uint32_t domc, uint32_t domu, bool *ret)
 }
 
 static int
+op_channels(void *arg, uint32_t domid, bool *ret)
+{
+	struct real *x = arg;
+
+	return judge_store(x, store_channels(&x->store, domid, ret));
+}
+
+static int
 op_record_put(void *arg, const char *pair, const char *text)
 {
 	struct real *x = arg;
@@ -378,7 +386,7 @@ op_why(void *arg)
 }
 
 static const struct xen_ops ops = {op_domains, op_build, op_unpause, op_destroy, op_save,
-    op_resume, op_xsm, op_peer_set, op_peer_clear, op_peer_get, op_serving, op_record_put,
+    op_resume, op_xsm, op_peer_set, op_peer_clear, op_peer_get, op_serving, op_channels, op_record_put,
     op_record_remove, op_record_get, op_record_list, op_pause, op_why};
 
 struct xen *

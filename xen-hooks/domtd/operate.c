@@ -11,6 +11,9 @@
 #include "xen-hooks/domtd/inside.h"
 #include "xen-hooks/domtd/savefile.h"
 
+#define CLOSE_WITHIN 30000 /* ms until caas-agent has closed its channels */
+#define CLOSE_POLL 250
+
 int
 operate_fail(struct operation *o, const char *fmt, ...)
 {
@@ -109,19 +112,39 @@ put_phase(struct operation *o, struct record *r, enum phase phase)
 	return 0;
 }
 
-/* The guest goes on as if nothing had been. */
+/* The guest goes on as if nothing had been: it runs, and then the two are coupled again. */
 static int
-save_failed(struct operation *o, const struct pair *p, struct record *r)
+save_failed(struct operation *o, const char *pair)
 {
 	char why[sizeof(o->error)];
 
 	snprintf(why, sizeof(why), "%s", o->error);
-	if (XEN(resume, o->xen, p->domain[DOMU].domid) < 0)
-		log_error("pair %s: DomU cannot be resumed: %s", r->pair, XEN(why, o->xen));
-	else
-		(void)put_phase(o, r, PHASE_UP);
+	for (int i = 0; i < 2; i++)
+		if (operate_settle(o, pair) < 0)
+			break;
 	snprintf(o->error, sizeof(o->error), "%s", why);
 	return -1;
+}
+
+static int
+close_channels(struct operation *o, const struct pair *p)
+{
+	uint32_t domid = p->domain[DOMU].domid;
+	bool open = true;
+
+	for (int h = 0; h < HALVES; h++)
+		if (p->live[h] && XEN(peer_clear, o->xen, &p->domain[h]) < 0)
+			return operate_xen_failed(o, "a domain is still told of its peer");
+	for (int left = CLOSE_WITHIN; left > 0; left -= CLOSE_POLL) {
+		if (XEN(channels, o->xen, domid, &open) < 0)
+			return operate_xen_failed(o, "DomU cannot be looked at");
+		if (!open)
+			return 0;
+		XEN(pause_ms, o->xen, CLOSE_POLL);
+	}
+	return operate_fail(o,
+	    "caas-agent in DomU, domain %u, has not closed its channels after %d s: is it alive?",
+	    domid, CLOSE_WITHIN / 1000);
 }
 
 /* A pipe cannot be synced, and need not be. */
@@ -137,19 +160,23 @@ static int
 save_domu(struct operation *o, const struct pair *p, int fd)
 {
 	struct record r = p->record;
-	int rc;
 
 	if (put_header(o, &r, fd) < 0 || put_phase(o, &r, PHASE_SAVING) < 0)
 		return -1;
+	if (close_channels(o, p) < 0)
+		return save_failed(o, r.pair);
 	operate_say(o, "DomU is being saved: domain %u", p->domain[DOMU].domid);
-	rc = XEN(save, o->xen, p->domain[DOMU].domid, fd);
-	if (rc < 0)
+	if (XEN(save, o->xen, p->domain[DOMU].domid, fd) < 0) {
 		(void)operate_xen_failed(o, "DomU cannot be saved");
-	if (rc < 0 || sync_file(o, fd) < 0)
-		return save_failed(o, p, &r);
+		return save_failed(o, r.pair);
+	}
+	if (sync_file(o, fd) < 0)
+		return save_failed(o, r.pair);
 	/* From here on the file is the guest, and what is left of it here must not run. */
-	if (put_phase(o, &r, PHASE_SAVED) < 0)
-		return save_failed(o, p, &r);
+	if (put_phase(o, &r, PHASE_SAVED) < 0) {
+		o->unknown = put_phase(o, &r, PHASE_SAVING) < 0;
+		return save_failed(o, r.pair);
+	}
 	operate_say(o, "DomU is saved");
 	/* What cannot be done now, domtd tries again: the file is good in any case. */
 	if (operate_settle(o, r.pair) < 0)

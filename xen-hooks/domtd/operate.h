@@ -17,6 +17,7 @@ struct operation {
 	void (*progress)(void *arg, const char *text);
 	void *arg;
 	char error[MESSAGE_TEXT];
+	bool unknown; /* with an error of save: the file may be all that there is of the guest */
 };
 
 /*
@@ -29,7 +30,8 @@ int operate_create(struct operation *o, const struct description *d);
 int operate_give_up(struct operation *o, const char *pair);
 /* DomU and DomC, and the record. */
 int operate_destroy(struct operation *o, const char *pair);
-/* DomU into the file at fd, which is empty or a pipe; then DomU goes, and DomC stays or goes as
+/* DomU into the file at fd, which is empty or a pipe.  Before, both are told of nobody, so that
+ * they close their channels, which a kernel does not survive a save with; then DomU goes, and DomC stays or goes as
  * the description said when the pair was made. */
 int operate_save(struct operation *o, const char *pair, int fd);
 /* DomU out of the file at fd, with the DomC that was kept or a new one. */

@@ -11,6 +11,7 @@
 
 #define RECORDS "/caas/pair"
 #define CHANNEL "data/caas" /* of DomC's vchan, below its own path */
+#define AGENT "data/caas-agent"
 #define TRIES 16	    /* of a transaction that others disturb */
 #define PATH 256
 
@@ -182,6 +183,20 @@ store_serving(struct store *s, uint32_t domc, uint32_t domu, bool *ret)
 		rc = offered(s, domc, domu, "event-channel");
 	*ret = rc > 0;
 	return rc < 0 ? -1 : 0;
+}
+
+/* Nobody there has none; and who lies has his own kernel suffer for it. */
+int
+store_channels(struct store *s, uint32_t domid, bool *ret)
+{
+	char path[PATH], *text;
+	unsigned len;
+
+	snprintf(path, sizeof(path), "/local/domain/%u/" AGENT, domid);
+	text = xs_read(s->xs, XBT_NULL, path, &len);
+	*ret = text != NULL && strcmp(text, "none") != 0;
+	free(text);
+	return text != NULL || errno == ENOENT ? 0 : -1;
 }
 
 int

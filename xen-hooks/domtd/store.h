@@ -3,6 +3,7 @@
  *
  *	/caas/pair/NAME                    a record; nobody else may read it
  *	/local/domain/DOMID/caas/peer      the domid of the other half; DOMID alone may read it
+ *	/local/domain/DOMU/data/caas-agent where caas-agent of DomU says whom it has channels to
  *	/local/domain/DOMC/data/caas/...   where libxenvchan of DomC says that a ring waits
  *
  * Errors: -1 or NULL with errno.  Threads: a store belongs to one.
@@ -31,6 +32,8 @@ int store_peer_set(
 int store_peer_clear(struct store *s, uint32_t domid, const uint8_t uuid[DOMAIN_UUID]);
 int store_peer_get(struct store *s, uint32_t domid, int64_t *ret_peer);
 int store_serving(struct store *s, uint32_t domc, uint32_t domu, bool *ret);
+
+int store_channels(struct store *s, uint32_t domid, bool *ret);
 
 int store_record_put(struct store *s, const char *pair, const char *text);
 int store_record_remove(struct store *s, const char *pair);

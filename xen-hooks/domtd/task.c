@@ -107,7 +107,7 @@ run(const struct task *t, int pipe)
 	else
 		snprintf(o.error, sizeof(o.error), "Xen cannot be reached: see domtd's log");
 	if (rc < 0)
-		say(pipe, REPLY_ERROR, o.error);
+		say(pipe, o.unknown ? REPLY_NOTE : REPLY_ERROR, o.error);
 	else
 		say(pipe, REPLY_DONE, t->r != NULL ? request_word(t->r->kind) : "settled");
 	xen_close(xen);

@@ -61,6 +61,9 @@ struct xen_ops {
 	/* Has domc offered a ring of its own for domu to read? */
 	int (*serving)(void *x, uint32_t domc, uint32_t domu, bool *ret);
 
+	/* Does caas-agent of that domain say that it has channels open? */
+	int (*channels)(void *x, uint32_t domid, bool *ret);
+
 	/* /caas/pair/NAME, which nobody else reads. */
 	int (*record_put)(void *x, const char *pair, const char *text);
 	int (*record_remove)(void *x, const char *pair);

@@ -234,6 +234,15 @@ slot_of(const struct fake_xen *f, const char *pair)
 }
 
 static int
+op_channels(void *x, uint32_t domid, bool *ret)
+{
+	struct fake_xen *f = x;
+
+	*ret = by_domid(f, domid)->peer >= 0 || f->close_after != 0;
+	return fails(f) ? -1 : 0;
+}
+
+static int
 op_record_put(void *x, const char *pair, const char *text)
 {
 	struct fake_xen *f = x;
@@ -314,6 +323,7 @@ op_pause(void *x, int ms)
 			d->d.ended = true;
 	}
 	f->serve_after -= f->serve_after > 0;
+	f->close_after -= f->close_after > 0;
 	f->end_after -= f->end_after > 0;
 }
 
@@ -329,7 +339,7 @@ void
 fake_attach(struct fake_xen *f, struct xen *ret)
 {
 	static const struct xen_ops ops = {op_domains, op_build, op_unpause, op_destroy, op_save,
-	    op_resume, op_xsm, op_peer_set, op_peer_clear, op_peer_get, op_serving, op_record_put,
+	    op_resume, op_xsm, op_peer_set, op_peer_clear, op_peer_get, op_serving, op_channels, op_record_put,
 	    op_record_remove, op_record_get, op_record_list, op_pause, op_why};
 
 	*ret = (struct xen){.ops = &ops, .x = f};

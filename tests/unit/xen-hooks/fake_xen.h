@@ -30,6 +30,7 @@ struct fake_xen {
 	int64_t ring_for; /* the domid that DomC's ring is for, -1: there is none */
 	int serve_after;  /* pauses until DomC, when it runs and is told, has one; -1: never */
 	int end_after;	  /* pauses until every DomC that runs has ended; -1: never */
+	int close_after;  /* pauses until DomU, told of nobody, has no channel open; -1: never */
 	bool restored;	  /* the last build was of a stream */
 	int saved_fd;	  /* of the last save, -1 */
 

@@ -409,7 +409,7 @@ saved_and_restored(void **state)
 	create("");
 	memcpy(uuid, fake_domain(&f, "web-domu")->d.uuid, DOMAIN_UUID);
 	assert_int_equal(operate_save(&o, "web", fd), 0);
-	assert_string_equal(f.log, "save web-domu\nuntell web-domc\ndestroy web-domu\n");
+	assert_string_equal(f.log, "untell web-domc\nuntell web-domu\nsave web-domu\ndestroy web-domu\n");
 	settled();
 	assert_int_equal(operate_create(&o, d), -1);
 	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
@@ -478,11 +478,37 @@ save_at_each_call(void **state)
 			runs = fake_domain(&f, "web-domu") != NULL;
 			if (rc == 0)
 				assert_false(runs);
+			/* Whoever is told that it failed removes the file. */
+			else if (!killed && !o.unknown)
+				assert_true(runs);
 			if (runs)
 				assert_false(fake_domain(&f, "web-domu")->d.suspended);
 			else
 				assert_non_null(strstr(fake_record(&f, "web"), "\"saved\""));
 		}
+}
+
+/* A kernel does not survive a save with channels. */
+static void
+not_with_open_channels(void **state)
+{
+	int fd = file();
+
+	(void)state;
+	create("");
+	f.close_after = 5;
+	assert_int_equal(operate_save(&o, "web", fd), 0);
+	assert_non_null(strstr(f.log, "save"));
+	setup(state);
+	create("");
+	f.close_after = -1;
+	assert_int_equal(operate_save(&o, "web", fd), -1);
+	assert_non_null(strstr(o.error, "has not closed its channels"));
+	assert_null(strstr(f.log, "save"));
+	settled();
+	assert_int_equal(fake_domain(&f, "web-domu")->peer, 1);
+	assert_int_equal(fake_domain(&f, "web-domc")->peer, 2);
+	close(fd);
 }
 
 static void
@@ -608,7 +634,7 @@ main(void)
 	    T(gone_with_its_partner), T(kept_without_its_partner),
 	    T(domc_anew_for_a_guest_that_runs), T(a_guest_that_reboots), T(a_guest_that_may_not_reboot), T(domid_of_another), T(told_again), T(destroyed),
 	    T(saved_and_restored), T(saved_without_domc), T(save_at_each_call),
-	    T(not_into_a_full_disk), T(files_that_are_not_its_own), T(restore_at_each_call),
+	    T(not_with_open_channels), T(not_into_a_full_disk), T(files_that_are_not_its_own), T(restore_at_each_call),
 	    T(record_of_another_version)};
 
 	return cmocka_run_group_tests(tests, make_image, remove_image);

@@ -23,6 +23,7 @@ wait_order() {
 		sleep 0.5
 	done
 }
+
 # A pipe whose reader has died is a failure, not the end.
 trap '' PIPE
 export CAAS_P11_MODULE=/usr/lib/x86_64-linux-gnu/pkcs11/libcaas-p11.so
