@@ -17,7 +17,8 @@ printf '%s\n' "[domc]" "kernel = /proc/self/exe" "memory = 64" "[domu]" "kernel 
 chmod 644 "$WORK/pairs/web.conf"
 
 # Programs, so that lib.sh can start them.
-printf '#!/bin/sh\nc=$1\nshift\nexec %s pair "$c" --socket %s "$@"\n' "$CAAS" "$SOCKET" >"$WORK/pair"
+printf '#!/bin/sh\nc=$1\nshift\nexec %s pair "$c" --socket %s "$@"\n' "$CAAS" "$SOCKET" \
+	>"$WORK/pair"
 printf '#!/bin/sh\nexec setpriv --reuid games --regid games --groups bin "$@"\n' >"$WORK/member"
 chmod 755 "$WORK/pair" "$WORK/member"
 wait_socket() {

@@ -386,8 +386,8 @@ op_why(void *arg)
 }
 
 static const struct xen_ops ops = {op_domains, op_build, op_unpause, op_destroy, op_save,
-    op_resume, op_xsm, op_peer_set, op_peer_clear, op_peer_get, op_serving, op_channels, op_record_put,
-    op_record_remove, op_record_get, op_record_list, op_pause, op_why};
+    op_resume, op_xsm, op_peer_set, op_peer_clear, op_peer_get, op_serving, op_channels,
+    op_record_put, op_record_remove, op_record_get, op_record_list, op_pause, op_why};
 
 struct xen *
 xen_open(void)

@@ -154,7 +154,7 @@ main(int argc, char **argv)
 	    {"check", required_argument, NULL, CHECK}, {"help", no_argument, NULL, HELP},
 	    {"version", no_argument, NULL, VERSION}, {NULL, 0, NULL, 0}};
 	static struct server s;
-	struct options o = {.pairs = PAIRS, .runtime = RUNTIME, .user = USER};
+	static struct options o = {.pairs = PAIRS, .runtime = RUNTIME, .user = USER};
 	const char *name = NULL;
 	int opt;
 

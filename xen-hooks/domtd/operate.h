@@ -30,9 +30,11 @@ int operate_create(struct operation *o, const struct description *d);
 int operate_give_up(struct operation *o, const char *pair);
 /* DomU and DomC, and the record. */
 int operate_destroy(struct operation *o, const char *pair);
-/* DomU into the file at fd, which is empty or a pipe.  Before, both are told of nobody, so that
- * they close their channels, which a kernel does not survive a save with; then DomU goes, and DomC stays or goes as
- * the description said when the pair was made. */
+/*
+ * DomU into the file at fd, which is empty or a pipe.  Before, both are told of nobody, so that
+ * they close their channels, which a kernel does not survive a save with.  Then DomU goes, and
+ * DomC stays or goes as the description said when the pair was made.
+ */
 int operate_save(struct operation *o, const char *pair, int fd);
 /* DomU out of the file at fd, with the DomC that was kept or a new one. */
 int operate_restore(struct operation *o, const struct description *d, int fd);

@@ -632,10 +632,11 @@ main(void)
 	    T(no_domain_of_somebody_else), T(domc_that_never_serves), T(domc_that_ends),
 	    T(create_with_each_call_failing), T(create_killed_at_each_call),
 	    T(gone_with_its_partner), T(kept_without_its_partner),
-	    T(domc_anew_for_a_guest_that_runs), T(a_guest_that_reboots), T(a_guest_that_may_not_reboot), T(domid_of_another), T(told_again), T(destroyed),
+	    T(domc_anew_for_a_guest_that_runs), T(a_guest_that_reboots),
+	    T(a_guest_that_may_not_reboot), T(domid_of_another), T(told_again), T(destroyed),
 	    T(saved_and_restored), T(saved_without_domc), T(save_at_each_call),
-	    T(not_with_open_channels), T(not_into_a_full_disk), T(files_that_are_not_its_own), T(restore_at_each_call),
-	    T(record_of_another_version)};
+	    T(not_with_open_channels), T(not_into_a_full_disk), T(files_that_are_not_its_own),
+	    T(restore_at_each_call), T(record_of_another_version)};
 
 	return cmocka_run_group_tests(tests, make_image, remove_image);
 }
