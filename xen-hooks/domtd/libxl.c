@@ -284,6 +284,14 @@ op_xsm(void *arg, enum xen_xsm *ret)
 	return 0;
 }
 
+static uint32_t
+op_self(void *arg)
+{
+	struct real *x = arg;
+
+	return x->store.self;
+}
+
 /* XenStore's failures are errno's. */
 static int
 judge_store(struct real *x, int rc)
@@ -386,8 +394,8 @@ op_why(void *arg)
 }
 
 static const struct xen_ops ops = {op_domains, op_build, op_unpause, op_destroy, op_save,
-    op_resume, op_xsm, op_peer_set, op_peer_clear, op_peer_get, op_serving, op_channels,
-    op_record_put, op_record_remove, op_record_get, op_record_list, op_pause, op_why};
+    op_resume, op_xsm, op_self, op_peer_set, op_peer_clear, op_peer_get, op_serving,
+    op_channels, op_record_put, op_record_remove, op_record_get, op_record_list, op_pause, op_why};
 
 struct xen *
 xen_open(void)

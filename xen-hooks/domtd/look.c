@@ -36,8 +36,8 @@ send_world(struct server *s, struct client *c, const struct world *w)
 	if (c->state != CLIENT_NONE && json_array_size(pairs) > 0)
 		send_some(s, c, pairs);
 	json_decref(pairs);
-	if (c->state != CLIENT_NONE)
-		client_say(s, c, REPLY_NOTE, show_unprotected(w->xsm));
+	if (c->state != CLIENT_NONE && show_unprotected(w) != NULL)
+		client_say(s, c, REPLY_NOTE, show_unprotected(w));
 	if (c->state != CLIENT_NONE)
 		client_say(s, c, REPLY_DONE, "list");
 }
@@ -75,8 +75,8 @@ look(struct server *s, char ret_make[PAIR_NAME])
 		log_error("domains and pairs cannot be listed: %s", XEN(why, xen));
 	} else {
 		s->look_at = deadline_at(LOOK_EVERY);
-		if (!s->told)
-			log_warn("%s", show_unprotected(w.xsm));
+		if (!s->told && show_unprotected(&w) != NULL)
+			log_warn("%s", show_unprotected(&w));
 		s->told = true;
 		for (size_t i = 0; i < w.n; i++) {
 			struct verdict v;

@@ -4,20 +4,21 @@
 #include "common/hex.h"
 
 const char *
-show_unprotected(enum xen_xsm xsm)
+show_unprotected(const struct world *w)
 {
-	switch (xsm) {
-	case XSM_NONE:
-		return "this hypervisor has no XSM, and domtd runs in dom0: dom0 can read and "
-		       "change the memory of every DomC and DomU, so keys are not protected from "
-		       "dom0";
-	case XSM_PERMISSIVE:
-		return "XSM is permissive, and domtd runs in dom0: dom0 can read and change the "
-		       "memory of every DomC and DomU, so keys are not protected from dom0";
-	default:
-		return "domtd runs in dom0: it has the memory of a DomC while it builds it, and "
-		       "whether dom0 has it later is for XSM's policy to say";
-	}
+	if (w->xsm == XSM_NONE)
+		return w->in_dom0
+			   ? "this hypervisor has no XSM, and domtd runs in dom0: dom0 can read and "
+			     "change the memory of every DomC and DomU, so keys are not protected "
+			     "from dom0"
+			   : "this hypervisor has no XSM: dom0 can read and change the memory of "
+			     "every DomC and DomU, so keys are not protected from dom0";
+	if (w->xsm == XSM_PERMISSIVE)
+		return "XSM only logs what it would refuse: dom0 can read and change the memory "
+		       "of every DomC and DomU, so keys are not protected from dom0";
+	return w->in_dom0 ? "domtd runs in dom0: it has the memory of a DomC while it builds it, "
+			    "and whether dom0 has it later is for XSM's policy to say"
+			  : NULL;
 }
 
 static const char *

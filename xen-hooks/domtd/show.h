@@ -9,7 +9,7 @@
 /* A new object:
  * {"pair", "state", "domc": {"name", "domid", "uuid", "state", "sha256"}, "domu": {...}} */
 json_t *show_pair(const struct pair *p);
-/* What this hypervisor, and domtd in dom0 on it, do not protect; never NULL. */
-const char *show_unprotected(enum xen_xsm xsm);
+/* What this hypervisor, and domtd where it runs, do not protect; NULL: nothing to say. */
+const char *show_unprotected(const struct world *w);
 
 #endif

@@ -48,6 +48,7 @@ world_look(const struct xen *xen, struct world *ret)
 	int rc = 0;
 
 	memset(ret, 0, sizeof(*ret));
+	ret->in_dom0 = XEN(self, xen) == 0;
 	/* Records first: what is made meanwhile belongs to no record, and is left alone. */
 	if (XEN(record_list, xen, &names, &n) < 0)
 		return -1;

@@ -25,6 +25,7 @@ struct world {
 	struct xen_domain *domains;
 	size_t ndomains;
 	enum xen_xsm xsm;
+	bool in_dom0;
 };
 
 /* 0, or -1 with why(); world_free() it always. */

@@ -49,6 +49,8 @@ struct xen_ops {
 	int (*save)(void *x, uint32_t domid, int fd);
 	int (*resume)(void *x, uint32_t domid);
 	int (*xsm)(void *x, enum xen_xsm *ret);
+	/* The domid of the domain that this runs in. */
+	uint32_t (*self)(void *x);
 
 	/*
 	 * /local/domain/DOMID/caas/peer, which this domain owns and `domid` alone reads.  Only as

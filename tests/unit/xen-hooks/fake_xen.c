@@ -177,6 +177,14 @@ op_xsm(void *x, enum xen_xsm *ret)
 	return fails(f) ? -1 : 0;
 }
 
+static uint32_t
+op_self(void *x)
+{
+	struct fake_xen *f = x;
+
+	return f->self;
+}
+
 static int
 op_peer_set(void *x, const struct xen_domain *d, uint32_t peer)
 {
@@ -339,8 +347,9 @@ void
 fake_attach(struct fake_xen *f, struct xen *ret)
 {
 	static const struct xen_ops ops = {op_domains, op_build, op_unpause, op_destroy, op_save,
-	    op_resume, op_xsm, op_peer_set, op_peer_clear, op_peer_get, op_serving, op_channels,
-	    op_record_put, op_record_remove, op_record_get, op_record_list, op_pause, op_why};
+	    op_resume, op_xsm, op_self, op_peer_set, op_peer_clear, op_peer_get, op_serving,
+	    op_channels, op_record_put, op_record_remove, op_record_get, op_record_list, op_pause,
+	    op_why};
 
 	*ret = (struct xen){.ops = &ops, .x = f};
 }

@@ -26,6 +26,7 @@ struct fake_xen {
 	char records[FAKE_RECORDS][RECORD_MAX + 1]; /* "": none */
 	uint32_t next_domid;
 	enum xen_xsm xsm;
+	uint32_t self;
 
 	int64_t ring_for; /* the domid that DomC's ring is for, -1: there is none */
 	int serve_after;  /* pauses until DomC, when it runs and is told, has one; -1: never */

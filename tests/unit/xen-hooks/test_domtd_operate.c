@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "fake_xen.h"
 #include "xen-hooks/domtd/savefile.h"
+#include "xen-hooks/domtd/show.h"
 
 static struct fake_xen f;
 static struct operation o;
@@ -589,6 +590,31 @@ restore_at_each_call(void **state)
 	description_free(d);
 }
 
+static void
+what_is_not_protected(void **state)
+{
+	static const struct {
+		enum xen_xsm xsm;
+		uint32_t self;
+		const char *says;
+	} rows[] = {{XSM_NONE, 0, "no XSM, and domtd runs in dom0"}, {XSM_NONE, 3, "no XSM: dom0"},
+	    {XSM_PERMISSIVE, 3, "only logs"}, {XSM_ENFORCING, 0, "domtd runs in dom0: it has"},
+	    {XSM_ENFORCING, 3, NULL}};
+	struct world w;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		f.xsm = rows[i].xsm;
+		f.self = rows[i].self;
+		assert_int_equal(world_look(&f.xen, &w), 0);
+		if (rows[i].says != NULL)
+			assert_non_null(strstr(show_unprotected(&w), rows[i].says));
+		else
+			assert_null(show_unprotected(&w));
+		world_free(&w);
+	}
+}
+
 /* A record that nobody understands is left alone, and hides no other. */
 static void
 record_of_another_version(void **state)
@@ -636,7 +662,7 @@ main(void)
 	    T(a_guest_that_may_not_reboot), T(domid_of_another), T(told_again), T(destroyed),
 	    T(saved_and_restored), T(saved_without_domc), T(save_at_each_call),
 	    T(not_with_open_channels), T(not_into_a_full_disk), T(files_that_are_not_its_own),
-	    T(restore_at_each_call), T(record_of_another_version)};
+	    T(restore_at_each_call), T(what_is_not_protected), T(record_of_another_version)};
 
 	return cmocka_run_group_tests(tests, make_image, remove_image);
 }
