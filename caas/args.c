@@ -69,14 +69,32 @@ parse_option(struct args *a, int argc, char **argv, int *i)
 	return option_set(a, id, argv[*i]);
 }
 
+/* How many words there are after the "!". */
+static size_t
+operands_needed(const struct command *c)
+{
+	size_t n = 1;
+
+	if (c->operand == NULL || c->operand[0] != '!')
+		return 0;
+	for (const char *s = c->operand; *s != '\0'; s++)
+		n += *s == ' ';
+	return n;
+}
+
 static int
 check_required(const struct args *a)
 {
+	size_t need = operands_needed(a->command);
+
 	for (int i = 0; i < OPT_COUNT_; i++)
 		if ((a->command->required & (uint64_t)1 << i) != 0 && a->value[i] == NULL)
 			return cmd_usage("%s needs --%s %s: see caas %s --help",
 			    a->command->name, option_table[i].name, option_table[i].arg,
 			    a->command->name);
+	if (need > 0 && a->noperands != need)
+		return cmd_usage("%s needs %s: see caas %s --help", a->command->name,
+		    a->command->operand + 1, a->command->name);
 	return CMD_OK;
 }
 

@@ -35,7 +35,8 @@ struct command {
 	const char *name; /* "token list" */
 	int (*run)(const struct args *args);
 	uint64_t required, optional; /* bits by option_id */
-	const char *operand; /* "FILE ...": any number up to OPERANDS; else two at most */
+	/* "FILE ...": any number up to OPERANDS; "!NAME FILE": just these; else two at most */
+	const char *operand;
 	const char *summary;
 };
 

@@ -27,7 +27,9 @@ print_usage(const struct command *c)
 	for (int i = 0; i < OPT_COUNT_; i++)
 		if ((c->optional & (uint64_t)1 << i) != 0)
 			print_option((enum option_id)i, false);
-	if (c->operand != NULL)
+	if (c->operand != NULL && c->operand[0] == '!')
+		printf(" %s", c->operand + 1);
+	else if (c->operand != NULL)
 		printf(" [%s]", c->operand);
 	printf("\n");
 }

@@ -145,15 +145,10 @@ talk(const struct args *args, const struct request *r, int file, bool *ret_unkno
 	return rc;
 }
 
-/* The pair's name, and that there are so many operands. */
 static int
-begin(const struct args *args, enum request_kind kind, size_t operands, struct request *ret)
+begin(const struct args *args, enum request_kind kind, struct request *ret)
 {
 	*ret = (struct request){.kind = kind};
-	if (args->noperands != operands)
-		return cmd_usage("%s needs %s: see caas %s --help", args->command->name,
-		    operands == 1 ? "the NAME of a pair" : "the NAME of a pair and a FILE",
-		    args->command->name);
 	if (!pair_name_ok(args->operand[0]))
 		return cmd_usage("%s is no name of a pair: letters, digits and ._-, %d at most",
 		    args->operand[0], PAIR_NAME - 1);
@@ -166,7 +161,7 @@ simple(const struct args *args, enum request_kind kind)
 {
 	struct request r;
 	bool unknown;
-	int rc = begin(args, kind, 1, &r);
+	int rc = begin(args, kind, &r);
 
 	return rc == CMD_OK ? talk(args, &r, -1, &unknown) : rc;
 }
@@ -193,7 +188,7 @@ cmd_pair_save(const struct args *args)
 	struct request r;
 	struct outfile o;
 	bool unknown;
-	int rc = begin(args, REQUEST_SAVE, 2, &r);
+	int rc = begin(args, REQUEST_SAVE, &r);
 
 	if (rc != CMD_OK || (rc = outfile_begin(&o, args->operand[1])) != CMD_OK)
 		return rc;
@@ -216,7 +211,7 @@ cmd_pair_restore(const struct args *args)
 {
 	struct request r;
 	bool unknown;
-	int rc = begin(args, REQUEST_RESTORE, 2, &r), fd;
+	int rc = begin(args, REQUEST_RESTORE, &r), fd;
 
 	if (rc != CMD_OK)
 		return rc;

@@ -102,6 +102,27 @@ wrong(void **state)
 
 /* ps must not show a PIN for longer than it takes to read it. */
 static void
+operands(void **state)
+{
+	struct args a;
+
+	(void)state;
+	assert_int_equal(parse(&a, "pair save", 2, "web", "file"), CMD_OK);
+	assert_string_equal(a.operand[1], "file");
+	args_free(&a);
+	assert_int_equal(parse(&a, "pair save", 1, "web"), CMD_USAGE);
+	args_free(&a);
+	assert_int_equal(parse(&a, "pair save", 3, "web", "file", "more"), CMD_USAGE);
+	args_free(&a);
+	assert_int_equal(parse(&a, "pair create", 2, "web", "file"), CMD_USAGE);
+	args_free(&a);
+	assert_int_equal(parse(&a, "pair create", 1, "--help"), CMD_OK);
+	args_free(&a);
+	assert_int_equal(parse(&a, "policy check", 0), CMD_OK);
+	args_free(&a);
+}
+
+static void
 secrets_leave_argv(void **state)
 {
 	char opt[] = "--pin", pin[] = "123456", eq[] = "--so-pin=abcd",
@@ -167,6 +188,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(values),
 	    cmocka_unit_test(wrong),
+	    cmocka_unit_test(operands),
 	    cmocka_unit_test(secrets_leave_argv),
 	    cmocka_unit_test(numbers),
 	    cmocka_unit_test(commands),
