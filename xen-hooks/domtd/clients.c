@@ -1,5 +1,7 @@
 /* clients.c - see server.h: who asks, from the connection to the last reply. */
 #include <errno.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -38,8 +40,12 @@ clients_accept(struct server *s)
 void
 client_close(struct server *s, struct client *c)
 {
-	if (s->running.client == c)
+	if (s->running.client == c) {
 		s->running.client = NULL;
+		/* Nobody waits for that file, and its reader may never read; the guest goes on. */
+		if (c->r.kind == REQUEST_SAVE && s->running.pid > 0 && !s->running.ended)
+			(void)kill(s->running.pid, SIGKILL);
+	}
 	close(c->fd);
 	if (c->file >= 0)
 		close(c->file);

@@ -200,6 +200,7 @@ server_run(struct server *s)
 	if (s->running.pid != 0) {
 		(void)kill(s->running.pid, SIGKILL);
 		(void)waitpid(s->running.pid, NULL, 0);
+		s->running.pid = 0;
 	}
 	for (size_t i = 0; i < CLIENTS; i++)
 		if (s->clients[i].state != CLIENT_NONE)

@@ -413,6 +413,26 @@ save_cut_off(void **state)
 	assert_false(fake_domain(f, "web-domu")->d.suspended);
 }
 
+/* Its file may be a pipe that nobody reads. */
+static void
+who_saves_has_left(void **state)
+{
+	int fd = memfd_create("save", MFD_CLOEXEC), client;
+
+	(void)state;
+	(void)ends(ask("create", -1), REPLY_DONE);
+	f->holding = 0;
+	f->hold_save = true;
+	client = ask("save", fd);
+	holding();
+	close(client);
+	close(fd);
+	until("up");
+	f->hold_save = false;
+	assert_false(fake_domain(f, "web-domu")->d.suspended);
+	assert_int_equal(fake_domain(f, "web-domu")->peer, 1);
+}
+
 static void
 malformed(void **state)
 {
@@ -473,7 +493,7 @@ main(void)
 	const struct CMUnitTest tests[] = {T(made_listed_destroyed), T(lists_while_it_makes),
 	    T(who_asked_has_left), T(killed_while_it_makes), T(domtd_killed_while_it_makes),
 	    T(domtd_killed_afterwards), T(a_domain_is_gone), T(the_guest_reboots), T(time_is_over),
-	    T(saved_and_restored), T(save_cut_off), T(malformed)};
+	    T(saved_and_restored), T(save_cut_off), T(who_saves_has_left), T(malformed)};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
