@@ -67,6 +67,24 @@ uuid(void **state)
 	assert_string_equal(text, "ffffffff-ffff-4fff-bfff-ffffffffffff");
 }
 
+static void
+uuid_back(void **state)
+{
+	static const char *const bad[] = {"", "12345678-9abc-4def-8123-456789abcde",
+	    "12345678-9abc-4def-8123-456789abcdef0", "12345678+9abc-4def-8123-456789abcdef",
+	    "123456789-abc-4def-8123-456789abcdef", "12345678-9abc-4def-8123-456789abcdeg",
+	    "123456789abc4def8123456789abcdef"};
+	uint8_t id[16];
+	char text[HEX_UUID];
+
+	(void)state;
+	assert_true(hex_uuid_get("12345678-9aBc-4dEf-8123-456789abcdeF", id));
+	hex_uuid(text, id);
+	assert_string_equal(text, "12345678-9abc-4def-8123-456789abcdef");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(hex_uuid_get(bad[i], id));
+}
+
 int
 main(void)
 {
@@ -75,6 +93,7 @@ main(void)
 	    cmocka_unit_test(nothing_else),
 	    cmocka_unit_test(capitals),
 	    cmocka_unit_test(uuid),
+	    cmocka_unit_test(uuid_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
