@@ -114,7 +114,7 @@ guests=${guests% plain}
 # It has a name of its own each time: that there is one already would be no denial.
 for l in domT_t domC_t domU_pair_t dom0_boot_t domT_t_building domC_t_building dm_dom_t; do
 	denied "no guest can be made as $l" xl create -q -p /tmp/plain.cfg \
-		"name='new$l'" "memory=32" "seclabel='$role:$l'" "init_seclabel='$role:$l'"
+		"name='new$l'" "seclabel='$role:$l'" "init_seclabel='$role:$l'"
 	avc "as Xen says" "create .*tcontext=$role:$l .*tclass=domain"
 done
 denied "no guest is given the TPM's locality 2" xl create -q -p /tmp/plain.cfg \
