@@ -10,7 +10,12 @@
 #include "common/secmem.h"
 #include "tpm/backend.h"
 
-static const struct tpm_backend *const backends[] = {&tpm2_backend, &tpm12_backend};
+static const struct tpm_backend *const backends[] = {
+    &tpm2_backend,
+#ifdef CAAS_TPM12
+    &tpm12_backend,
+#endif
+};
 
 enum tpm_result
 tpm_fail(struct tpm *t, enum tpm_result r, const char *fmt, ...)

@@ -39,6 +39,9 @@ look(struct xs_handle *xs, struct couple *ret)
 {
 	ret->self = domid_at(xs, SELF);
 	ret->peer = domid_at(xs, PEER);
+	/* dom0 is no half of a pair: it would be the guest, with all that a guest may. */
+	if (ret->peer == 0)
+		ret->peer = COUPLE_NONE;
 }
 
 int

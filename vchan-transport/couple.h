@@ -19,7 +19,7 @@
 
 struct couple {
 	uint32_t self; /* this domain's domid; COUPLE_NONE: it is not told */
-	uint32_t peer; /* COUPLE_NONE: coupled with nobody now */
+	uint32_t peer; /* COUPLE_NONE: coupled with nobody now; never dom0 */
 };
 
 /* -1 with errno when there is no XenStore.  After xen_load(). */

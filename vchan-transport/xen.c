@@ -55,6 +55,9 @@ load(void)
 		}
 		memcpy((char *)&xen + functions[i].at, &f, sizeof(f));
 	}
+	/* xs_close() cancels a thread, for which the C library would load this then, and abort
+	 * where a process has closed the door on it. */
+	(void)dlopen("libgcc_s.so.1", RTLD_NOW);
 }
 
 bool

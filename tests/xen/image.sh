@@ -4,6 +4,9 @@
 #			one for guests
 #	image_scenario NAME DIR		DIR/dom0.cpio, with the guests' in it
 #
+# A scenario with an image.sh has its function scenario_image put into dom0's /xen/extra, the
+# directory that it is given, what else is to be there.
+#
 # A tree holds busybox, Xen's modules and its tools out of $X (packages.sh), and of this machine and
 # our build what is named below, with the libraries that it is linked to.  All libraries lie in
 # one directory.
@@ -95,6 +98,8 @@ dom0_tree() { # DIR
 	b=libtss2-tcti-device.so.0
 	put "$1" "/usr/$LIBS/$b" "$LIBS/$b" 644 || return 1
 	put "$1" "$BUILD/caas/caas" usr/bin/caas || return 1
+	cp "$X"/lib/modules/*/kernel/drivers/block/{loop,xen-blkback/xen-blkback}.ko "$1/xen/" ||
+		return 1
 	mkdir -p "$1/etc/xen" "$1/etc/caas/pairs" "$1/var/log/xen/console" "$1/var/lib/xen"
 	touch "$1/etc/xen/xl.conf"
 }
@@ -134,8 +139,12 @@ image_common() {
 
 image_scenario() { # NAME DIR
 	local dom0=$WORK/dom0/xen guest=$WORK/guest/xen
-	rm -rf "$dom0/scenario" "$guest/scenario"
+	rm -rf "$dom0/scenario" "$dom0/extra" "$guest/scenario"
 	cp -r "$HERE/$1" "$dom0/scenario" && cp -r "$HERE/$1" "$guest/scenario" || return 1
+	if [ -f "$HERE/$1/image.sh" ]; then
+		. "$HERE/$1/image.sh"
+		mkdir "$dom0/extra" && scenario_image "$dom0/extra" || return 1
+	fi
 	pack "$WORK/guest" "$dom0/guest.cpio" && cp "$WORK/vmlinux" "$dom0/vmlinux" &&
 		pack "$WORK/dom0" "$2/dom0.cpio"
 }

@@ -9,6 +9,9 @@ XEN_PACKAGES="xen-hypervisor-4.17-amd64 xen-utils-4.17 xen-utils-common xenstore
  libxenmisc4.17 libxencall1 libxendevicemodel1 libxenevtchn1 libxenforeignmemory1 libxengnttab1
  libxenhypfs1 libxenstore4 libxentoolcore1 libxentoollog1 libyajl2 libnl-3-200 libnl-route-3-200
  busybox-static udev"
+# As patterns of tar; what is here is part of the name that the unpacked files lie under.
+XEN_MODULES="./lib/modules/*/kernel/drivers/xen/* ./lib/modules/*/kernel/drivers/block/loop.ko
+ ./lib/modules/*/kernel/drivers/block/xen-blkback/*"
 
 _fetch() ( # DIR FILE...: into DIR what is not there yet
 	cd "$1" || exit 1
@@ -27,7 +30,7 @@ _unpack() { # DEBS DIR FILE...
 		case $f in
 		linux-image-*)
 			dpkg-deb --fsys-tarfile "$debs/$f" | tar -x -C "$dir" --wildcards \
-				'./boot/vmlinuz-*' './lib/modules/*/kernel/drivers/xen/*'
+				'./boot/vmlinuz-*' $XEN_MODULES
 			;;
 		*) dpkg-deb -x "$debs/$f" "$dir" ;;
 		esac || return 1
@@ -44,7 +47,7 @@ packages() {
 	files=$([ -n "$kernel" ] && apt-get --print-uris -qq download $wanted 2>/dev/null |
 		awk '{ print $2 }')
 	if [ "$(wc -w <<<"$files")" = "$(wc -w <<<"$wanted")" ]; then
-		name=$(sort <<<"$files" | sha256sum | cut -c1-16)
+		name=$(sort <<<"$files$XEN_MODULES" | sha256sum | cut -c1-16)
 		if [ ! -d "$CACHE/$name" ]; then
 			echo "# fetching Xen's packages and $kernel into $CACHE" >&2
 			tmp=$(mktemp -d "$CACHE/new.XXXXXX") || return 1

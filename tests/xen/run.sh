@@ -13,6 +13,9 @@
 #
 # --keep: afterwards a shell in dom0, on this terminal, Xen's console; `reboot -f' ends it.
 #
+# $CAAS_XEN_WORDS are words for dom0's kernel command line, which a scenario may look
+# for; without commas (QEMU).
+#
 # Ends with `N passed, N failed, N skipped'.  Exits 77, and says why, without QEMU or packages;
 # where $CI is set, that is a failure.
 #
@@ -128,7 +131,7 @@ boot() { # DIR [NAME of a scenario with a policy]
 		-display none -nodefaults -no-reboot -serial "$console" -serial "file:$1/raw"
 		-kernel "$xen" -append "console=com1 com1=115200,8n1 dom0_mem=1152M,max:1152M
  dom0_max_vcpus=1 dom0_vcpus_pin loglvl=warning guest_loglvl=warning$flask"
-		-initrd "$WORK/vmlinux console=hvc0 loglevel=3 ${keep:+keep},$1/dom0.cpio$policy")
+		-initrd "$WORK/vmlinux console=hvc0 loglevel=3 ${keep:+keep} ${CAAS_XEN_WORDS:-},$1/dom0.cpio$policy")
 	args=("${args[@]//$'\n'/}")
 	[ -z "$tpm" ] || args+=(-chardev "socket,id=tpm,path=$1/tpm.sock"
 		-tpmdev emulator,id=tpm,chardev=tpm -device tpm-tis,tpmdev=tpm)
@@ -164,7 +167,11 @@ scenario() { # NAME
 	mkdir "$dir" && touch "$dir/console" "$dir/raw" "$dir/swtpm"
 	[ ! -f "$HERE/$1/tpm" ] || tpm_start "$dir" "$(cat "$HERE/$1/tpm")" ||
 		{ echo "# no TPM:" && tail -n 5 "$dir/swtpm"; }
-	image_scenario "$1" "$dir" && boot "$dir" "$xsm"
+	if image_scenario "$1" "$dir"; then
+		boot "$dir" "$xsm"
+	else
+		echo "# $1: its image cannot be made"
+	fi
 	tpm_stop
 	tr -d '\r' <"$dir/raw" >"$dir/report"
 	judge "$1" "$dir/report" || tails "$dir"

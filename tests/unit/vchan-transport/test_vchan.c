@@ -288,6 +288,9 @@ test_a_domain_that_is_gone(void **state)
 	fake_couple(5, COUPLE_NONE);
 	assert_null(transport_connect(COUPLED, 50));
 	assert_int_equal(errno, EHOSTDOWN);
+	fake_couple(5, 0); /* dom0 is nobody's other half */
+	assert_null(transport_connect(COUPLED, 50));
+	assert_int_equal(errno, EHOSTDOWN);
 	fake_couple(5, 5);
 	c = meet(e->listener, COUPLED, &s, &peer);
 	assert_int_equal(channel_read(c, &byte, 1, 1500), -1);

@@ -1,0 +1,99 @@
+#!/bin/bash
+# domc.sh - the crypto domain's image (xen-hooks/domc/build): the same bytes twice, and nothing in it
+# that does not belong there.  tests/xen/domc boots it.
+#
+# It fetches Debian's packages, into domc of $CAAS_XEN_CACHE, and compiles vsmd twice.
+NAME=domc
+LIMIT=1800
+. "$(dirname "$0")/lib.sh"
+shopt -s lastpipe # `nothing' counts in this shell
+BUILDER=$ROOT/xen-hooks/domc/build
+CACHE=${CAAS_XEN_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/caas-xen}
+ONE=$WORK/one TWO=$WORK/two/of/another/depth TREE=$WORK/elsewhere
+
+same() { # NAME FILE FILE
+	if cmp "$2" "$3" >"$WORK/out" 2>&1; then ok "$1"; else bad "$1" "$(cat "$WORK/out")"; fi
+}
+nothing() { # NAME: what is on standard input should not be
+	local found
+	found=$(cat)
+	if [ -z "$found" ]; then ok "$1"; else bad "$1" "$(head -n 5 <<<"$found" | tr '\n' ' ')"; fi
+}
+
+if ! (cd "$WORK" && apt-get -qq -o APT::Sandbox::User=root download libinih1 >/dev/null 2>&1); then
+	skip "the image" "Debian's packages cannot be fetched"
+	finish
+	exit 77
+fi
+
+# The sources at another place, and at another time, under another umask, in another language.
+mkdir -p "$TREE"
+(cd "$ROOT" && tar -c --exclude='./build*' --exclude=./.git .) | tar -x -C "$TREE" --touch
+check "it is built" env LC_ALL=C TZ=UTC "$BUILDER" -o "$ONE" --cache "$CACHE/domc" || { finish; exit; }
+said "it says how large it is" 'initramfs [0-9.]+ MiB'
+said "and how many lines of it are ours" '[0-9]+ lines of our own code'
+check "it is built again, elsewhere" bash -c 'umask 077; exec "$@"' - \
+	env LC_ALL=de_DE.UTF-8 TZ=Asia/Tokyo JOBS=1 "$TREE/xen-hooks/domc/build" --output="$TWO" \
+	--cache "$CACHE/domc" --lock "$ONE/packages.lock"
+for f in vmlinux initramfs cmdline files packages.lock; do
+	same "both builds have the same $f" "$ONE/$f" "$TWO/$f"
+done
+(cd "$ONE" && sha256sum --quiet -c sha256sums 2>&1) | nothing "the sums are right"
+
+# What is in it.
+IMAGE=$WORK/image
+mkdir "$IMAGE"
+zstd -dcq "$ONE/initramfs" >"$WORK/cpio" && (cd "$IMAGE" && cpio -idm --quiet <"$WORK/cpio") ||
+	bad "it can be unpacked"
+cpio -tvn --quiet <"$WORK/cpio" 2>/dev/null >"$WORK/listing"
+awk '{ print substr($1, 1, 1) }' "$WORK/listing" | grep -vE '^[-dl]$' |
+	nothing "there are files, folders and links only: no device"
+awk '$1 ~ /[sStT]/ && $1 !~ /^-rwxr-xr-x$/' "$WORK/listing" | nothing "nothing is setuid or setgid"
+awk '$1 ~ /^.....w|^........w/ && $1 !~ /^l/' "$WORK/listing" |
+	nothing "nobody but root may write anything"
+awk '$3 != 0 || $4 != 0' "$WORK/listing" | nothing "all of it is root's"
+find "$IMAGE" -type f -newermt '1970-01-02' | nothing "it has no time"
+find "$IMAGE" -type f | while read -r f; do
+	[ "$(head -c 2 "$f" | tr -d '\0')" != '#!' ] || echo "$f"
+done | nothing "there is no script"
+find "$IMAGE" | grep -E '/(sh|bash|dash|ash|busybox|login|getty|agetty|su|sudo|sshd|perl|python[0-9.]*|env|modprobe|mke2fs)$' |
+	nothing "there is no shell, no login, no interpreter"
+find "$IMAGE" -type f -perm /111 ! -name '*.so*' | sed "s|^$IMAGE||" | sort >"$WORK/programs"
+same "its programs are these three" "$WORK/programs" \
+	<(printf '%s\n' /init /usr/bin/swtpm /usr/sbin/vsmd)
+find "$IMAGE" -name '*.ko' | grep -vE '/(xen-(blkfront|evtchn|gntalloc)|ext4|jbd2|mbcache|crc16|crc32c_generic)\.ko$' |
+	nothing "of the kernel's modules there are those for disk and vchan"
+awk '{ print $1 }' "$ONE/files" | sort >"$WORK/want"
+(cd "$IMAGE" && find . -type f -o -type l) | sed 's/^\.//' | sort >"$WORK/have"
+same "the list of files is what is in it" "$WORK/want" "$WORK/have"
+
+# Every library is needed by something, and what is needed is there.
+loaded=$(sed -nE 's/^LOADED="(.*)"/\1/p' "$BUILDER")
+{
+	find "$IMAGE" -type f \( -name '*.so*' -o -perm /111 \) -exec readelf -d {} + 2>/dev/null |
+		sed -nE 's/.*\(NEEDED\).*\[(.*)\]$/\1/p'
+	printf '%s\n' $loaded libsofthsm2.so
+} | sort -u >"$WORK/needed"
+find "$IMAGE" -name '*.so*' -printf '%f\n' | sort -u >"$WORK/libraries"
+comm -13 "$WORK/needed" "$WORK/libraries" | nothing "it has no library that nothing needs"
+comm -23 "$WORK/needed" "$WORK/libraries" | nothing "it lacks none"
+if [ "$(id -u)" = 0 ]; then
+	sed 's/coupled/5/' "$IMAGE/etc/caas/vsmd.conf" >"$IMAGE/run/vsmd.conf"
+	check "vsmd starts on what is there, and takes its configuration" \
+		chroot "$IMAGE" /usr/sbin/vsmd --check -c /run/vsmd.conf
+	check "and so does swtpm" chroot "$IMAGE" /usr/bin/swtpm --version
+else
+	skip "vsmd starts on what is there" "chroot needs root"
+fi
+
+# A package that is not the one of the lock.
+sed -E 's/^(libinih1 [^ ]* ).*/\1'"$(printf '0%.0s' {1..64})"'/' "$ONE/packages.lock" >"$WORK/lock"
+refuses "it takes no other package than the lock's" 1 "$BUILDER" -o "$WORK/three" --cache "$CACHE/domc" \
+	--programs "$ONE/build" --lock "$WORK/lock"
+said "and says which" 'libinih1.*has not the hash'
+grep -v '^libinih1 ' "$ONE/packages.lock" >"$WORK/lock"
+refuses "nor one that the lock has not" 1 "$BUILDER" -o "$WORK/three" --cache "$CACHE/domc" \
+	--programs "$ONE/build" --lock "$WORK/lock"
+said "and says that" 'has no libinih1'
+refuses "an option that is none" 2 "$BUILDER" --frob
+finish
