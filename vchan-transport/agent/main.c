@@ -6,37 +6,20 @@
  */
 #include <errno.h>
 #include <grp.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/stop.h"
 #include "common/user.h"
 #include "vchan-transport/agent/confine.h"
 #include "vchan-transport/agent/loop.h"
 
 #define FDS_PER_CONNECTION 8 /* a vchan: epoll, eventfd, events, grants, and spare */
 #define FDS_OTHER 32
-
-static int
-catch_signals(void)
-{
-	sigset_t stop;
-	int fd;
-
-	(void)sigemptyset(&stop);
-	(void)sigaddset(&stop, SIGTERM);
-	(void)sigaddset(&stop, SIGINT);
-	if (sigprocmask(SIG_BLOCK, &stop, NULL) < 0 ||
-	    (fd = signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
-		log_fatal("signalfd: %s", strerror(errno));
-	(void)signal(SIGPIPE, SIG_IGN);
-	return fd;
-}
 
 static void
 raise_limits(size_t connections)
@@ -83,7 +66,7 @@ main(int argc, char **argv)
 
 	log_name("caas-agent");
 	options_parse(&o, argc, argv);
-	signals = catch_signals();
+	signals = stop_signals();
 	raise_limits(o.max_connections);
 	l = open_listener(&o);
 	if (o.user != NULL)

@@ -9,19 +9,18 @@
 #include <getopt.h>
 #include <limits.h>
 #include <pwd.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "common/log.h"
 #include "common/proctitle.h"
+#include "common/stop.h"
 #include "vchan-transport/deadline.h"
 #include "xen-hooks/domtd/description.h"
 #include "xen-hooks/domtd/server.h"
@@ -87,22 +86,6 @@ open_standard(void)
 		close(fd);
 }
 
-static int
-catch_signals(void)
-{
-	sigset_t stop;
-	int fd;
-
-	(void)sigemptyset(&stop);
-	(void)sigaddset(&stop, SIGTERM);
-	(void)sigaddset(&stop, SIGINT);
-	if (sigprocmask(SIG_BLOCK, &stop, NULL) < 0 ||
-	    (fd = signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
-		log_fatal("signalfd: %s", strerror(errno));
-	(void)signal(SIGPIPE, SIG_IGN);
-	return fd;
-}
-
 /* One domtd at a time, its operation's process included. */
 static int
 take_lock(const char *runtime)
@@ -133,7 +116,7 @@ open_all(struct server *s)
 	if (pw == NULL)
 		log_fatal("--forward-user %s: there is no such user", s->o->user);
 	s->forward = pw->pw_uid;
-	s->signals = catch_signals();
+	s->signals = stop_signals();
 	s->lock = take_lock(s->o->runtime);
 	if ((s->xs = store_watch(&s->watch)) == NULL)
 		log_fatal("XenStore cannot be reached: %s: is this dom0, and xenstored running?",

@@ -7,14 +7,13 @@
 #include <getopt.h>
 #include <grp.h>
 #include <seccomp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/stop.h"
 #include "vsmd/confine/confine.h"
 #include "xen-hooks/forward/forward.h"
 
@@ -31,22 +30,6 @@ static const char usage[] =
     "  --version       print the version and exit\n"
     "\n"
     "The manual is in domt-forward(8).\n";
-
-static int
-catch_signals(void)
-{
-	sigset_t stop;
-	int fd;
-
-	(void)sigemptyset(&stop);
-	(void)sigaddset(&stop, SIGTERM);
-	(void)sigaddset(&stop, SIGINT);
-	if (sigprocmask(SIG_BLOCK, &stop, NULL) < 0 ||
-	    (fd = signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
-		log_fatal("signalfd: %s", strerror(errno));
-	(void)signal(SIGPIPE, SIG_IGN);
-	return fd;
-}
 
 /* Sockets of this machine, and nothing else. */
 static void
@@ -107,7 +90,7 @@ main(int argc, char **argv)
 	if ((gr = getgrnam(group)) == NULL)
 		log_fatal("--group %s: there is no such group", group);
 	f.admins = gr->gr_gid;
-	f.signals = catch_signals();
+	f.signals = stop_signals();
 	if ((f.listener = seq_listen(path, 0660, f.admins)) < 0)
 		log_fatal("%s: %s: the group %s has to be one of this user", path,
 		    strerror(errno), group);

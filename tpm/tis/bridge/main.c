@@ -9,36 +9,20 @@
 #include <grp.h>
 #include <netinet/in.h>
 #include <seccomp.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/stop.h"
 #include "common/user.h"
 #include "tpm/tis/bridge/loop.h"
 #include "tpm/tis/bridge/options.h"
 #include "tpm/tis/page.h"
 #include "vchan-transport/transport.h"
 #include "vsmd/confine/confine.h"
-
-static int
-catch_signals(void)
-{
-	sigset_t stop;
-	int fd;
-
-	(void)sigemptyset(&stop);
-	(void)sigaddset(&stop, SIGTERM);
-	(void)sigaddset(&stop, SIGINT);
-	if (sigprocmask(SIG_BLOCK, &stop, NULL) < 0 ||
-	    (fd = signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
-		log_fatal("signalfd: %s", strerror(errno));
-	return fd;
-}
 
 /* It listens until the process ends. */
 static int
@@ -98,7 +82,7 @@ main(int argc, char **argv)
 
 	log_name("caas-tis-bridge");
 	options_parse(&o, argc, argv);
-	signals = catch_signals();
+	signals = stop_signals();
 	if (tis_page_open(o.page, &page, why) < 0)
 		log_fatal("%s", why);
 	tis_init(&t, &tis_page_ops, &page);
