@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <xenctrl.h>
 
@@ -51,11 +52,11 @@ relabel(xc_interface *xen, const char *label, bool tpm)
 	char context[256];
 	uint32_t sid, own;
 
-	if (strlen(label) >= sizeof(context)) {
+	/* libxenctrl takes one that it might write to. */
+	if (snprintf(context, sizeof(context), "%s", label) >= (int)sizeof(context)) {
 		log_error("the label is too long");
 		return false;
 	}
-	(void)strcpy(context, label);
 	if (xc_flask_context_to_sid(xen, context, (uint32_t)strlen(context), &sid) < 0) {
 		log_error("the policy knows no label %s (%s): was CaaS's loaded at boot?",
 		    label, strerror(errno));

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -36,8 +37,7 @@ it_is_told(void **state)
 
 	(void)state;
 	assert_non_null(mkdtemp(dir));
-	strcpy(sa.sun_path, dir);
-	strcat(sa.sun_path, "/s");
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/s", dir);
 	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	setenv("NOTIFY_SOCKET", sa.sun_path, 1);
 	assert_int_equal(sd_notify(0, "READY=1"), 1);
