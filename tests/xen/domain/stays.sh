@@ -7,6 +7,7 @@
 # Commands go in by /tmp/WHO.in, answers come out of /tmp/WHO.answers.
 stays() {
 	mkfifo "/tmp/$1.in"
+	: >"/tmp/$1.answers" # which may be looked at before it is begun
 	CAAS_VSM_ADDRESS=$2 caas-e2e-client "$CAAS_P11_MODULE" <"/tmp/$1.in" >"/tmp/$1.answers" 2>&1 &
 	# Held open by somebody who does nothing else.
 	sleep 100000 >"/tmp/$1.in" &
