@@ -4,8 +4,8 @@
 #			one for guests
 #	image_scenario NAME DIR		DIR/dom0.cpio, with the guests' in it
 #
-# A scenario with an image.sh has its function scenario_image put into dom0's /xen/extra, the
-# directory that it is given, what else is to be there.
+# A scenario with an image.sh has its function scenario_image put what else is to be there into two
+# directories that it is given: dom0's /xen/extra, and the guests'.
 #
 # A tree holds busybox, Xen's modules and its tools out of $X (packages.sh), and of this machine and
 # our build what is named below, with the libraries that it is linked to.  All libraries lie in
@@ -15,7 +15,7 @@ LIBS=lib/x86_64-linux-gnu
 # The file, under that name, and the libraries that it needs.
 put() { # TREE SOURCE TARGET [MODE]
 	local lib
-	mkdir -p "$1/$(dirname "$3")"
+	mkdir -p "$1/$(dirname "$3")" "$1/$LIBS"
 	cp -L "$2" "$1/$3" && chmod "${4:-755}" "$1/$3" || return 1
 	LD_LIBRARY_PATH=$X/usr/lib/x86_64-linux-gnu:$X/usr/lib/xen-4.17/lib/x86_64-linux-gnu \
 		ldd "$2" >"$WORK/ldd" 2>/dev/null || return 0
@@ -139,11 +139,12 @@ image_common() {
 
 image_scenario() { # NAME DIR
 	local dom0=$WORK/dom0/xen guest=$WORK/guest/xen
-	rm -rf "$dom0/scenario" "$dom0/extra" "$guest/scenario"
+	rm -rf "$dom0"/{scenario,extra} "$guest"/{scenario,extra}
 	cp -r "$HERE/$1" "$dom0/scenario" && cp -r "$HERE/$1" "$guest/scenario" || return 1
 	if [ -f "$HERE/$1/image.sh" ]; then
 		. "$HERE/$1/image.sh"
-		mkdir "$dom0/extra" && scenario_image "$dom0/extra" || return 1
+		mkdir "$dom0/extra" "$guest/extra" && scenario_image "$dom0/extra" "$guest/extra" ||
+			return 1
 	fi
 	pack "$WORK/guest" "$dom0/guest.cpio" && cp "$WORK/vmlinux" "$dom0/vmlinux" &&
 		pack "$WORK/dom0" "$2/dom0.cpio"

@@ -11,7 +11,10 @@ XEN_PACKAGES="xen-hypervisor-4.17-amd64 xen-utils-4.17 xen-utils-common xenstore
  busybox-static udev"
 # As patterns of tar; what is here is part of the name that the unpacked files lie under.
 XEN_MODULES="./lib/modules/*/kernel/drivers/xen/* ./lib/modules/*/kernel/drivers/block/loop.ko
- ./lib/modules/*/kernel/drivers/block/xen-blkback/*"
+ ./lib/modules/*/kernel/drivers/block/xen-blkback/*
+ ./lib/modules/*/kernel/drivers/block/xen-blkfront.ko ./lib/modules/*/kernel/fs/ext4/*
+ ./lib/modules/*/kernel/fs/jbd2/* ./lib/modules/*/kernel/fs/mbcache.ko
+ ./lib/modules/*/kernel/lib/crc16.ko ./lib/modules/*/kernel/crypto/crc32c_generic.ko"
 
 _fetch() ( # DIR FILE...: into DIR what is not there yet
 	cd "$1" || exit 1

@@ -1,7 +1,7 @@
 #!/bin/bash
 # run.sh - real Xen with real domains, inside QEMU.
 #
-#	tests/xen/run.sh [--keep] [SCENARIO ...]	(default: all of them)
+#	tests/xen/run.sh [--keep | --follow] [SCENARIO ...]	(default: all of them)
 #
 # A scenario is a directory here.  Its dom0.sh runs in dom0 and makes the guests; NAME.sh runs in
 # the guest NAME (domain/dom0.sh and domain/guest.sh say with what).  Debian's packages are fetched
@@ -12,6 +12,8 @@
 # enforcing the policy of that name in our build (xen-hooks/flask); without one it is skipped.
 #
 # --keep: afterwards a shell in dom0, on this terminal, Xen's console; `reboot -f' ends it.
+#
+# --follow: what the domains say is printed as they say it, `[NAME] ' before each line.
 #
 # $CAAS_XEN_WORDS are words for dom0's kernel command line, which a scenario may look
 # for; without commas (QEMU).
@@ -30,7 +32,7 @@ LIMIT=570 # seconds of this machine for a scenario; dom0 has a limit of its own
 . "$HERE/packages.sh"
 . "$HERE/image.sh"
 
-passed=0 failed=0 skipped=0 keep= qemu= tpm=
+passed=0 failed=0 skipped=0 keep= follow= qemu= tpm=
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/caas-xen.XXXXXX")
 end() {
 	[ -z "$qemu" ] || kill "$qemu" 2>/dev/null
@@ -141,11 +143,17 @@ boot() { # DIR [NAME of a scenario with a policy]
 	fi
 	timeout -k 5 "$LIMIT" qemu-system-x86_64 "${args[@]}" >"$1/qemu" 2>&1 </dev/null &
 	qemu=$!
+	if [ -n "$follow" ]; then
+		tail -n +1 -f --pid="$qemu" "$1/raw" | sed -u 's/\r//g'
+	fi
 	wait "$qemu"
 	qemu=
 }
 
-needs() { # NAME: programs, beside those of every scenario
+needs() { # NAME: programs and files, beside those of every scenario
+	case $1 in
+	whole) echo /usr/sbin/nginx openssl ods-hsmspeed /usr/sbin/mke2fs "/usr/$LIBS/engines-3/pkcs11.so" ;;
+	esac
 	case $(cat "$HERE/$1/tpm" 2>/dev/null) in
 	2) echo swtpm ;;
 	1.2) echo swtpm swtpm_setup /usr/sbin/tcsd /usr/sbin/tpm_takeownership ;;
@@ -156,7 +164,7 @@ scenario() { # NAME
 	local dir=$WORK/$1 t0=$SECONDS need xsm=
 	[ ! -f "$HERE/$1/policy" ] || xsm=$1
 	for need in $(needs "$1"); do
-		command -v "$need" >/dev/null && continue
+		[ -e "$need" ] || command -v "$need" >/dev/null && continue
 		if [ -n "${CI:-}" ]; then
 			failed=$((failed + 1)) && echo "not ok $1: there is no $need"
 		else
@@ -179,7 +187,10 @@ scenario() { # NAME
 	rm -rf "$dir"
 }
 
-[ "${1:-}" != --keep ] || { keep=1 && shift; }
+case ${1:-} in
+--keep) keep=1 && shift ;;
+--follow) follow=1 && shift ;;
+esac
 [ $# != 0 ] || for s in "$HERE"/*/dom0.sh; do
 	s=$(basename "$(dirname "$s")")
 	[ "$s" = domain ] || set -- "$@" "$s"

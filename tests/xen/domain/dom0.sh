@@ -11,6 +11,7 @@
 #	order NAME WORD		tells it a word, which it waits for (guest.sh)
 #	step NAME WORD	waits until it says `step WORD'; fails when it ended or the time is up
 #	finish NAME...	waits until each has come to the end of its script; bad if one does not
+#	chapter NAME WHAT	what follows is about that; WHAT it proves (scripts/demo shows it)
 #	ok, bad, skip NAME [why]	and what check.sh has
 #
 # All that guests write to their consoles is copied here, with the guest's name before it.
@@ -22,6 +23,7 @@ say() { echo "[dom0] $*"; }
 ok() { say "@ ok $1"; }
 bad() { say "@ bad $1: $2"; }
 skip() { say "@ skip $1: $2"; }
+chapter() { say "@ chapter $1: $2"; }
 . /xen/check.sh
 uptime_s() { cut -d. -f1 /proc/uptime; }
 over() { [ "$(uptime_s)" -ge "$LIMIT" ]; }

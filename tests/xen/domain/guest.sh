@@ -5,6 +5,7 @@
 #	an_order	waits for dom0's first `order NAME WORD', and prints the word
 #	wait_order WORD	until dom0 says `order NAME WORD'; fails when it says `order NAME stop'
 #	step WORD	tells dom0 how far this is
+#	chapter NAME WHAT	what follows is about that; WHAT it proves (scripts/demo shows it)
 #	ok, bad, skip NAME [why]	and what check.sh has
 #
 # dom0 reads what is written here off the console.
@@ -12,6 +13,7 @@
 ok() { echo "@ ok $1"; }
 bad() { echo "@ bad $1: $2"; }
 skip() { echo "@ skip $1: $2"; }
+chapter() { echo "@ chapter $1: $2"; }
 . /xen/check.sh
 word() { tr ' ' '\n' </proc/cmdline | sed -n "s/^$1=//p"; }
 step() { xenstore-write data/step "$1"; }
