@@ -1,6 +1,6 @@
 #!/bin/bash
 # domc.sh - the crypto domain's image (xen-hooks/domc/build): the same bytes twice, and nothing in it
-# that does not belong there.  tests/xen/domc boots it.
+# that does not belong there.  tests/xen/whole boots it.
 #
 # It fetches Debian's packages, into domc of $CAAS_XEN_CACHE, and compiles vsmd twice.
 NAME=domc

@@ -1,11 +1,12 @@
 /*
  * frail.c - caas-xen-frail ARGUMENT...: a vsmd that dies when dom0 says so.
  *
- * tests/xen/whole/image.sh lays it over /usr/sbin/vsmd in the crypto domain's image, and the
- * image's own beside it, as vsmd.image.  This program becomes that one, with its arguments, pid
- * and descriptors; a child of it, which stays root, kills it when dom0 has written a word into
- * `order' of this domain's directory in XenStore that begins with "kill" and was not there
- * before.  The image that is shipped has neither this nor anything like it.
+ * tests/xen/whole/image.sh lays it over /usr/sbin/vsmd in the crypto domain's image, and
+ * the image's own beside it, as vsmd.image.  This program becomes that one, with its
+ * arguments, pid and descriptors; a child of it, which stays root, kills it when dom0 has
+ * written a word into `order' of this domain's directory in XenStore that begins with
+ * "kill" and was not there before.  The image that is shipped has neither this nor
+ * anything like it.
  */
 #include <errno.h>
 #include <signal.h>
@@ -41,7 +42,7 @@ wait_kill(struct xs_handle *xs)
 		free(event);
 		now = order(xs);
 	} while (now == NULL || strncmp(now, "kill", 4) != 0 ||
-	    (before != NULL && strcmp(now, before) == 0));
+		 (before != NULL && strcmp(now, before) == 0));
 	free(now);
 	free(before);
 	return 0;
@@ -55,7 +56,8 @@ lie_in_wait(pid_t vsmd)
 
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != vsmd)
 		_exit(1);
-	if ((xs = xs_open(0)) == NULL || !xs_watch(xs, "order", "") || wait_kill(xs) < 0) {
+	if ((xs = xs_open(0)) == NULL || !xs_watch(xs, "order", "") ||
+	    wait_kill(xs) < 0) {
 		fprintf(stderr, "frail: XenStore: %s\n", strerror(errno));
 		_exit(1);
 	}

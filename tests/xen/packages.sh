@@ -14,6 +14,7 @@ XEN_MODULES="./lib/modules/*/kernel/drivers/xen/* ./lib/modules/*/kernel/drivers
  ./lib/modules/*/kernel/drivers/block/xen-blkback/*
  ./lib/modules/*/kernel/drivers/block/xen-blkfront.ko ./lib/modules/*/kernel/fs/ext4/*
  ./lib/modules/*/kernel/fs/jbd2/* ./lib/modules/*/kernel/fs/mbcache.ko
+ ./lib/modules/*/kernel/drivers/net/xen-net*
  ./lib/modules/*/kernel/lib/crc16.ko ./lib/modules/*/kernel/crypto/crc32c_generic.ko"
 
 _fetch() ( # DIR FILE...: into DIR what is not there yet

@@ -1,4 +1,4 @@
-# image.sh - for sourcing by ../image.sh: the crypto domain's image, as its builder makes it.
+# image.sh - for sourcing by the scenarios' image.sh: the crypto domain's image, as its builder makes it.
 #
 #	domc_image DIR	puts it there
 #
@@ -15,4 +15,3 @@ domc_image() { # DIR
 	fi
 	cp "$made/vmlinux" "$made/initramfs" "$made/cmdline" "$1/" && cp "$HERE/domc/block" "$1/"
 }
-scenario_image() { domc_image "$1"; }

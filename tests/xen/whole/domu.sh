@@ -9,6 +9,10 @@ tool() { # NAME ARGUMENTS
 	as_user "$1" "exec p11tool --provider $CAAS_P11_MODULE --batch $2"
 }
 
+until_there() { # COMMAND: some seconds at most
+	local i=0
+	until "$@" >/dev/null 2>&1 || [ $i = 100 ]; do i=$((i + 1)) && sleep 0.3; done
+}
 # The disk's files at their places, where there is none yet.
 applications() {
 	local m f
@@ -16,9 +20,11 @@ applications() {
 		insmod "/xen/extra/$m.ko" || bad "the guest loads $m" "it does not"
 	done </xen/extra/modules
 	mkdir /disk
-	check "the guest has a disk of its own" sh -c 'i=0
-		until [ -b /dev/xvda ] || [ $i = 100 ]; do i=$((i + 1)) && sleep 0.3; done
-		mount -t ext4 /dev/xvda /disk' || return 1
+	until_there [ -b /dev/xvda ]
+	check "the guest has a disk of its own" mount -t ext4 /dev/xvda /disk || return 1
+	until_there ip link show eth0
+	check "and a network interface" sh -c \
+		'ip addr add 10.0.0.2/24 dev eth0 && ip link set eth0 up'
 	(cd /disk && find . -type f) | while read -r f; do
 		[ -e "/$f" ] || { mkdir -p "/$(dirname "$f")" && ln -s "/disk/$f" "/$f"; }
 	done
@@ -39,7 +45,7 @@ begin_agent() {
 }
 
 # A connection of a client who verifies the certificate: prints the page.
-visit() {
+visit() { # NUMBER
 	printf 'GET / HTTP/1.0\r\n\r\n' | openssl s_client -connect 127.0.0.1:8443 -quiet \
 		-CAfile /tmp/tls.crt -verify_return_error -verify_hostname localhost 2>"/tmp/visit.$1" |
 		grep 'served by worker'
@@ -47,8 +53,9 @@ visit() {
 # One after the other, until there is /tmp/stop.
 browse() { # NUMBER
 	while [ ! -e /tmp/stop ]; do
-		visit "$1" >>/tmp/pages ||
-			{ echo "failed at $(cut -d. -f1 /proc/uptime) s:" && cat "/tmp/visit.$1"; } >>/tmp/failed
+		visit "$1" >>/tmp/pages && continue
+		{ echo "failed at $(cut -d. -f1 /proc/uptime) s:" && cat "/tmp/visit.$1"; } >>/tmp/failed
+		sleep 1
 	done
 }
 browsers() {
@@ -90,6 +97,8 @@ applications || return
 chapter "The token" "its owner makes it with an SO PIN, over the vchan: dom0 passes no secret"
 check "root makes a token, with its SO PIN" env CAAS_VSM_ADDRESS=$upstream \
 	caas token create --label web --pin 123456 --so-pin 12345678
+check "and lists it, as an administrator" env CAAS_VSM_ADDRESS=$upstream caas token list
+said "by its name" web
 begin_agent
 
 chapter "p11tool" "an ordinary user's PKCS#11 application makes keys in DomC, by caas-agent"
@@ -129,6 +138,10 @@ else
 	ok "there is no private key in the guest's files"
 fi
 
+xenstore-write data/certificate "$(cat /tmp/tls.crt)"
+step reachable
+wait_order reached || return
+
 chapter "OpenDNSSEC" "ods-hsmspeed, of a DNSSEC signer, makes a key in DomC and signs with two threads"
 as_user "ods-hsmspeed runs" "exec ods-hsmspeed -c /tmp/conf.xml -r caas -i 20 -s 1024 -t 2"
 said "it tells its speed" 'sig/s'
@@ -154,7 +167,22 @@ pages 8
 settle "no connection fails"
 both_serve "and both workers serve"
 check "it is the same nginx" kill -0 "$(cat /tmp/nginx.pid)"
+tool "p11tool makes another key" "--login --generate-privkey=ecc --curve secp256r1 --label later \
+	--outfile /tmp/later.pub pkcs11:token=web"
+sign() { tool "$1" "--login --test-sign 'pkcs11:token=web;object=$2;type=private'"; }
+sign "and signs with it" later
+step later
+
+wait_order old || return
+sign "a key of then signs" mail
 tool "p11tool lists what is there" "--login --list-all pkcs11:token=web"
-said "the key of before" 'Private key \(RSA-2048\)'
+said "the keys of then" 'Label: tls'
+if grep -q 'Label: later' /tmp/out; then
+	bad "and not the one that was made later" "it is there"
+else
+	ok "and not the one that was made later"
+fi
 tail -n 20 /tmp/agent.log /tmp/nginx.err | sed 's/^/# /'
 free -m | sed 's/^/# /'
+step done
+wait_order stop

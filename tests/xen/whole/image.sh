@@ -1,5 +1,5 @@
-# image.sh - for sourcing by ../image.sh: the crypto domain's image with a vsmd that can be killed, and
-# the guest's disk with its applications.
+# image.sh - for sourcing by ../image.sh: the crypto domain's image with a vsmd that can be killed, the
+# guest's disk with its applications, and what makes it a network.
 #
 # The image is the one that is shipped, byte for byte, and behind it a second archive, which the
 # kernel unpacks over the first: caas-xen-frail (../frail.c) for vsmd.  So no builder's option and
@@ -7,7 +7,9 @@
 . "$HERE/domc/image.sh"
 
 scenario_image() { # DIR GUEST
-	domc_image "$1" && frail "$1" && disk "$1/applications" && modules "$2"
+	domc_image "$1" && frail "$1" && disk "$1/applications" && modules "$2" &&
+		cp "$X"/lib/modules/*/kernel/drivers/net/xen-netback/xen-netback.ko "$HERE/whole/vif" "$1/" &&
+		put "$1/client" /usr/bin/openssl openssl
 }
 
 frail() { # DIR
@@ -37,10 +39,10 @@ disk() { # FILE
 		-d "$tree" "$1" 80M >/dev/null
 }
 
-modules() { # DIR: for the guest to have a disk, in the order of loading
+modules() { # DIR: for the guest to have a disk and a network, in the order of loading
 	local m
 	for m in crypto/crc32c_generic lib/crc16 fs/mbcache fs/jbd2/jbd2 fs/ext4/ext4 \
-		drivers/block/xen-blkfront; do
+		drivers/block/xen-blkfront drivers/net/xen-netfront; do
 		cp "$X"/lib/modules/*/kernel/$m.ko "$1/" && echo "${m##*/}" >>"$1/modules" || return 1
 	done
 }
