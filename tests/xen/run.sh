@@ -22,7 +22,8 @@
 # where $CI is set, that is a failure.
 #
 # Always emulated (-accel tcg): KVM in a virtual machine may stop before Xen's first word.  The
-# processor is qemu64: with -cpu max QEMU 7.2 corrupts the guests' memory.
+# processor is qemu64: with -cpu max QEMU 7.2 corrupts the guests' memory.  $CAAS_XEN_CPU is another:
+# PVH guests need one with nested pages, qemu64,+npt.
 set -u
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$(cd "$HERE/../.." && pwd)
@@ -129,7 +130,7 @@ boot() { # DIR [NAME of a scenario with a policy]
 	if [ -n "$2" ]; then
 		xen=$WORK/xsm flask=" xsm=flask flask=enforcing" policy=,$(policy_of "$2")
 	fi
-	args=(-machine q35 -accel tcg,thread=multi -cpu qemu64 -smp 2 -m 3072
+	args=(-machine q35 -accel tcg,thread=multi -cpu "${CAAS_XEN_CPU:-qemu64}" -smp 2 -m 3072
 		-display none -nodefaults -no-reboot -serial "$console" -serial "file:$1/raw"
 		-kernel "$xen" -append "console=com1 com1=115200,8n1 dom0_mem=1152M,max:1152M
  dom0_max_vcpus=1 dom0_vcpus_pin loglvl=warning guest_loglvl=warning$flask"

@@ -1,6 +1,8 @@
 # The whole product: domtd makes a pair of the crypto domain's image and of a guest with a disk and a
 # network; p11tool, OpenSSL, nginx and OpenDNSSEC there have their keys in DomC, over vchan; vsmd is
 # killed, and DomC destroyed, under a web server; DomC is shut down; and an older disk is put back.
+#
+# With the word type=pvh for dom0 both are PVH, which needs CAAS_XEN_CPU=qemu64,+npt.
 command -v domtd >/dev/null || {
 	skip "domtd" "it was built without libxl"
 	return
@@ -14,15 +16,17 @@ losetup /dev/loop0 /tmp/store && losetup /dev/loop1 $X/applications ||
 	bad "dom0 has disks to give" "no loop devices"
 disk() { echo "disk = vdev=xvda,access=w,backendtype=phy,script=$X/block,target=$1"; }
 
+type=$(tr ' ' '\n' </proc/cmdline | sed -n 's/^type=//p')
+type="type = ${type:-pv}"
 # A line of a description has 197 bytes at most.
 {
 	printf '%s\n' "[pair]" "on-domc-gone = keep" "serving-timeout = 300" "timeout = 400" \
-		"[domc]" "name = domc" "kernel = $X/vmlinux" "ramdisk = $X/initramfs" "memory = 128" \
-		"$(disk /dev/loop0)"
+		"[domc]" "name = domc" "$type" "kernel = $X/vmlinux" "ramdisk = $X/initramfs" \
+		"memory = 128" "$(disk /dev/loop0)"
 	fold -s -w 100 $X/cmdline | sed 's/^/cmdline = /; s/ *$//'
-	printf '%s\n' "[domu]" "name = domu" "kernel = /xen/vmlinux" "ramdisk = /xen/guest.cpio" \
-		"cmdline = console=hvc0 loglevel=3 name=domu" "memory = 256" "$(disk /dev/loop1)" \
-		"vif = script=$X/vif,mac=00:16:3e:00:00:01"
+	printf '%s\n' "[domu]" "name = domu" "$type" "kernel = /xen/vmlinux" \
+		"ramdisk = /xen/guest.cpio" "cmdline = console=hvc0 loglevel=3 name=domu" \
+		"memory = 256" "$(disk /dev/loop1)" "vif = script=$X/vif,mac=00:16:3e:00:00:01"
 } >/etc/caas/pairs/web.conf
 
 console=/var/log/xen/console/guest-domc.log
@@ -57,7 +61,7 @@ said "with both domids" "^web +up +$domc_id +$domu_id +[0-9a-f]{64}"
 wrote "DomC has formatted its disk, which was blank" 'formatting the disk, which is blank'
 
 step domu reachable || return
-xenstore-read "/local/domain/$domu_id/data/certificate" >/tmp/tls.crt
+xenstore-read -R "/local/domain/$domu_id/data/certificate" >/tmp/tls.crt
 check "a client on another machine is served, over the guest's network interface" sh -c \
 	"printf 'GET / HTTP/1.0\r\n\r\n' | LD_LIBRARY_PATH=$X/client/lib/x86_64-linux-gnu \
 		$X/client/openssl s_client -connect 10.0.0.2:8443 -quiet -CAfile /tmp/tls.crt \
