@@ -82,7 +82,11 @@ done
 # A DomC in the place of one that is gone: DomU has stayed, as the description says.
 another() { # WHAT
 	local was=$domc_id
-	check "$1" caas pair create web
+	if ! check "$1" caas pair create web; then
+		consoles
+		domtd_log
+		return 1
+	fi
 	there
 	[ "$domc_id" != "$was" ] || bad "it is another domain" "it has the domid of before"
 }
@@ -90,7 +94,7 @@ step domu serving || return
 check "DomC is destroyed by xl" xl destroy domc
 until_gone domc "it is gone"
 cp /tmp/store /tmp/old
-another "a new one is made, beside the same guest"
+another "a new one is made, beside the same guest" || return
 check "the pair is listed" caas pair list
 said "with the new one's domid" "^web +up +$domc_id +$domu_id +[0-9a-f]{64}"
 order domu new
@@ -110,7 +114,7 @@ fi
 # The embedded TPM lies on the same disk, and is as old.
 chapter "An older disk" "what is not protected: with the embedded TPM nobody can tell (docs/tcb.md)"
 dd if=/tmp/old of=/tmp/store bs=1M conv=notrunc 2>/dev/null
-another "a DomC is made of it"
+another "a DomC is made of it" || return
 order domu old
 step domu "done"
 check "the pair is destroyed" caas pair destroy web

@@ -138,7 +138,7 @@ else
 	ok "there is no private key in the guest's files"
 fi
 
-xenstore-write data/certificate "$(cat /tmp/tls.crt)"
+xenstore-write -- data/certificate "$(cat /tmp/tls.crt)"
 step reachable
 wait_order reached || return
 
