@@ -23,8 +23,8 @@
 
 #include "vchan-transport/transport.h"
 
-#define PATIENCE 60000 /* ms, for what must happen: an emulated hypervisor is slow */
-#define A_WHILE 30     /* ms, for what must not */
+#define PATIENCE 180000 /* ms, for what must happen: an emulated hypervisor is slow */
+#define A_WHILE 30      /* ms, for what must not */
 
 extern const char *listen_address, *connect_address, *absent_address;
 extern bool has_streams;    /* half-close, an address in use: all but vchan */
