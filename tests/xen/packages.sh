@@ -1,4 +1,4 @@
-# packages.sh - for sourcing by run.sh: Debian's Xen and kernel, fetched and unpacked in $CACHE.
+# packages.sh - for sourcing: Debian's Xen and kernel, fetched and unpacked in $CACHE.
 #
 #	packages	prints the directory that has them; fails when they cannot be had
 #
