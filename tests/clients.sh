@@ -16,6 +16,7 @@ LIMIT=${LIMIT:-60}
 top=$(mktemp -d "${TMPDIR:-/tmp}/caas-$NAME.XXXXXX")
 chmod 755 "$top"
 . "$root/tests/sanitizer.sh"
+. "$root/tests/ports.sh"
 declare -A result
 names=() side='' background=()
 
@@ -54,17 +55,6 @@ stop_background() {
 		wait "$p" 2>/dev/null
 	done
 	background=()
-}
-freeport() {
-	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
-waitport() {
-	local i
-	for i in $(seq 100); do
-		(exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null && return 0
-		sleep 0.1
-	done
-	return 1
 }
 # openssl.cnf for the engine on $MODULE
 engine_config() {

@@ -7,7 +7,7 @@
 #	refuses NAME CODE command...    passes when the command exits with CODE
 #	said NAME PATTERN               passes when the last of these printed it (grep -E)
 #	ok NAME, bad NAME [why], skip NAME why      count by hand
-#	freeport, waitport PORT         a free TCP port; wait until somebody listens
+#	and what ports.sh has
 #	finish          the closing line; its status is the script's
 set -u
 : "${NAME:?}"
@@ -19,6 +19,7 @@ WORK=$(mktemp -d "${TMPDIR:-/tmp}/caas-$NAME.XXXXXX")
 chmod 755 "$WORK"
 DIR=$WORK/vsm
 . "$ROOT/tests/sanitizer.sh"
+. "$ROOT/tests/ports.sh"
 _passed=0 _failed=0 _skipped=0
 
 _cleanup() {
@@ -90,18 +91,6 @@ sandbox_up() {
 }
 sandbox_down() {
 	[ ! -d "$DIR" ] || "$CAAS" sandbox down --dir "$DIR" >/dev/null 2>&1
-}
-
-freeport() {
-	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
-waitport() {
-	local i
-	for i in $(seq 100); do
-		(exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null && return 0
-		sleep 0.1
-	done
-	return 1
 }
 
 finish() {

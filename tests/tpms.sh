@@ -27,8 +27,8 @@ tpm_start() {
 		--flags not-need-init,startup-clear >>"$WORK/swtpm.log" 2>&1 &
 	tpm_pid=$!
 	local i
-	for i in $(seq 200); do [ -S "$1/s" ] && break || sleep 0.05; done
-	sleep 0.1
+	# It listens; without taking its one connection.
+	for i in $(seq 600); do grep -q " 00010000 .* $1/s\$" /proc/net/unix && break || sleep 0.05; done
 }
 tpm_stop() { [ -z "$tpm_pid" ] || { kill "${1:--TERM}" "$tpm_pid" && wait "$tpm_pid"; } 2>/dev/null; tpm_pid=; }
 tidy tpm_stop

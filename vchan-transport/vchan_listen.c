@@ -24,6 +24,7 @@
 #define CLIENT_PATH_MAX (ADDRESS_PATH_MAX + 32)
 #define GRANTS_CLIENT "/dev/xen/gntdev"
 #define GRANTS_SERVER "/dev/xen/gntalloc"
+#define XENSTORE "/dev/xen/xenbus"
 
 struct vchan_listener {
 	struct listener l; /* fd: an epoll of the ring's events and of `retry` */
@@ -277,6 +278,16 @@ put_back(void *job)
 		xen.close(t->ring);
 }
 
+/* XenStore says of what is not there that it is not this domain's to read, unless it is this
+ * domain's own.  EAGAIN: it may come. */
+static int
+why_none(int err)
+{
+	if (err == EACCES && access(XENSTORE, R_OK | W_OK) == 0)
+		return ECONNREFUSED;
+	return err == ENOENT || err == EACCES ? err : EAGAIN;
+}
+
 /* One attempt.  NULL with EAGAIN: the ring at the path is another client's still, or nobody
  * has answered. */
 static struct channel *
@@ -293,7 +304,7 @@ attempt(const char *path, uint32_t domid, const struct couple *with, int64_t at)
 		return NULL;
 	}
 	if ((ring = t.ring) == NULL) {
-		errno = t.error == ENOENT || t.error == EACCES ? t.error : EAGAIN;
+		errno = why_none(t.error);
 		return NULL;
 	}
 	if ((c = vchan_wrap(ring, with)) == NULL) {

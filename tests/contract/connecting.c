@@ -3,7 +3,8 @@
 
 #include <poll.h>
 #include <stdio.h>
-#include <sys/wait.h>
+
+#include "apart.h"
 
 #define MANY 64
 #define OFTEN 300
@@ -18,7 +19,7 @@ test_peer_is_named(void **state)
 	case PEER_UID:
 		assert_int_equal(e->peer.id, getuid());
 		assert_int_equal(e->peer.gid, getgid());
-		assert_int_equal(e->peer.pid, getpid());
+		assert_int_equal(e->peer.pid, far_is() ? far_ask(FAR_PID, NULL, 0, 0) : getpid());
 		break;
 	case PEER_CID:
 		assert_int_equal(sscanf(connect_address, "vsock:%u", &id), 1);
@@ -47,9 +48,9 @@ static void
 test_nobody_is_there(void **state)
 {
 	(void)state;
-	assert_null(transport_connect(absent_address, PATIENCE));
+	assert_null(connect_client(absent_address, PATIENCE, false));
 	assert_true(errno == ECONNREFUSED || errno == ENOENT || errno == ECONNRESET);
-	assert_null(transport_connect(absent_address, 0));
+	assert_null(connect_client(absent_address, 0, false));
 	assert_non_null(strstr(transport_strerror(absent_address, errno), absent_address));
 }
 
@@ -58,7 +59,7 @@ static void
 test_connect_keeps_its_deadline(void **state)
 {
 	struct ends *e = *state;
-	struct channel *c = transport_connect(connect_address, A_WHILE);
+	struct channel *c = connect_client(connect_address, A_WHILE, false);
 	struct peer peer;
 	struct channel *s;
 
@@ -96,7 +97,7 @@ test_many_at_once(void **state)
 static void *
 connect_and_greet(void *arg)
 {
-	struct channel *c = transport_connect(connect_address, PATIENCE);
+	struct channel *c = connect_client(connect_address, PATIENCE, false);
 	char byte = 0;
 
 	(void)arg;
@@ -139,13 +140,19 @@ test_many_come_together(void **state)
 	}
 }
 
+static int
+far_files(void)
+{
+	return far_is() ? (int)far_ask(FAR_FILES, NULL, 0, 0) : 0;
+}
+
 static void
 test_nothing_is_left_behind(void **state)
 {
 	struct ends *e = *state;
 	struct channel *c, *s;
 	struct peer peer;
-	int before = open_files();
+	int before = open_files(), there = far_files();
 
 	for (int i = 0; i < OFTEN; i++) {
 		connect_ends(e->listener, &c, &s, &peer);
@@ -153,6 +160,7 @@ test_nothing_is_left_behind(void **state)
 		channel_close(i % 2 ? s : c);
 	}
 	assert_int_equal(open_files(), before);
+	assert_int_equal(far_files(), there);
 }
 
 static void
@@ -173,17 +181,8 @@ test_child_closes_its_listener(void **state)
 	struct ends *e = *state;
 	struct channel *c, *s;
 	struct peer peer;
-	int status;
-	pid_t pid = fork();
 
-	if (pid == 0) {
-		channel_drop(e->client);
-		channel_drop(e->server);
-		listener_close(e->listener);
-		_exit(0);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
+	child_drops(e, e->listener);
 	connect_ends(e->listener, &c, &s, &peer);
 	assert_works(c, s);
 	channel_close(c);

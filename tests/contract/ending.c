@@ -1,8 +1,6 @@
 /* ending.c - close, half-close, reset, shutdown, fork */
 #include "contract.h"
 
-#include <sys/wait.h>
-
 static void
 test_close_comes_after_the_bytes(void **state)
 {
@@ -142,17 +140,9 @@ static void
 test_child_drops_unnoticed(void **state)
 {
 	struct ends *e = *state;
-	int status;
 	char c;
-	pid_t pid = fork();
 
-	if (pid == 0) {
-		channel_drop(e->client);
-		channel_drop(e->server);
-		_exit(0);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
+	child_drops(e, NULL);
 	assert_int_equal(channel_read(e->server, &c, 1, A_WHILE), -1);
 	assert_int_equal(errno, ETIMEDOUT);
 	assert_works(e->client, e->server);

@@ -43,6 +43,7 @@ static struct xs_handle {
 	int fd; /* eventfd, or -1 before it is watched */
 } *watcher;
 static int refused;
+static bool no_xenstore;
 
 int __wrap_open(const char *path, int flags, mode_t mode);
 int __real_open(const char *path, int flags, mode_t mode);
@@ -52,6 +53,10 @@ int __real_access(const char *path, int mode);
 int
 __wrap_access(const char *path, int mode)
 {
+	if (no_xenstore && strcmp(path, "/dev/xen/xenbus") == 0) {
+		errno = EACCES;
+		return -1;
+	}
 	return strncmp(path, "/dev/xen/", 9) == 0 ? 0 : __real_access(path, mode);
 }
 
@@ -280,7 +285,7 @@ bind_link(const char *path)
 	struct link *l = NULL;
 
 	(void)pthread_mutex_lock(&lock);
-	errno = ENOENT;
+	errno = EACCES; /* as of another domain's directory, which is not for all to read */
 	for (int i = 0; i < PATHS; i++) {
 		if (store[i].path[0] == '\0' || strcmp(store[i].path, path) != 0)
 			continue;
@@ -298,6 +303,12 @@ bind_link(const char *path)
 	}
 	(void)pthread_mutex_unlock(&lock);
 	return l;
+}
+
+void
+fake_no_xenstore(bool yes)
+{
+	no_xenstore = yes;
 }
 
 struct libxenvchan *

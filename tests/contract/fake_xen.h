@@ -17,6 +17,8 @@ struct libxenvchan *fake_server(void);
 struct libxenvchan *fake_client(void);
 /* libxenvchan_server_init() fails until told otherwise. */
 void fake_no_grants(bool yes);
+/* This process may not open XenStore's device, until told otherwise. */
+void fake_no_xenstore(bool yes);
 /* How many clients found a ring that was another's already. */
 int fake_refused(void);
 /* What XenStore tells of this domain and the one it is coupled with: 5 and 5 at first.

@@ -3,17 +3,21 @@
  *
  *	contract LISTEN CONNECT ABSENT
  *	contract unix | shm | vsock | vchan      addresses that suit this machine
+ *	contract apart unix | shm | vsock        the same, the connecting half in another process
+ *	contract near CONTROL LISTEN CONNECT ABSENT
+ *	contract far CONTROL            the two halves at two places, as in two domains: far comes
+ *	                                to near, each by its own address of their control channel
  *
  * For vchan, $CAAS_CONTRACT_DOMID is this domain's own number (the suite is both ends).
  * Exits 77, and says why, where the transport does not exist.
  */
 #include "contract.h"
 
-#include <dirent.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
-#include "vchan-transport/shm.h"
+#include "apart.h"
 
 const char *listen_address, *connect_address, *absent_address;
 bool has_streams, has_descriptor, shares_memory;
@@ -21,114 +25,18 @@ bool has_streams, has_descriptor, shares_memory;
 static char directory[] = "/tmp/caas-contract-XXXXXX";
 static char addresses[3][64];
 
-#define ABSENT 2000 /* ms until nobody is there */
-
-struct connecting {
-	struct channel *channel;
-	int err;
-};
-
-static void *
-connect_thread(void *arg)
-{
-	struct connecting *c = arg;
-
-	c->channel = transport_connect(connect_address, PATIENCE);
-	c->err = errno;
-	if (shares_memory && c->channel != NULL)
-		c->channel = shm_accept(c->channel, PATIENCE);
-	return NULL;
-}
-
-void
-start(pthread_t *t, void *(*fn)(void *), void *arg)
-{
-	assert_int_equal(pthread_create(t, NULL, fn, arg), 0);
-}
-
-void
-connect_ends(struct listener *l, struct channel **ret_client, struct channel **ret_server,
-    struct peer *ret_peer)
-{
-	struct connecting c = {NULL, 0};
-	struct pollfd p = {.fd = listener_fd(l), .events = POLLIN};
-	pthread_t t;
-
-	start(&t, connect_thread, &c);
-	while ((*ret_server = listener_accept(l, ret_peer)) == NULL) {
-		assert_int_equal(errno, EAGAIN);
-		assert_int_equal(poll(&p, 1, PATIENCE), 1);
-	}
-	if (shares_memory)
-		assert_non_null(*ret_server = shm_offer(*ret_server, PATIENCE));
-	(void)pthread_join(t, NULL);
-	if (c.channel == NULL)
-		fail_msg("%s", transport_strerror(connect_address, c.err));
-	*ret_client = c.channel;
-}
-
-int
-open_ends(void **state)
-{
-	struct ends *e = calloc(1, sizeof(*e));
-
-	if ((e->listener = transport_listen(listen_address, 0600)) == NULL)
-		fail_msg("%s", transport_strerror(listen_address, errno));
-	connect_ends(e->listener, &e->client, &e->server, &e->peer);
-	*state = e;
-	return 0;
-}
-
-int
-close_ends(void **state)
-{
-	struct ends *e = *state;
-
-	channel_close(e->client);
-	channel_close(e->server);
-	listener_close(e->listener);
-	free(e);
-	return 0;
-}
-
-void
-write_all(struct channel *c, const void *p, size_t len)
-{
-	struct iovec v = {.iov_base = (void *)(uintptr_t)p, .iov_len = len};
-
-	assert_int_equal(channel_writev(c, &v, 1, PATIENCE), 0);
-}
-
-void
-assert_works(struct channel *a, struct channel *b)
-{
-	char c = 0;
-
-	write_all(a, "a", 1);
-	assert_int_equal(channel_read(b, &c, 1, PATIENCE), 1);
-	assert_int_equal(c, 'a');
-	write_all(b, "b", 1);
-	assert_int_equal(channel_read(a, &c, 1, PATIENCE), 1);
-	assert_int_equal(c, 'b');
-}
-
-int
-open_files(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	int n = 0;
-
-	assert_non_null(d);
-	while (readdir(d) != NULL)
-		n++;
-	(void)closedir(d);
-	return n;
-}
+#define ABSENT 2000    /* ms until nobody is there */
+#define MEETING 300000 /* ms until both halves are there */
+#define PAUSE 200      /* ms between two looks for the other one */
 
 static int
 usage(void)
 {
-	fputs("usage: contract LISTEN CONNECT ABSENT | unix | shm | vsock | vchan\n", stderr);
+	fputs("usage: contract LISTEN CONNECT ABSENT | unix | shm | vsock | vchan\n"
+	      "       contract apart unix | shm | vsock\n"
+	      "       contract near CONTROL LISTEN CONNECT ABSENT\n"
+	      "       contract far CONTROL\n",
+	    stderr);
 	return 2;
 }
 
@@ -186,31 +94,108 @@ unavailable(void)
 	return NULL;
 }
 
+/* The other half comes when it can: its machine may still be starting. */
+static struct channel *
+wait_for_far(const char *address)
+{
+	struct listener *l = transport_listen(address, 0600);
+	struct channel *c = NULL;
+	struct pollfd p = {.events = POLLIN};
+	struct peer peer;
+
+	if (l == NULL)
+		return NULL;
+	p.fd = listener_fd(l);
+	while ((c = listener_accept(l, &peer)) == NULL && errno == EAGAIN &&
+	    poll(&p, 1, MEETING) == 1)
+		continue;
+	listener_close(l);
+	return c;
+}
+
+static int
+be_far(const char *address)
+{
+	struct channel *c = NULL;
+
+	for (int i = 0; i < MEETING / PAUSE; i++) {
+		if ((c = transport_connect(address, PATIENCE)) != NULL)
+			break;
+		usleep(PAUSE * 1000);
+	}
+	if (c == NULL) {
+		printf("the other half cannot be reached: %s\n", transport_strerror(address, errno));
+		return 1;
+	}
+	return far_serve(c) ? 0 : 1;
+}
+
+/* The other half is a child. */
+static bool
+part(void)
+{
+	int sv[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, sv) < 0)
+		return false;
+	switch (fork()) {
+	case -1:
+		return false;
+	case 0:
+		(void)close(sv[0]);
+		_exit(far_serve(channel_from_fd(sv[1])) ? 0 : 1);
+	default:
+		(void)close(sv[1]);
+		return far_begin(channel_from_fd(sv[0]));
+	}
+}
+
+static int
+run(void)
+{
+	int failed = 0;
+
+	failed += contract_connecting();
+	failed += contract_bytes();
+	failed += contract_waiting();
+	failed += contract_ending();
+	return failed;
+}
+
 int
 main(int argc, char **argv)
 {
-	const char *why;
-	int failed = 0;
+	const char *why, *kind = argv[argc - 1];
+	bool apart = argc == 3 && strcmp(argv[1], "apart") == 0;
+	bool near = argc == 6 && strcmp(argv[1], "near") == 0;
+	int failed;
 
-	if (argc == 4)
-		choose(argv[1], argv[2], argv[3]);
-	else if (argc != 2 || !addresses_for(argv[1]))
+	if (argc == 3 && strcmp(argv[1], "far") == 0)
+		return be_far(argv[2]);
+	if (near || argc == 4)
+		choose(argv[argc - 3], argv[argc - 2], argv[argc - 1]);
+	else if (!(argc == 2 || apart) || !addresses_for(kind))
 		return usage();
 	listen_address = addresses[0];
 	connect_address = addresses[1];
 	absent_address = addresses[2];
-	shares_memory = argc == 2 && strcmp(argv[1], "shm") == 0;
+	shares_memory = !near && strcmp(kind, "shm") == 0;
 	has_streams = strncmp(listen_address, "vchan:", 6) != 0;
 	has_descriptor = has_streams && !shares_memory;
 	if ((why = unavailable()) != NULL) {
 		printf("SKIPPED: the contract was not tested: %s\n", why);
 		return 77;
 	}
-	failed += contract_connecting();
-	failed += contract_bytes();
-	failed += contract_waiting();
-	failed += contract_ending();
-	if (argc == 2)
+	if ((apart && !part()) || (near && !far_begin(wait_for_far(argv[2])))) {
+		printf("the other half did not come: %s\n", strerror(errno));
+		return 1;
+	}
+	failed = run();
+	if (far_is() && !far_end()) {
+		printf("the other half was lost\n");
+		failed++;
+	}
+	if (argc == 2 || apart)
 		(void)rmdir(directory);
 	return failed == 0 ? 0 : 1;
 }

@@ -1,7 +1,6 @@
 /* waiting.c - deadlines, and descriptors to poll */
 #include "contract.h"
 
-#include <poll.h>
 #include <signal.h>
 #include <sys/time.h>
 
@@ -137,17 +136,6 @@ test_signals_do_not_end_it(void **state)
 	assert_int_equal(c, 'y');
 }
 
-/* As a loop uses it: poll, unless told that it need not. */
-static void
-wait_to_read(struct channel *c)
-{
-	struct pollfd p = {.fd = channel_poll_fd(c)};
-
-	p.events = channel_poll_events(c, true, false);
-	if (p.events != 0)
-		assert_int_equal(poll(&p, 1, PATIENCE), 1);
-}
-
 static void
 test_polling_finds_every_byte(void **state)
 {
@@ -157,7 +145,7 @@ test_polling_finds_every_byte(void **state)
 	for (int i = 0; i < 200; i++) {
 		write_all(e->client, "p", 1);
 		do {
-			wait_to_read(e->server);
+			assert_true(can_do(e->server, true, false));
 		} while (channel_read(e->server, &c, 1, 0) != 1);
 		assert_int_equal(c, 'p');
 		/* Now it is quiet: at most one event is left over. */
@@ -177,7 +165,7 @@ test_polling_sees_the_end(void **state)
 	channel_close(e->client);
 	e->client = NULL;
 	do {
-		wait_to_read(e->server);
+		assert_true(can_do(e->server, true, false));
 		n = channel_read(e->server, &c, 1, 0);
 	} while (n < 0 && errno == ETIMEDOUT);
 	assert_int_equal(n, 0);
@@ -189,14 +177,11 @@ test_polling_for_room(void **state)
 	struct ends *e = *state;
 	size_t total = fill(e->client), got = 0;
 	static uint8_t buf[65536];
-	struct pollfd p = {.fd = channel_poll_fd(e->client)};
 
 	while (got < total)
 		got += (size_t)channel_read(e->server, buf, sizeof(buf), PATIENCE);
 	for (;;) {
-		p.events = channel_poll_events(e->client, true, true);
-		if (p.events != 0)
-			assert_int_equal(poll(&p, 1, PATIENCE), 1);
+		assert_true(can_do(e->client, true, true));
 		if (channel_write(e->client, "r", 1, 0) == 1)
 			break;
 		assert_int_equal(errno, ETIMEDOUT);

@@ -113,7 +113,7 @@ ready under-way-ready
 ask "bg genrsa 8192"
 sleep 0.7
 kill -9 $(vsmd_pids worker)
-next_answer
+HANG=300 next_answer # two primes of 4096 bits, beside whatever else runs
 ANSWER=${ANSWER#bg }
 judge under-way-killed CKR_OK
 printf 'join\n' >&"${APP[1]}"

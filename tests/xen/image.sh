@@ -123,6 +123,10 @@ guest_tree() { # DIR
 		put "$1" "$BUILD/caas/caas" usr/bin/caas &&
 		put "$1" "$BUILD/vchan-transport/caas-agent" usr/sbin/caas-agent &&
 		put "$1" /usr/bin/p11tool usr/bin/p11tool || return 1
+	# A domain that is both sides of a vsock.
+	for f in vsock vmw_vsock_virtio_transport_common vsock_loopback; do
+		cp "$X"/lib/modules/*/kernel/net/vmw_vsock/$f.ko "$1/xen/" || return 1
+	done
 	# The domain that has a locality of the TPM.
 	put "$1" "$BUILD/tpm/caas-tis-bridge" usr/sbin/caas-tis-bridge || return 1
 	[ ! -e /usr/sbin/tpm_takeownership ] ||

@@ -1,4 +1,4 @@
-# packages.sh - for sourcing by run.sh: Debian's Xen and kernel, fetched and unpacked in $CACHE.
+# packages.sh - for sourcing: Debian's Xen and kernel, fetched and unpacked in $CACHE.
 #
 #	packages	prints the directory that has them; fails when they cannot be had
 #
@@ -14,7 +14,7 @@ XEN_MODULES="./lib/modules/*/kernel/drivers/xen/* ./lib/modules/*/kernel/drivers
  ./lib/modules/*/kernel/drivers/block/xen-blkback/*
  ./lib/modules/*/kernel/drivers/block/xen-blkfront.ko ./lib/modules/*/kernel/fs/ext4/*
  ./lib/modules/*/kernel/fs/jbd2/* ./lib/modules/*/kernel/fs/mbcache.ko
- ./lib/modules/*/kernel/drivers/net/xen-net*
+ ./lib/modules/*/kernel/drivers/net/xen-net* ./lib/modules/*/kernel/net/vmw_vsock/*
  ./lib/modules/*/kernel/lib/crc16.ko ./lib/modules/*/kernel/crypto/crc32c_generic.ko"
 
 _fetch() ( # DIR FILE...: into DIR what is not there yet
@@ -41,28 +41,33 @@ _unpack() { # DEBS DIR FILE...
 	done
 }
 
-packages() {
+# Those that are the newest now; false: they cannot be had.
+_newest() {
 	local kernel wanted files name tmp
-	mkdir -p "$CACHE/debs" || return 1
 	kernel=$(apt-cache depends linux-image-amd64 2>/dev/null |
 		sed -nE 's/.*Depends: (linux-image-[0-9].*-amd64)$/\1/p' | head -n 1)
+	[ -n "$kernel" ] || return 1
 	wanted="$XEN_PACKAGES $kernel"
 	# Lines of: 'URI' FILE SIZE HASH
-	files=$([ -n "$kernel" ] && apt-get --print-uris -qq download $wanted 2>/dev/null |
-		awk '{ print $2 }')
-	if [ "$(wc -w <<<"$files")" = "$(wc -w <<<"$wanted")" ]; then
-		name=$(sort <<<"$files$XEN_MODULES" | sha256sum | cut -c1-16)
-		if [ ! -d "$CACHE/$name" ]; then
-			echo "# fetching Xen's packages and $kernel into $CACHE" >&2
-			tmp=$(mktemp -d "$CACHE/new.XXXXXX") || return 1
-			if _fetch "$CACHE/debs" $files && _unpack "$CACHE/debs" "$tmp" $files; then
-				mv -T "$tmp" "$CACHE/$name"
-				# A kernel of last month has 70 MB.
-				(cd "$CACHE/debs" && ls | grep -vxF "$files" | xargs -r rm -f)
-			fi
-			rm -rf "$tmp"
+	files=$(apt-get --print-uris -qq download $wanted 2>/dev/null | awk '{ print $2 }')
+	[ "$(wc -w <<<"$files")" = "$(wc -w <<<"$wanted")" ] || return 1
+	name=$(sort <<<"$files$XEN_MODULES" | sha256sum | cut -c1-16)
+	if [ ! -d "$CACHE/$name" ]; then
+		echo "# fetching Xen's packages and $kernel into $CACHE" >&2
+		tmp=$(mktemp -d "$CACHE/new.XXXXXX") || return 1
+		if _fetch "$CACHE/debs" $files && _unpack "$CACHE/debs" "$tmp" $files; then
+			mv -T "$tmp" "$CACHE/$name"
+			# A kernel of last month has 70 MB.
+			(cd "$CACHE/debs" && ls | grep -vxF "$files" | xargs -r rm -f)
 		fi
-		[ -d "$CACHE/$name" ] && ln -sfn "$name" "$CACHE/last"
+		rm -rf "$tmp"
 	fi
+	[ -d "$CACHE/$name" ] && ln -sfn "$name" "$CACHE/last"
+}
+
+packages() {
+	mkdir -p "$CACHE/debs" || return 1
+	# A list that is old, or not there, names packages that the mirror has no more.
+	_newest || { apt-get -qq update >&2 && _newest; }
 	[ -d "$CACHE/last/" ] && (cd -P "$CACHE/last" && pwd)
 }

@@ -38,6 +38,28 @@ rig_rmdir(const char *dir)
 	(void)nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
+#define LISTENS 0x10000 /* __SO_ACCEPTCON of linux/net.h */
+
+/* /proc tells who listens without taking swtpm's one connection. */
+static bool
+listens(const char *path)
+{
+	char line[256], *at;
+	bool found = false;
+	FILE *f = fopen("/proc/net/unix", "re");
+
+	assert_non_null(f);
+	while (!found && fgets(line, sizeof(line), f) != NULL) {
+		unsigned flags = 0;
+
+		if ((at = strstr(line, path)) == NULL || at[strlen(path)] != '\n')
+			continue;
+		found = sscanf(line, "%*s %*s %*s %x", &flags) == 1 && (flags & LISTENS);
+	}
+	(void)fclose(f);
+	return found;
+}
+
 static void
 launch(struct rig *r)
 {
@@ -59,11 +81,10 @@ launch(struct rig *r)
 		_exit(127);
 	}
 	assert_true(r->pid > 0);
-	for (int i = 0; access(path, F_OK) != 0; i++) {
-		assert_true(i < 2000); /* 10 s: swtpm installed and able to start */
+	for (int i = 0; !listens(path); i++) {
+		assert_true(i < 6000); /* 30 s: swtpm installed and able to start */
 		usleep(5000);
 	}
-	usleep(20000); /* from bind to listen */
 	snprintf(r->address, sizeof(r->address), "tpm2:swtpm:path=%s", path);
 }
 

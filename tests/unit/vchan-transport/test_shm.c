@@ -330,15 +330,20 @@ test_corrupt_room_ends_the_channel(void **state)
 	assert_int_equal(errno, ECONNRESET);
 }
 
+/* `x' when the reader slept, and was said to be awake: nobody wakes it; `b' when it had begun to
+ * wait for the bell. */
 static void *
 write_soon(void *arg)
 {
 	struct ends *e = arg;
+	_Atomic uint32_t *sleep = &e->m->ring[0].produced.sleep;
+	uint32_t seen;
 
-	(void)usleep((SHM_NAP / 2) * 1000);
-	/* It sleeps, and is said to be awake: nobody will wake it. */
-	atomic_store(&e->m->ring[0].produced.sleep, RING_AWAKE);
-	(void)channel_write(e->client, "x", 1, PATIENCE);
+	do {
+		(void)usleep(1000);
+		seen = RING_FUTEX;
+	} while (!atomic_compare_exchange_strong(sleep, &seen, RING_AWAKE) && seen != RING_BELL);
+	(void)channel_write(e->client, seen == RING_BELL ? "b" : "x", 1, PATIENCE);
 	return NULL;
 }
 
@@ -346,15 +351,19 @@ static void
 test_a_lie_about_sleep_delays_no_longer_than_a_nap(void **state)
 {
 	struct ends *e = *state;
-	pthread_t t;
 	char byte = 0;
-	long began = now_ms();
 
-	assert_int_equal(pthread_create(&t, NULL, write_soon, e), 0);
-	assert_int_equal(channel_read(e->server, &byte, 1, PATIENCE), 1);
+	/* On a machine that has no time the lie may come too late. */
+	for (int i = 0; i < 100 && byte != 'x'; i++) {
+		long began = now_ms();
+		pthread_t t;
+
+		assert_int_equal(pthread_create(&t, NULL, write_soon, e), 0);
+		assert_int_equal(channel_read(e->server, &byte, 1, PATIENCE), 1);
+		assert_true(now_ms() - began < PATIENCE / 2);
+		(void)pthread_join(t, NULL);
+	}
 	assert_int_equal(byte, 'x');
-	assert_true(now_ms() - began < PATIENCE / 2);
-	(void)pthread_join(t, NULL);
 }
 
 /* The words of three threads of the client's: one who leads, two in berths. */

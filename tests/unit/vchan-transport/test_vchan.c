@@ -16,6 +16,7 @@
 #include "fake_xen.h"
 
 #define ADDRESS "vchan:5:data/test"
+#define ABSENT "vchan:5:data/absent"
 #define COUPLED "vchan:coupled:data/test"
 #define CROWD 16
 
@@ -237,6 +238,19 @@ test_ring_corrupt_before_accept(void **state)
 	libxenvchan_close(ring);
 }
 
+/* XenStore says of both that one may not; who may not open it is another matter. */
+static void
+test_what_is_not_there_is_not_forbidden(void **state)
+{
+	(void)state;
+	assert_null(transport_connect(ABSENT, 10000));
+	assert_int_equal(errno, ECONNREFUSED);
+	fake_no_xenstore(true);
+	assert_null(transport_connect(ABSENT, 10000));
+	assert_int_equal(errno, EACCES);
+	fake_no_xenstore(false);
+}
+
 static void
 test_no_grants_for_a_while(void **state)
 {
@@ -254,7 +268,7 @@ test_no_grants_for_a_while(void **state)
 	channel_close(c);
 	libxenvchan_close(ring);
 	assert_null(transport_connect(ADDRESS, 30));
-	assert_true(errno == ETIMEDOUT || errno == ENOENT);
+	assert_true(errno == ETIMEDOUT || errno == ECONNREFUSED);
 	fake_no_grants(false);
 	/* The listener says when it wants to try again. */
 	assert_int_equal(poll(&p, 1, 10000), 1);
@@ -467,6 +481,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_events_without_cause, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_client_that_left_at_once, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_ring_corrupt_before_accept, setup, teardown),
+	    cmocka_unit_test(test_what_is_not_there_is_not_forbidden),
 	    cmocka_unit_test_setup_teardown(test_no_grants_for_a_while, setup, teardown),
 	    cmocka_unit_test(test_server_that_never_greets),
 	    cmocka_unit_test_setup_teardown(test_a_domain_that_is_gone, setup, teardown),
