@@ -1,12 +1,14 @@
 # image.sh - for sourcing by ../image.sh: the crypto domain's image, as its builder makes it.
 #
+# With the embedded TPM: there is no DomT in these scenarios (tests/xen/domt has one).
+#
 # $CAAS_DOMC_FLAVOUR and $CAAS_DOMC_COMPRESS are for the builder; $CAAS_DOMC_IMAGE is a directory
 # in which it has been already.
 scenario_image() { # DIR
 	local made=${CAAS_DOMC_IMAGE:-}
 	if [ -z "$made" ]; then
 		made=$WORK/domc
-		"$ROOT/xen-hooks/domc/build" -o "$made" --cache "$CACHE/domc" \
+		"$ROOT/xen-hooks/domc/build" --tpm embedded -o "$made" --cache "$CACHE/domc" \
 			--flavour "${CAAS_DOMC_FLAVOUR:-cloud}" --compress "${CAAS_DOMC_COMPRESS:-zstd}" ||
 			return 1
 	fi
