@@ -4,6 +4,9 @@
 #include <errno.h>
 
 #include "vchan-transport/couple.h"
+#ifdef CAAS_VCHAN
+#include "vchan-transport/xen.h"
+#endif
 
 static const struct transport_ops *const transports[] = {
     [ADDRESS_UNIX] = &transport_unix,
@@ -99,6 +102,25 @@ transport_connect(const char *address, int deadline)
 	const struct transport_ops *ops = find(&a, address, &why);
 
 	return ops == NULL ? NULL : ops->connect(&a, deadline);
+}
+
+int
+transport_told(const char *key, uint32_t *ret_domid)
+{
+#ifdef CAAS_VCHAN
+	const char *why;
+
+	if (xen_load(&why)) {
+		if (couple_told(key, ret_domid) < 0)
+			return -1;
+		errno = EHOSTDOWN;
+		return *ret_domid != COUPLE_NONE ? 0 : -1;
+	}
+#endif
+	(void)key;
+	*ret_domid = COUPLE_NONE;
+	errno = EPROTONOSUPPORT;
+	return -1;
 }
 
 struct couple_watch *
