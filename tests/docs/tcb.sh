@@ -12,7 +12,7 @@ image() { # NAME PATH...
 	shift
 	bad() { echo "tcb.sh: $name: $1 (xen-hooks/domc/build --image $name --tcb docs/tcb.md writes it anew)" && failed=1; }
 	made=$(sed -n "/^<!-- $name: begin/,/^<!-- $name: end/p" "$page")
-	have=$(sed -nE 's/^\| `([a-z0-9/-]+)` \| ([0-9]+) \|$/\1 \2/p; s/^\| all of it \| ([0-9]+) \|$/sum \1/p' <<<"$made")
+	have=$(sed -nE 's/^\| `([a-z0-9/.-]+)` \| ([0-9]+) \|$/\1 \2/p; s/^\| all of it \| ([0-9]+) \|$/sum \1/p' <<<"$made")
 	want=$("$build" --image "$name" --lines) || exit 1
 	diff <(cut -d' ' -f1 <<<"$have") <(cut -d' ' -f1 <<<"$want") || bad "other folders"
 	# Each change of a line would have to be a change of that page: five in a hundred are not seen.

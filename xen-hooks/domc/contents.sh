@@ -1,5 +1,5 @@
 # contents.sh - for sourcing by build: what is in the crypto domain's image, beside what is in both.
-OURS="common protocol vchan-transport tpm vsmd xen-hooks/domc" # folders with code in it
+OURS="common protocol vchan-transport tpm vsmd xen-hooks/domc" # folders and files with code in it
 # Of these, what is not built into it, or runs at its making only.
 NOT_OURS='^vchan-transport/agent/|^tpm/tpm12/|^tpm/tis/bridge/|^xen-hooks/domc/(blocks|cpio)\.c$'
 # Modules of the kernel, in this order, each after what it needs; one that is built in is left out.
