@@ -85,12 +85,20 @@ from_json(json_t *o, struct approval *a)
 }
 
 int
-approval_parse(const char *name, const void *text, size_t len, struct approval *ret)
+approval_read(const void *text, size_t len, struct approval *ret)
 {
 	json_t *o = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
 	int r = o != NULL ? from_json(o, ret) : -1;
 
 	json_decref(o);
+	return r;
+}
+
+int
+approval_parse(const char *name, const void *text, size_t len, struct approval *ret)
+{
+	int r = approval_read(text, len, ret);
+
 	if (r < 0)
 		log_warn("approval %s: not an approval, or altered; passed over (make one with "
 		    "`caas tpm approve`)", name);

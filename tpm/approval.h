@@ -30,6 +30,8 @@ struct approval {
 
 /* Parse `len` bytes; `name` stands in messages.  Refuses what contradicts itself. */
 int approval_parse(const char *name, const void *text, size_t len, struct approval *ret);
+/* The same without a word. */
+int approval_read(const void *text, size_t len, struct approval *ret);
 /* As approval_parse() takes it, appended to b: at most APPROVAL_TEXT_MAX bytes. */
 void approval_put(const struct approval *a, struct buf *b);
 /* The signature over it is by this key. */

@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "vchan-transport/bounded.h"
 #include "vchan-transport/couple.h"
 #include "vchan-transport/deadline.h"
 
@@ -72,14 +73,24 @@ vchan_consume(struct libxenvchan *ring)
 		continue;
 }
 
-/* The peer's domain, or this one before it was saved, is gone: neither would ever say so. */
-static bool
-is_parted(const struct vchan *v)
+static void
+look(void *job)
 {
-	struct couple now;
+	struct couple *now = job;
+
+	/* Who does not know says that nothing has changed. */
+	(void)couple_now(now);
+}
+
+/* The peer's domain, or this one before it was saved, is gone: neither would ever say so.  A
+ * XenStore that does not answer by `at` has not said it either. */
+static bool
+is_parted(const struct vchan *v, int64_t at)
+{
+	struct couple now = v->with;
 
 	if ((v->with.self == COUPLE_NONE && v->with.peer == COUPLE_NONE) ||
-	    couple_now(&now) < 0)
+	    !bounded_run(look, NULL, &now, sizeof(now), at))
 		return false;
 	return (v->with.self != COUPLE_NONE && v->with.self != now.self) ||
 	    (v->with.peer != COUPLE_NONE && v->with.peer != now.peer);
@@ -101,7 +112,9 @@ wait_event(struct vchan *v, int64_t at)
 		r = deadline_poll(v->c.fd, POLLIN, soon < at ? soon : at);
 		saved = errno;
 		if (r < 0 && saved == ETIMEDOUT && soon < at) {
-			parted = is_parted(v);
+			int64_t then = deadline_at(LOOK_MS);
+
+			parted = is_parted(v, then < at ? then : at);
 			r = 0;
 		}
 		(void)pthread_mutex_lock(&v->lock);

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "vchan-transport/bounded.h"
 #include "vchan-transport/deadline.h"
 #include "vchan-transport/vchan.h"
 
@@ -20,6 +21,7 @@
 #define PAUSE_MAX_NS 80000000 /* of those who wait for their turn: each look costs the others */
 #define RETRY_S 1 /* until another try to have a ring */
 #define TURN_MS 10000
+#define CLIENT_PATH_MAX (ADDRESS_PATH_MAX + 32)
 #define GRANTS_CLIENT "/dev/xen/gntdev"
 #define GRANTS_SERVER "/dev/xen/gntalloc"
 
@@ -97,15 +99,35 @@ vchan_listener_close(struct listener *l)
 	free(v);
 }
 
-/* Which domain the address means now.  False with errno: it means none. */
-static bool
-find_domid(const struct address *a, struct couple *ret_with, uint32_t *ret_domid)
+/* What XenStore is asked for: who this domain and its other half are. */
+struct asking {
+	struct couple with;
+	int error; /* 0: it answered */
+};
+
+static void
+ask(void *job)
 {
+	struct asking *q = job;
+
+	q->error = couple_now(&q->with) < 0 ? errno : 0;
+}
+
+/* Which domain the address means now.  False with errno: it means none, or XenStore has not
+ * said by then. */
+static bool
+find_domid(const struct address *a, struct couple *ret_with, uint32_t *ret_domid, int64_t at)
+{
+	struct asking q = {.with = {COUPLE_NONE, COUPLE_NONE}};
 	bool coupled = a->id == ADDRESS_COUPLED;
 
-	*ret_with = (struct couple){COUPLE_NONE, COUPLE_NONE};
-	if (couple_now(ret_with) < 0 && coupled)
+	if (!bounded_run(ask, NULL, &q, sizeof(q), at))
 		return false;
+	if (q.error != 0 && coupled) {
+		errno = q.error;
+		return false;
+	}
+	*ret_with = q.with;
 	if (!coupled)
 		ret_with->peer = COUPLE_NONE;
 	*ret_domid = coupled ? ret_with->peer : a->id;
@@ -125,7 +147,8 @@ vchan_listen(const struct address *a, unsigned mode)
 	int saved;
 
 	(void)mode; /* XenStore's permissions: that domain alone */
-	if (!xen_is_here(GRANTS_SERVER) || !find_domid(a, &with, &domid) || (v = calloc(1, sizeof(*v))) == NULL)
+	if (!xen_is_here(GRANTS_SERVER) || !find_domid(a, &with, &domid, DEADLINE_NEVER) ||
+	    (v = calloc(1, sizeof(*v))) == NULL)
 		return NULL;
 	v->l.ops = &transport_vchan;
 	v->domid = domid;
@@ -227,17 +250,50 @@ end_turn(int fd)
 	errno = saved;
 }
 
-/* One attempt.  NULL with EAGAIN: the ring at the path is another client's still. */
+/* A ring at a path, or why there is none. */
+struct taking {
+	uint32_t domid;
+	int error;
+	struct libxenvchan *ring;
+	char path[CLIENT_PATH_MAX];
+};
+
+static void
+take(void *job)
+{
+	struct taking *t = job;
+
+	errno = 0;
+	t->ring = xen.client_init(NULL, (int)t->domid, t->path);
+	t->error = errno;
+}
+
+static void
+put_back(void *job)
+{
+	struct taking *t = job;
+
+	if (t->ring != NULL)
+		xen.close(t->ring);
+}
+
+/* One attempt.  NULL with EAGAIN: the ring at the path is another client's still, or nobody
+ * has answered. */
 static struct channel *
 attempt(const char *path, uint32_t domid, const struct couple *with, int64_t at)
 {
+	struct taking t = {.domid = domid};
 	struct libxenvchan *ring;
 	struct channel *c;
 	uint8_t hello = 0;
 
-	errno = 0;
-	if ((ring = xen.client_init(NULL, (int)domid, path)) == NULL) {
-		errno = errno == ENOENT || errno == EACCES ? errno : EAGAIN;
+	snprintf(t.path, sizeof(t.path), "%s", path);
+	if (!bounded_run(take, put_back, &t, sizeof(t), at)) {
+		errno = errno == ETIMEDOUT ? EAGAIN : errno;
+		return NULL;
+	}
+	if ((ring = t.ring) == NULL) {
+		errno = t.error == ENOENT || t.error == EACCES ? t.error : EAGAIN;
 		return NULL;
 	}
 	if ((c = vchan_wrap(ring, with)) == NULL) {
@@ -256,13 +312,13 @@ vchan_connect(const struct address *a, int deadline)
 {
 	const struct timespec pause = {.tv_nsec = PAUSE_NS};
 	int64_t at = deadline_at(deadline);
-	char path[ADDRESS_PATH_MAX + 32];
+	char path[CLIENT_PATH_MAX];
 	struct couple with;
 	struct channel *c;
 	uint32_t domid;
 	int turn;
 
-	if (!xen_is_here(GRANTS_CLIENT) || !find_domid(a, &with, &domid))
+	if (!xen_is_here(GRANTS_CLIENT) || !find_domid(a, &with, &domid, at))
 		return NULL;
 	if (a->path[0] == '/')
 		snprintf(path, sizeof(path), "%s", a->path);

@@ -35,6 +35,8 @@ static struct {
 } store[PATHS];
 static struct libxenvchan *last[2];
 static bool no_grants;
+static bool silent_to_us, silent_to_client;
+static pthread_cond_t answers = PTHREAD_COND_INITIALIZER;
 static char told[16];
 static struct couple couple = {.self = 5, .peer = 5};
 static struct xs_handle {
@@ -84,6 +86,24 @@ void
 fake_no_grants(bool yes)
 {
 	no_grants = yes;
+}
+
+void
+fake_silent(bool us, bool client)
+{
+	(void)pthread_mutex_lock(&lock);
+	silent_to_us = us;
+	silent_to_client = client;
+	(void)pthread_cond_broadcast(&answers);
+	(void)pthread_mutex_unlock(&lock);
+}
+
+/* With the lock. */
+static void
+until_answered(const bool *silent)
+{
+	while (*silent)
+		(void)pthread_cond_wait(&answers, &lock);
 }
 
 static void
@@ -284,10 +304,14 @@ struct libxenvchan *
 libxenvchan_client_init(struct xentoollog_logger *logger, int domain, const char *xs_path)
 {
 	struct libxenvchan *c;
-	struct link *l = bind_link(own_path(xs_path));
+	struct link *l;
 
 	(void)logger;
 	(void)domain;
+	(void)pthread_mutex_lock(&lock);
+	until_answered(&silent_to_client);
+	(void)pthread_mutex_unlock(&lock);
+	l = bind_link(own_path(xs_path));
 	if (l == NULL)
 		return NULL;
 	c = calloc(1, sizeof(*c));
@@ -483,6 +507,7 @@ xs_read(struct xs_handle *h, xs_transaction_t t, const char *path, unsigned int 
 	(void)h;
 	(void)t;
 	(void)pthread_mutex_lock(&lock);
+	until_answered(&silent_to_us);
 	domid = strcmp(path, "domid") == 0 ? couple.self : couple.peer;
 	(void)pthread_mutex_unlock(&lock);
 	if (domid == COUPLE_NONE) {

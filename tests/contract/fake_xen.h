@@ -24,6 +24,8 @@ int fake_refused(void);
 void fake_couple(uint32_t self, uint32_t peer);
 /* What this domain has said last of whom it has channels to. */
 const char *fake_told(void);
+/* XenStore does not answer us, or libxenvchan's client, until told otherwise. */
+void fake_silent(bool us, bool client);
 /* Signal the other side of `ring`. */
 void fake_notify(struct libxenvchan *ring);
 

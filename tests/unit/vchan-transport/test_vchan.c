@@ -426,6 +426,34 @@ test_a_turn_that_never_ends(void **state)
 	(void)close(fd);
 }
 
+/* Who waits for XenStore, which may never answer, waits until his deadline and not longer. */
+static void
+test_a_xenstore_that_is_silent(void **state)
+{
+	struct ends *e = *state;
+	struct channel *c, *s;
+	struct peer peer;
+	char byte;
+
+	(void)alarm(30);
+	for (int client = 0; client < 2; client++) {
+		fake_silent(client == 0, client == 1);
+		assert_null(transport_connect(COUPLED, 50));
+		assert_int_equal(errno, ETIMEDOUT);
+		assert_null(transport_connect(ADDRESS, 50));
+		assert_int_equal(errno, ETIMEDOUT);
+	}
+	fake_silent(true, false);
+	assert_int_equal(channel_read(e->client, &byte, 1, 1500), -1);
+	assert_int_equal(errno, ETIMEDOUT);
+	fake_silent(false, false);
+	/* What came late was undone: the ring in waiting is to be had. */
+	c = meet(e->listener, COUPLED, &s, &peer);
+	channel_close(c);
+	channel_close(s);
+	(void)alarm(0);
+}
+
 int
 main(void)
 {
@@ -448,6 +476,7 @@ main(void)
 	    cmocka_unit_test(test_who_is_coupled),
 	    cmocka_unit_test_setup_teardown(test_clients_take_turns, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_a_turn_that_never_ends, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_a_xenstore_that_is_silent, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
