@@ -92,10 +92,10 @@ xl destroy $domc && fill /tmp/today $STORE
 
 pair mail other
 refuses "a pair of another name has no use for that store" caas pair create mail
-wrote $domc "since what is sealed there is another pair's" 'another pair'
+wrote $domc "since what is sealed there is another pair's" 'sealed for another pair'
 pair web domu initramfs.other
 refuses "neither has a DomC of another image" caas pair create web
-wrote $domc "since it was sealed for another image" 'image'
+wrote $domc "since it was sealed for another image" 'sealed to another image'
 
 pair web domu
 check "DomC is made from today's store" caas pair create web
@@ -127,6 +127,12 @@ echo "$bus" >"$driver/bind"
 i=0
 until device=$(ls /dev/tpm[0-9]* 2>/dev/null) || [ $i = 60 ]; do i=$((i + 1)) && sleep 0.5; done
 raw "dom0's driver has locality 0" "$device" $GET_RANDOM 00000000
+# By which all of DomT's state is sealed.
+check "dom0 has DomT's sealed secret, off its disk" \
+	debugfs -R "dump /tpmd/root.sealed /tmp/root.sealed" /tmp/newest
+xxd -p /tmp/root.sealed | tr -d '\n' >/tmp/blob
+refuses "dom0 cannot open it" caas-xen-tpm unseal "tpm2:device:/dev/tpmrm${device#/dev/tpm}" /tmp/blob
+said "and that is since it is at locality 0" 'TPM: 0x907'
 order domu last && finish domu
 consoles
 domtd_log
