@@ -26,15 +26,18 @@ if ! (cd "$WORK" && apt-get -qq -o APT::Sandbox::User=root download libinih1 >/d
 	exit 77
 fi
 
+# Whose word another image takes.
+openssl ecparam -name prime256v1 -genkey -noout 2>/dev/null | openssl ec -pubout >"$WORK/pem" 2>/dev/null
+
 # The sources at another place, and at another time, under another umask, in another language.
 mkdir -p "$TREE"
 (cd "$ROOT" && tar -c --exclude='./build*' --exclude=./.git .) | tar -x -C "$TREE" --touch
-check "it is built" env LC_ALL=C TZ=UTC "$BUILDER" -o "$ONE" --cache "$CACHE/domc" || { finish; exit; }
+check "it is built" env LC_ALL=C TZ=UTC "$BUILDER" -o "$ONE" --authority "$WORK/pem" --cache "$CACHE/domc" || { finish; exit; }
 said "it says how large it is" 'initramfs [0-9.]+ MiB'
 said "and how many lines of it are ours" '[0-9]+ lines of our own code'
 check "it is built again, elsewhere" bash -c 'umask 077; exec "$@"' - \
 	env LC_ALL=de_DE.UTF-8 TZ=Asia/Tokyo JOBS=1 "$TREE/xen-hooks/domc/build" --output="$TWO" \
-	--cache "$CACHE/domc" --lock "$ONE/packages.lock"
+	--authority="$WORK/pem" --cache "$CACHE/domc" --lock "$ONE/packages.lock"
 alike() { # IMAGE DIR DIR
 	local f
 	for f in vmlinux initramfs cmdline files packages.lock; do
@@ -107,12 +110,12 @@ else
 fi
 
 # The variant for a machine without DomT.
-openssl ecparam -name prime256v1 -genkey -noout 2>/dev/null | openssl ec -pubout >"$WORK/pem" 2>/dev/null
-check "the image with the embedded TPM is built" "$BUILDER" --tpm embedded --authority "$WORK/pem" -o "$WORK/embedded" \
+check "the image with the embedded TPM is built" "$BUILDER" --tpm embedded -o "$WORK/embedded" \
 	--build "$ONE/build" --cache "$CACHE/domc"
 cut -d' ' -f1 "$WORK/embedded/files" >"$WORK/out"
 said "which has swtpm in it" '^/usr/bin/swtpm$'
-said "and whose word another image takes" '^/etc/caas/authority.pem$'
+refuses "nobody approves images for that" 1 "$BUILDER" --tpm embedded --authority "$WORK/pem" \
+	-o "$WORK/embedded"
 
 # A package that is not the one of the lock.
 sed -E 's/^(libinih1 [^ ]* ).*/\1'"$(printf '0%.0s' {1..64})"'/' "$ONE/packages.lock" >"$WORK/lock"
