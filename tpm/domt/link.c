@@ -29,7 +29,7 @@ not_told(struct tpm *t)
 
 /* The address to connect to. */
 static enum tpm_result
-find(struct tpm *t, char address[ADDRESS_MAX])
+find(struct tpm *t, char address[ADDRESS_MAX], int64_t deadline)
 {
 	struct domt *d = t->state;
 	uint32_t self, domt;
@@ -38,7 +38,8 @@ find(struct tpm *t, char address[ADDRESS_MAX])
 		snprintf(address, ADDRESS_MAX, "%s", d->where);
 		return TPM_OK;
 	}
-	if (transport_told(TOLD_DOMT, &domt) < 0 || transport_told(TOLD_SELF, &self) < 0)
+	if (transport_told(TOLD_DOMT, &domt, deadline_left(deadline)) < 0 ||
+	    transport_told(TOLD_SELF, &self, deadline_left(deadline)) < 0)
 		return not_told(t);
 	if (domt == 0)
 		return tpm_fail(t, TPM_ABSENT, "this domain was told that dom0 is DomT, which it never "
@@ -140,7 +141,7 @@ domt_connect(struct tpm *t, int64_t deadline)
 
 	if (d->channel != NULL)
 		return TPM_OK;
-	if ((r = find(t, address)) != TPM_OK)
+	if ((r = find(t, address, deadline)) != TPM_OK)
 		return r;
 	d->channel = transport_connect(address, deadline_left(deadline));
 	if (d->channel == NULL)

@@ -454,6 +454,29 @@ test_a_xenstore_that_is_silent(void **state)
 	(void)alarm(0);
 }
 
+/* What is told of another domain than the other half: the fake's XenStore has one number. */
+static void
+test_told(void **state)
+{
+	uint32_t domid;
+
+	(void)state;
+	fake_couple(5, 9);
+	assert_int_equal(transport_told("caas/tpm", &domid, 1000), 0);
+	assert_int_equal(domid, 9);
+	assert_int_equal(transport_told("domid", &domid, 1000), 0);
+	assert_int_equal(domid, 5);
+	fake_couple(5, COUPLE_NONE);
+	assert_int_equal(transport_told("caas/tpm", &domid, 1000), -1);
+	assert_int_equal(errno, EHOSTDOWN);
+	assert_int_equal(domid, COUPLE_NONE);
+	fake_silent(true, false);
+	assert_int_equal(transport_told("caas/tpm", &domid, 50), -1);
+	assert_int_equal(errno, ETIMEDOUT);
+	fake_silent(false, false);
+	fake_couple(5, 5);
+}
+
 int
 main(void)
 {
@@ -474,6 +497,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_another_peer_of_a_fixed_address, setup, teardown),
 	    cmocka_unit_test(test_watch),
 	    cmocka_unit_test(test_who_is_coupled),
+	    cmocka_unit_test(test_told),
 	    cmocka_unit_test_setup_teardown(test_clients_take_turns, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_a_turn_that_never_ends, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_a_xenstore_that_is_silent, setup, teardown),
