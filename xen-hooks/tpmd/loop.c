@@ -259,7 +259,7 @@ serve_round(struct loop *l, struct round *r)
 	if (ok && serve_end(l->service) < 0) {
 		ok = false;
 		failure = TPM_FAILED;
-		what = "a change was not made";
+		what = "a round of questions was refused";
 	}
 	if (!ok)
 		failed(l, what);
