@@ -18,7 +18,10 @@ enum {
 	AT_ASK_ZERO = 28,
 	AT_APP = 32,
 	AT_INSTANCE = 32,
-	AT_ZERO = 48,
+	AT_HINT_UID = 48,
+	AT_HINT_GID = 52,
+	AT_HINT_GIVEN = 56,
+	AT_ASK_END = 60,
 	AT_ANSWER_FLAGS = 48,
 	AT_ANSWER_ZERO = 52
 };
@@ -52,6 +55,26 @@ zero(const uint8_t *p, size_t len)
 	return any == 0;
 }
 
+static void
+put_hint(uint8_t *out, uint32_t uid, uint32_t gid)
+{
+	set32(out + AT_HINT_UID, uid);
+	set32(out + AT_HINT_GID, gid);
+	set32(out + AT_HINT_GIVEN, 1);
+}
+
+/* False when it is none and not nothing. */
+static bool
+get_hint(const uint8_t *in, struct hello_hint *ret)
+{
+	uint32_t given = get32(in + AT_HINT_GIVEN);
+
+	ret->given = given == 1;
+	ret->uid = get32(in + AT_HINT_UID);
+	ret->gid = get32(in + AT_HINT_GID);
+	return given == 1 || (given == 0 && ret->uid == 0 && ret->gid == 0);
+}
+
 void
 hello_ask_write(uint8_t out[HELLO_LEN], const struct hello_ask *ask)
 {
@@ -64,6 +87,23 @@ hello_ask_write(uint8_t out[HELLO_LEN], const struct hello_ask *ask)
 	set32(out + AT_SILENCE, ask->silence);
 	set32(out + AT_FLAGS, ask->flags);
 	memcpy(out + AT_APP, ask->app, HELLO_APP_LEN);
+	if (ask->hint.given)
+		put_hint(out, ask->hint.uid, ask->hint.gid);
+}
+
+bool
+hello_ask_hint(uint8_t *hello, size_t len, uint32_t uid, uint32_t gid)
+{
+	uint8_t begins[AT_PURPOSE];
+
+	memcpy(begins + AT_MAGIC, magic, sizeof(magic));
+	set32(begins + AT_VERSION, HELLO_VERSION);
+	if (memcmp(hello, begins, len < sizeof(begins) ? len : sizeof(begins)) != 0)
+		return true;
+	if (len < HELLO_LEN)
+		return false;
+	put_hint(hello, uid, gid);
+	return true;
 }
 
 bool
@@ -84,7 +124,7 @@ hello_ask_read(const uint8_t in[HELLO_LEN], struct hello_ask *ret)
 	memcpy(ret->app, in + AT_APP, HELLO_APP_LEN);
 	return ret->purpose >= HELLO_SLOTS && ret->purpose <= HELLO_ADMIN &&
 	       zero(in + AT_ASK_ZERO, AT_APP - AT_ASK_ZERO) &&
-	       zero(in + AT_ZERO, HELLO_LEN - AT_ZERO);
+	       get_hint(in, &ret->hint) && zero(in + AT_ASK_END, HELLO_LEN - AT_ASK_END);
 }
 
 void

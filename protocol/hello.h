@@ -16,17 +16,24 @@
  *   u32 flags    what the guest can    8 bytes epoch of the slot list
  *   4 bytes zero
  *   16 bytes application, random       16 bytes instance of vsmd, random per start
- *   12 bytes zero                      u32 flags    what will be done of it
- *                                      8 bytes zero
+ *   u32 uid      an agent's hint       u32 flags    what will be done of it
+ *   u32 gid                            8 bytes zero
+ *   u32 1 with a hint, 0 without
  *
  * One channel per application and token: HELLO_TOKEN hands the channel to a worker.
  * HELLO_SLOTS is answered and closed.  HELLO_ADMIN is for principals with role admin
  * (vsmd/admin/admin.def).
+ *
+ * The hint: an agent relays for the applications of a guest, and all of them are that guest to
+ * vsmd.  It writes there whose process it speaks for (SO_PEERCRED).  Who has a channel of his
+ * own could write there what he likes: so a hint may take away of what the guest may do, and
+ * never adds to it.
  */
 #ifndef CAAS_PROTOCOL_HELLO_H
 #define CAAS_PROTOCOL_HELLO_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define HELLO_LEN 64
@@ -50,9 +57,15 @@ enum hello_status {
 	HELLO_FAILED = 5       /* vsmd could not start a worker */
 };
 
+struct hello_hint {
+	bool given; /* otherwise the rest is 0 */
+	uint32_t uid, gid;
+};
+
 struct hello_ask {
 	uint32_t version, purpose, slot, max_frame, silence, flags;
 	uint8_t app[HELLO_APP_LEN];
+	struct hello_hint hint;
 };
 
 struct hello_answer {
@@ -69,6 +82,9 @@ struct hello_slot {
 };
 
 void hello_ask_write(uint8_t out[HELLO_LEN], const struct hello_ask *ask);
+/* Put a hint into a hello on its way, of which there are `len` bytes.  False: there may be one
+ * when there are more.  What is no hello of this version stays as it is. */
+bool hello_ask_hint(uint8_t *hello, size_t len, uint32_t uid, uint32_t gid);
 /* false: wrong magic, non-zero padding, unknown purpose; the version is the caller's. */
 bool hello_ask_read(const uint8_t in[HELLO_LEN], struct hello_ask *ret);
 void hello_answer_write(uint8_t out[HELLO_LEN], const struct hello_answer *answer);

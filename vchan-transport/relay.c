@@ -31,16 +31,31 @@ relay_free(struct relay *r)
 	free(r);
 }
 
+void
+relay_hold(struct relay *r,
+    bool (*mend)(uint8_t *first, size_t len, const struct peer *whose),
+    const struct peer *whose)
+{
+	r->mend = mend;
+	r->whose = *whose;
+}
+
+static bool
+is_held(const struct relay *r, int s)
+{
+	return s == RELAY_LOCAL && r->mend != NULL;
+}
+
 static bool
 wants_read(const struct relay *r, int s, bool draining)
 {
-	return !draining && !r->from[s].ended && r->from[s].len == 0;
+	return !draining && !r->from[s].ended && (r->from[s].len == 0 || is_held(r, s));
 }
 
 static bool
 wants_write(const struct relay *r, int s)
 {
-	return r->from[!s].len > 0;
+	return r->from[!s].len > 0 && !is_held(r, !s);
 }
 
 bool
@@ -69,13 +84,17 @@ static bool
 take_in(struct relay *r, int s)
 {
 	struct relay_flow *f = &r->from[s];
-	ssize_t n = channel_read(r->side[s], f->buf, sizeof(f->buf), 0);
+	ssize_t n;
 
+	if (f->len == 0)
+		f->start = 0; /* else it is held, and begins there */
+	n = channel_read(r->side[s], f->buf + f->len, sizeof(f->buf) - f->len, 0);
 	if (n < 0)
 		return errno == ETIMEDOUT;
-	f->start = 0;
-	f->len = (size_t)n;
+	f->len += (size_t)n;
 	f->ended = n == 0;
+	if (is_held(r, s) && (f->ended || r->mend(f->buf, f->len, &r->whose)))
+		r->mend = NULL;
 	return true;
 }
 
@@ -85,7 +104,7 @@ pass_on(struct relay *r, int s)
 	struct relay_flow *f = &r->from[s];
 	ssize_t n;
 
-	if (f->len > 0) {
+	if (f->len > 0 && !is_held(r, s)) {
 		n = channel_write(r->side[!s], f->buf + f->start, f->len, 0);
 		if (n < 0)
 			return errno == ETIMEDOUT;

@@ -1,7 +1,8 @@
 /*
  * relay.h - one application's connection and its channel upstream, joined (caas-agent, vsmd-vchan).
  *
- * Bytes only: nothing is parsed.  Each direction has a buffer of RELAY_BUFFER bytes, and
+ * Bytes only: nothing is parsed, but that the first of the local side's may be held until they
+ * are whole, for the owner to mend.  Each direction has a buffer of RELAY_BUFFER bytes, and
  * is not read while it is full, so that a slow side slows the other.
  *
  * Threads: one.  Nothing here waits.
@@ -32,11 +33,21 @@ struct relay {
 	struct channel *side[2];
 	bool hung_up[2]; /* poll said so: it can neither send nor be sent to */
 	struct relay_flow from[2];
+	bool (*mend)(uint8_t *first, size_t len, const struct peer *whose); /* NULL: done */
+	struct peer whose;
 };
 
 /* Owns both channels, also on failure (NULL), when they are closed. */
 struct relay *relay_new(struct channel *local, struct channel *upstream);
 void relay_free(struct relay *r);
+/*
+ * Before anything is moved: hold what the local side says until mend(), which is shown all of it
+ * each time that there is more, and may change it, says true.  It must before there are
+ * RELAY_BUFFER bytes.  What a side has said when it ends goes on as it is.  *whose is copied.
+ */
+void relay_hold(struct relay *r,
+    bool (*mend)(uint8_t *first, size_t len, const struct peer *whose),
+    const struct peer *whose);
 
 /* Fill two entries for poll(2) (fd -1: nothing to wait for).  True: there is something to
  * do at once, do not wait.  draining: take no more bytes in. */

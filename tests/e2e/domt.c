@@ -54,6 +54,7 @@ world(int argc, char **argv)
 	iov = (struct iovec){b.data, b.len};
 	if (channel_writev(c, &iov, 1, WAIT) < 0 || channel_read_all(c, head, 4, WAIT) < 0)
 		log_fatal("no answer");
+	buf_free(&b);
 	buf_view(&b, head, 4);
 	len = buf_get_u32(&b);
 	buf_init(&b, CONTROL_MAX);
@@ -61,6 +62,7 @@ world(int argc, char **argv)
 	    !control_answer_read(&b, &a))
 		log_fatal("a malformed answer");
 	printf("%s %s\n", a.ok ? "ok" : "refused", a.text);
+	buf_free(&b);
 	channel_close(c);
 	return a.ok ? 0 : 1;
 }

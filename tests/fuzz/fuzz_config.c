@@ -38,13 +38,38 @@ round_trip(const struct grant *g)
 	buf_free(&b);
 }
 
+/* With a hint of an agent nobody may what he may not without one. */
+static void
+judge(const struct config *c, enum peer_kind kind, uint32_t id)
+{
+	static const char *const labels[] = {"t", "web-1", "a token", NULL};
+	static struct grant g, hinted;
+	const struct hello_hint none = {.given = false}, user = {true, id, id};
+	const struct peer p = {.kind = kind, .id = id};
+	const char *name = config_principal(c, &p, &none);
+	const char *by_agent = config_principal(c, &p, &user);
+
+	if (by_agent != NULL && by_agent != name)
+		abort();
+	for (size_t i = 0; name != NULL && i < 4; i++) {
+		bool may = config_grant(c, name, labels[i], &none, &g);
+
+		if (may)
+			round_trip(&g);
+		if (!config_grant(c, name, labels[i], &user, &hinted))
+			continue;
+		if (!may || hinted.classes != g.classes || hinted.nrules != g.nrules)
+			abort();
+	}
+	if (name != NULL && config_is_admin(c, name, &user) && !config_is_admin(c, name, &none))
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static const char *const labels[] = {"t", "web-1", "a token", NULL};
-	static struct grant g;
 	struct config *c;
 
 	complaints = 0;
@@ -55,14 +80,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (c == NULL)
 		return 0;
 	for (uint32_t id = 0; id < 8; id++)
-		for (int kind = PEER_UID; kind <= PEER_DOMID; kind++) {
-			struct peer p = {.kind = (enum peer_kind)kind, .id = id};
-			const char *name = config_principal(c, &p);
-
-			for (size_t i = 0; name != NULL && i < 4; i++)
-				if (config_grant(c, name, labels[i], &g))
-					round_trip(&g);
-		}
+		for (int kind = PEER_UID; kind <= PEER_DOMID; kind++)
+			judge(c, (enum peer_kind)kind, id);
 	config_free(c);
 	return 0;
 }

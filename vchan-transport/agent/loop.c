@@ -8,6 +8,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "common/log.h"
+#include "protocol/hello.h"
 #include "vchan-transport/relay.h"
 #include "vchan-transport/deadline.h"
 
@@ -94,6 +95,13 @@ tell_closed(const struct loop *l)
 		log_warn("XenStore: %s: who saves this domain waits in vain", strerror(errno));
 }
 
+/* In the hello, whatever the application wrote there itself. */
+static bool
+tell_whose(uint8_t *hello, size_t len, const struct peer *whose)
+{
+	return hello_ask_hint(hello, len, whose->id, whose->gid);
+}
+
 static void
 take_channels(struct loop *l)
 {
@@ -124,6 +132,7 @@ take_channels(struct loop *l)
 			log_warn("no memory for uid=%u pid=%u", peer.id, peer.pid);
 			continue;
 		}
+		relay_hold(l->relays[l->n], tell_whose, &peer);
 		log_debug("relaying for uid=%u pid=%u", peer.id, peer.pid);
 		/* Not polled yet: the first look at it finds nothing at worst. */
 		memset(&l->polls[AT_RELAYS + 2 * l->n], 0, 2 * sizeof(struct pollfd));

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "protocol/hello.h"
 #include "tpm/tpm.h"
 #include "vchan-transport/transport.h"
 #include "vsmd/policy/grant.h"
@@ -57,16 +58,23 @@ struct config *config_parse(const char *name, const char *text, size_t len,
 void config_free(struct config *c);
 const struct config_settings *config_settings(const struct config *c);
 
+/*
+ * `hint` is what an agent says of who stands behind the peer (protocol/hello.h); without one the
+ * peer stands for itself.  With it each of these says yes where it would without, or no.
+ */
+
 /* The principal of a peer, or NULL when the policy knows none (refuse it). */
-const char *config_principal(const struct config *c, const struct peer *peer);
+const char *config_principal(
+    const struct config *c, const struct peer *peer, const struct hello_hint *hint);
 /* The principal has the role admin. */
-bool config_is_admin(const struct config *c, const char *principal);
+bool config_is_admin(
+    const struct config *c, const char *principal, const struct hello_hint *hint);
 /*
  * What the principal may do with a token of this label; for the slot without a token
  * the label is NULL, and CLASS_INIT decides.  False: the slot is not visible to it.  `ret`
  * may be NULL, and its member peer is left empty.
  */
 bool config_grant(const struct config *c, const char *principal, const char *token_label,
-    struct grant *ret);
+    const struct hello_hint *hint, struct grant *ret);
 
 #endif

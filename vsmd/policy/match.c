@@ -16,8 +16,18 @@ by_name(const struct config *c, const char *name)
 	return NULL;
 }
 
-const char *
-config_principal(const struct config *c, const struct peer *peer)
+/* Nobody is taken out, or no agent says who it is, or it is one of them. */
+static bool
+among(const struct agent_uids *users, const struct hello_hint *hint)
+{
+	for (size_t i = 0; hint->given && i < users->n; i++)
+		if (users->uid[i] == hint->uid)
+			return true;
+	return !hint->given || users->n == 0;
+}
+
+static const struct principal *
+by_peer(const struct config *c, const struct peer *peer)
 {
 	const struct principal *any = NULL;
 
@@ -28,19 +38,29 @@ config_principal(const struct config *c, const struct peer *peer)
 
 		for (size_t j = 0; j < pr->nids[peer->kind]; j++)
 			if (pr->ids[peer->kind][j] == peer->id)
-				return pr->name;
+				return pr;
 		if (pr->any[peer->kind])
 			any = pr;
 	}
-	return any != NULL ? any->name : NULL;
+	return any;
+}
+
+const char *
+config_principal(
+    const struct config *c, const struct peer *peer, const struct hello_hint *hint)
+{
+	const struct principal *pr = by_peer(c, peer);
+
+	return pr != NULL && among(&pr->users, hint) ? pr->name : NULL;
 }
 
 bool
-config_is_admin(const struct config *c, const char *principal)
+config_is_admin(
+    const struct config *c, const char *principal, const struct hello_hint *hint)
 {
 	const struct principal *pr = by_name(c, principal);
 
-	return pr != NULL && pr->admin;
+	return pr != NULL && pr->admin && among(&pr->admins, hint);
 }
 
 static uint32_t
@@ -98,10 +118,13 @@ rule_applies(const struct key_rule *r, const struct token_grant *g, const char *
 
 bool
 config_grant(const struct config *c, const char *principal, const char *token_label,
-    struct grant *ret)
+    const struct hello_hint *hint, struct grant *ret)
 {
 	const struct token_grant *g = find_grant(c, principal, token_label);
 
+	/* Not another one in its place, which might give more. */
+	if (g != NULL && !among(&g->users, hint))
+		g = NULL;
 	if (ret == NULL)
 		return g != NULL;
 	memset(ret, 0, sizeof(*ret));

@@ -12,6 +12,7 @@
 #define POLICY_MAX_PRINCIPALS 1024
 #define POLICY_MAX_GRANTS 8192
 #define POLICY_MAX_IDS 4096 /* of one principal */
+#define POLICY_AGENT_UIDS 32 /* of one list */
 #define POLICY_LABEL 33	    /* a token's label and its NUL */
 #define POLICY_KINDS 3	    /* of peers: enum peer_kind */
 
@@ -23,12 +24,19 @@ enum section {
 	SECTION_KEY
 };
 
+/* Users of a guest, by number, of whom its agent tells. */
+struct agent_uids {
+	uint32_t uid[POLICY_AGENT_UIDS];
+	uint16_t n; /* 0: whoever it is */
+};
+
 struct principal {
 	char name[GRANT_NAME];
 	uint32_t *ids[POLICY_KINDS];
 	size_t nids[POLICY_KINDS];
 	bool any[POLICY_KINDS]; /* "*" */
 	bool admin;
+	struct agent_uids users, admins;
 	unsigned line;
 };
 
@@ -43,6 +51,7 @@ struct token_grant {
 	uint32_t rate, burst;
 	struct grant_quota quotas[GRANT_MAX_QUOTAS];
 	uint16_t nquotas;
+	struct agent_uids users;
 	unsigned line;
 };
 

@@ -91,6 +91,56 @@ set_cid(struct parse *p, const char *value)
 	value_list(p, value, LISTS, take_cid);
 }
 
+/* The guest's users are no users of this machine: numbers alone. */
+static void
+add_agent_uid(struct parse *p, struct agent_uids *users, const char *item)
+{
+	unsigned long n;
+
+	if (!value_number(p, item, 0, UINT32_MAX - 1, &n))
+		return;
+	if (users->n == POLICY_AGENT_UIDS)
+		parse_error(p, "%s: more than %d", p->conf.key, POLICY_AGENT_UIDS);
+	else
+		users->uid[users->n++] = (uint32_t)n;
+}
+
+static void
+take_agent_uid(struct parse *p, const char *item)
+{
+	add_agent_uid(p, &section_principal(p)->users, item);
+}
+
+static void
+take_admin_agent_uid(struct parse *p, const char *item)
+{
+	add_agent_uid(p, &section_principal(p)->admins, item);
+}
+
+static void
+take_grant_agent_uid(struct parse *p, const char *item)
+{
+	add_agent_uid(p, &section_grant(p)->users, item);
+}
+
+void
+set_agent_uid(struct parse *p, const char *value)
+{
+	value_list(p, value, LISTS, take_agent_uid);
+}
+
+void
+set_admin_agent_uid(struct parse *p, const char *value)
+{
+	value_list(p, value, LISTS, take_admin_agent_uid);
+}
+
+void
+set_grant_agent_uid(struct parse *p, const char *value)
+{
+	value_list(p, value, LISTS, take_grant_agent_uid);
+}
+
 void
 set_role(struct parse *p, const char *value)
 {

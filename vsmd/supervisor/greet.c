@@ -14,8 +14,9 @@
 #include "vchan-transport/address.h"
 #include "vsmd/supervisor/super.h"
 
+/* Who the transport says that it is. */
 static void
-describe(char dst[GRANT_NAME], const struct peer *peer)
+describe_peer(char dst[GRANT_NAME], const struct peer *peer)
 {
 	char label[GRANT_NAME];
 
@@ -37,6 +38,21 @@ describe(char dst[GRANT_NAME], const struct peer *peer)
 		return;
 	}
 	snprintf(dst, GRANT_NAME, "unknown");
+}
+
+/* And who an agent says that it speaks for. */
+static void
+describe(char dst[GRANT_NAME], const struct peer *peer, const struct hello_hint *hint)
+{
+	char by[32];
+	size_t len;
+
+	describe_peer(dst, peer);
+	if (!hint->given)
+		return;
+	len = (size_t)snprintf(by, sizeof(by), " agent-uid %u", hint->uid);
+	if (strlen(dst) + len < GRANT_NAME)
+		memcpy(dst + strlen(dst), by, len + 1);
 }
 
 /* May a line be logged that the peer causes?  Its process changes, its identity does not. */
@@ -78,7 +94,8 @@ greet_refuse(struct super *s, struct channel *channel, enum hello_status status)
 }
 
 static void
-greet_slots(struct super *s, struct channel *channel, const char *principal)
+greet_slots(struct super *s, struct channel *channel, const char *principal,
+    const struct hello_hint *hint)
 {
 	uint8_t *records = calloc(HELLO_MAX_SLOTS, HELLO_SLOT_LEN);
 	uint32_t n = 0;
@@ -92,7 +109,7 @@ greet_slots(struct super *s, struct channel *channel, const char *principal)
 		struct hello_slot h = {.slot = slot->id,
 		    .flags = slot->initialized ? HELLO_SLOT_INITIALIZED : 0};
 
-		if (slot_visible(s, slot, principal))
+		if (slot_visible(s, slot, principal, hint))
 			hello_slot_write(records + n++ * HELLO_SLOT_LEN, &h);
 	}
 	answer(s, channel, HELLO_OK, records, n);
@@ -100,20 +117,20 @@ greet_slots(struct super *s, struct channel *channel, const char *principal)
 }
 
 static void
-greet_token(struct super *s, struct channel *channel, const uint8_t *hello, uint32_t id,
-    struct grant *grant, const char *principal)
+greet_token(struct super *s, struct channel *channel, const uint8_t *hello,
+    const struct hello_ask *ask, struct grant *grant, const char *principal)
 {
-	struct slot *slot = slot_find(s, id);
+	struct slot *slot = slot_find(s, ask->slot);
 	char peer[GRANT_NAME];
 	int fd;
 
-	if (slot == NULL || !slot_visible(s, slot, principal)) {
+	if (slot == NULL || !slot_visible(s, slot, principal, &ask->hint)) {
 		greet_refuse(s, channel, HELLO_NO_SLOT);
 		return;
 	}
 	memcpy(peer, grant->peer, sizeof(peer));
-	(void)config_grant(
-	    s->config, principal, slot->initialized ? slot->label : NULL, grant);
+	(void)config_grant(s->config, principal, slot->initialized ? slot->label : NULL,
+	    &ask->hint, grant);
 	memcpy(grant->peer, peer, sizeof(peer));
 	if (slot->state != SLOT_OPEN || !limits_take(s, principal)) {
 		s->tally[NUMBER_SUPERVISOR_APPLICATIONS_REFUSED] += slot->state == SLOT_OPEN;
@@ -139,12 +156,13 @@ greet_serve(struct super *s, struct channel *channel, const struct peer *peer,
     const uint8_t *hello)
 {
 	static struct grant grant; /* 80 KiB: not on the stack */
-	const char *principal = config_principal(s->config, peer);
+	const char *principal;
 	struct hello_ask ask;
+	bool ok = hello_ask_read(hello, &ask);
 
 	memset(&grant, 0, sizeof(grant));
-	describe(grant.peer, peer);
-	if (!hello_ask_read(hello, &ask)) {
+	describe(grant.peer, peer, &ask.hint);
+	if (!ok) {
 		if (may_log(peer))
 			log_warn("refused: not a hello peer=\"%s\"", grant.peer);
 		channel_close(channel);
@@ -158,8 +176,9 @@ greet_serve(struct super *s, struct channel *channel, const struct peer *peer,
 		greet_refuse(s, channel, HELLO_BAD_VERSION);
 		return;
 	}
-	if (principal == NULL ||
-	    (ask.purpose == HELLO_ADMIN && !config_is_admin(s->config, principal))) {
+	principal = config_principal(s->config, peer, &ask.hint);
+	if (principal == NULL || (ask.purpose == HELLO_ADMIN &&
+				     !config_is_admin(s->config, principal, &ask.hint))) {
 		if (may_log(peer))
 			log_warn("refused: %s peer=\"%s\"",
 			    principal == NULL ? "no principal of the configuration"
@@ -171,9 +190,9 @@ greet_serve(struct super *s, struct channel *channel, const struct peer *peer,
 	if (s->phase != PHASE_SERVE || !s->store.ready)
 		greet_refuse(s, channel, HELLO_BUSY);
 	else if (ask.purpose == HELLO_SLOTS)
-		greet_slots(s, channel, principal);
+		greet_slots(s, channel, principal, &ask.hint);
 	else if (ask.purpose == HELLO_TOKEN)
-		greet_token(s, channel, hello, ask.slot, &grant, principal);
+		greet_token(s, channel, hello, &ask, &grant, principal);
 	else {
 		snprintf(grant.principal, sizeof(grant.principal), "%s", principal);
 		grant.flags = GRANT_ADMIN;

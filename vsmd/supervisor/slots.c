@@ -21,10 +21,11 @@ slot_find(const struct super *s, uint32_t id)
 }
 
 bool
-slot_visible(const struct super *s, const struct slot *slot, const char *principal)
+slot_visible(const struct super *s, const struct slot *slot, const char *principal,
+    const struct hello_hint *hint)
 {
 	return slot->listed && config_grant(s->config, principal,
-				   slot->initialized ? slot->label : NULL, NULL);
+				   slot->initialized ? slot->label : NULL, hint, NULL);
 }
 
 static struct slot *

@@ -254,7 +254,8 @@ void slots_nursery_gone(struct super *s, uint32_t id);
 /* The store is gone: nothing is rebuilt, everything is refused. */
 void slots_store_gone(struct super *s);
 void slots_free(struct super *s);
-bool slot_visible(const struct super *s, const struct slot *slot, const char *principal);
+bool slot_visible(const struct super *s, const struct slot *slot, const char *principal,
+    const struct hello_hint *hint);
 
 /* attach.c.  The channel and the grant's place in the limits are attach_add()'s. */
 void attach_add(struct super *s, struct slot *slot, int channel, const uint8_t *hello,

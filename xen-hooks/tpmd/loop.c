@@ -186,6 +186,21 @@ has_turn(const struct loop *l, const struct entry *e)
 				       port_wait(e->port, l->config.writes) == 0);
 }
 
+/* What an administrator wants to have seen: keys that were given out, or were not. */
+static void
+note_answer(const struct port *port, const struct domt_answer *a)
+{
+	static const char *const did[DOMT_WHATS] = {[DOMT_SEAL] = "sealed a key",
+	    [DOMT_UNSEAL] = "was given a key", [DOMT_DEFINE] = "made an anchor"};
+	const struct control_pair *who = &port->who;
+
+	if (a->result == TPM_OK && did[a->what] != NULL && log_may(who->pair))
+		log_info("pair=%s domid=%u %s%s", who->pair, who->domid, did[a->what],
+		    a->updated ? ", its image was approved" : "");
+	else if (a->result != TPM_OK && a->result != TPM_UNANCHORED && log_may(who->pair))
+		log_warn("refused pair=%s domid=%u: %s", who->pair, who->domid, a->why);
+}
+
 static void
 answer(struct loop *l, size_t i, const struct domt_answer *a)
 {
@@ -244,16 +259,18 @@ serve_round(struct loop *l, struct round *r)
 	if (ok && serve_end(l->service) < 0) {
 		ok = false;
 		failure = TPM_FAILED;
-		what = "a change was not made";
+		what = "a round of questions was refused";
 	}
 	if (!ok)
 		failed(l, what);
 	/* From the last: who is closed gives its place to one that was answered. */
 	for (size_t i = r->n; i-- > 0;) {
-		if (ok)
+		if (ok) {
+			note_answer(l->clients[r->who[i]].port, &r->answer[i]);
 			answer(l, r->who[i], &r->answer[i]);
-		else
+		} else {
 			answer_failure(l, r->who[i], failure, l->service->ledger->why);
+		}
 	}
 }
 

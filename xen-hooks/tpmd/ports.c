@@ -125,7 +125,7 @@ ports_close(struct ports *p)
 int
 port_wait(const struct port *p, unsigned rate)
 {
-	int64_t ahead = rate > 0 ? (int64_t)LOOP_BURST * NS_PER_S / rate : 0;
+	int64_t ahead = rate > 0 ? (int64_t)(LOOP_BURST - 1) * NS_PER_S / rate : 0;
 
 	return rate == 0 ? 0 : deadline_left(p->paid - ahead);
 }

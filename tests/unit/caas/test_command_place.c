@@ -203,6 +203,7 @@ report(void *arg, const char *line)
 static void
 behaves(void **state)
 {
+	const struct hello_hint none = {.given = false};
 	struct peer peer = {.kind = PEER_UID, .id = 33};
 	char *text = place_config_text("/d", "/r");
 	struct config *c = config_parse("x", text, strlen(text), report, NULL);
@@ -216,12 +217,12 @@ behaves(void **state)
 	assert_int_equal(config_settings(c)->socket_mode, 0666);
 	assert_string_equal(config_settings(c)->runtime, "/r/run");
 	assert_string_equal(config_settings(c)->state, "/d/state");
-	who = config_principal(c, &peer);
+	who = config_principal(c, &peer, &none);
 	assert_non_null(who);
-	assert_true(config_is_admin(c, who));
-	assert_true(config_grant(c, who, NULL, g)); /* the free slot */
+	assert_true(config_is_admin(c, who, &none));
+	assert_true(config_grant(c, who, NULL, &none, g)); /* the free slot */
 	assert_true(g->classes & 1u << CLASS_INIT);
-	assert_true(config_grant(c, who, "any token", g));
+	assert_true(config_grant(c, who, "any token", &none, g));
 	for (int class = CLASS_NONE; class <= CLASS_INIT; class ++)
 		assert_true(class == CLASS_NONE || (g->classes & 1u << class));
 	assert_false(

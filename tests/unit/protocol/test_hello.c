@@ -58,6 +58,35 @@ every_other_byte_of_an_ask_is_refused(void **state)
 	assert_false(hello_ask_read(bytes, &got));
 }
 
+/* What an agent puts in, whatever stood there. */
+static void
+a_hint(void **state)
+{
+	uint8_t bytes[HELLO_LEN], other[HELLO_LEN];
+	struct hello_ask got;
+
+	(void)state;
+	hello_ask_write(bytes, &ask);
+	for (size_t i = 0; i < HELLO_LEN; i++)
+		assert_false(hello_ask_hint(bytes, i, 33, 34));
+	assert_true(hello_ask_hint(bytes, HELLO_LEN, 5, 6));
+	assert_true(hello_ask_hint(bytes, sizeof(bytes), 33, 34));
+	assert_true(hello_ask_read(bytes, &got));
+	assert_true(got.hint.given);
+	assert_int_equal(got.hint.uid, 33);
+	assert_int_equal(got.hint.gid, 34);
+	hello_ask_write(other, &got);
+	assert_memory_equal(other, bytes, HELLO_LEN);
+	/* What is another version, or nothing of ours, is not touched and not held. */
+	bytes[4] = 2;
+	memcpy(other, bytes, HELLO_LEN);
+	for (size_t i = 5; i <= HELLO_LEN; i++)
+		assert_true(hello_ask_hint(bytes, i, 1, 1));
+	assert_memory_equal(other, bytes, HELLO_LEN);
+	other[0] = 'x';
+	assert_true(hello_ask_hint(other, 1, 1, 1));
+}
+
 static void
 another_version_gets_an_answer(void **state)
 {
@@ -149,6 +178,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(ask_round_trip),
 	    cmocka_unit_test(every_other_byte_of_an_ask_is_refused),
+	    cmocka_unit_test(a_hint),
 	    cmocka_unit_test(another_version_gets_an_answer),
 	    cmocka_unit_test(answer_round_trip),
 	    cmocka_unit_test(too_many_slots_are_refused),

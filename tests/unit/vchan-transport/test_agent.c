@@ -21,6 +21,7 @@
 
 #include <cmocka.h>
 
+#include "protocol/hello.h"
 #include "vchan-transport/agent/confine.h"
 #include "vchan-transport/transport.h"
 
@@ -190,6 +191,51 @@ test_both_ways_and_confined(void **state)
 	(void)fclose(f);
 	channel_close(a);
 	expect_end(s);
+	channel_close(s);
+	expect_idle(w);
+	end(w);
+}
+
+/* The hello arrives with the user behind it, in however many pieces it came, and whatever that
+ * user wrote there; what follows is as it was. */
+static void
+test_it_says_whose(void **state)
+{
+	const struct hello_ask ask = {.version = HELLO_VERSION,
+	    .purpose = HELLO_TOKEN,
+	    .slot = 7,
+	    .hint = {true, getuid() + 1, getgid() + 1}};
+	struct world *w = begin("--mode", "0640");
+	struct channel *a = application(), *s = server_side(w);
+	uint8_t bytes[HELLO_LEN + 1] = {0}, got[sizeof(bytes)];
+	struct hello_ask told;
+
+	(void)state;
+	hello_ask_write(bytes, &ask);
+	bytes[HELLO_LEN] = 'x';
+	for (size_t i = 0; i < sizeof(bytes); i += 13) {
+		struct iovec v = {bytes + i, sizeof(bytes) - i < 13 ? sizeof(bytes) - i : 13};
+
+		assert_int_equal(channel_writev(a, &v, 1, PATIENCE), 0);
+		usleep(10000);
+	}
+	assert_int_equal(channel_read_all(s, got, sizeof(got), PATIENCE), 0);
+	assert_true(hello_ask_read(got, &told));
+	assert_int_equal(told.slot, 7);
+	assert_true(told.hint.given);
+	assert_int_equal(told.hint.uid, getuid());
+	assert_int_equal(told.hint.gid, getgid());
+	assert_int_equal(got[HELLO_LEN], 'x');
+	/* Half of one is passed on when no more comes. */
+	channel_close(a);
+	channel_close(s);
+	a = application(), s = server_side(w);
+	assert_int_equal(channel_writev(a, &(struct iovec){bytes, 20}, 1, PATIENCE), 0);
+	assert_int_equal(channel_finish(a), 0);
+	assert_int_equal(channel_read_all(s, got, 20, PATIENCE), 0);
+	assert_memory_equal(got, bytes, 20);
+	expect_end(s);
+	channel_close(a);
 	channel_close(s);
 	expect_idle(w);
 	end(w);
@@ -474,6 +520,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_both_ways_and_confined),
+	    cmocka_unit_test(test_it_says_whose),
 	    cmocka_unit_test(test_half_close_passes),
 	    cmocka_unit_test(test_slow_reader_slows_the_writer),
 	    cmocka_unit_test(test_last_bytes_come_before_the_end),

@@ -3,12 +3,14 @@
 
 #include "vchan-transport/address.h"
 
+static const struct hello_hint none;
+
 static const char *
 who(const struct config *c, enum peer_kind kind, uint32_t id)
 {
 	struct peer p = {.kind = kind, .id = id, .gid = 7, .pid = 9};
 
-	return config_principal(c, &p);
+	return config_principal(c, &p, &none);
 }
 
 static void
@@ -30,9 +32,9 @@ principals(void **state)
 	assert_string_equal(who(c, PEER_CID, 4), "dns");
 	assert_null(who(c, PEER_CID, 5));
 	assert_null(who(c, (enum peer_kind)7, 0));
-	assert_true(config_is_admin(c, "dns"));
-	assert_false(config_is_admin(c, "web"));
-	assert_false(config_is_admin(c, "nobody"));
+	assert_true(config_is_admin(c, "dns", &none));
+	assert_false(config_is_admin(c, "web", &none));
+	assert_false(config_is_admin(c, "nobody", &none));
 	config_free(c);
 }
 
@@ -48,20 +50,20 @@ most_specific(void **state)
 				    "[grant a web-1]\nallow = wrap\n");
 
 	(void)state;
-	assert_true(config_grant(c, "a", "web-1", &g));
+	assert_true(config_grant(c, "a", "web-1", &none, &g));
 	assert_int_equal(g.classes, 1u << CLASS_NONE | 1u << CLASS_WRAP);
-	assert_true(config_grant(c, "a", "web-2", &g));
+	assert_true(config_grant(c, "a", "web-2", &none, &g));
 	assert_int_equal(g.classes, 1u << CLASS_NONE | 1u << CLASS_USE);
-	assert_true(config_grant(c, "a", "wood", &g));
+	assert_true(config_grant(c, "a", "wood", &none, &g));
 	assert_int_equal(g.classes, 1u << CLASS_NONE | 1u << CLASS_PIN);
-	assert_true(config_grant(c, "a", "dns", &g));
+	assert_true(config_grant(c, "a", "dns", &none, &g));
 	assert_int_equal(g.classes, 1u << CLASS_NONE | 1u << CLASS_READ);
-	assert_true(config_grant(c, "a", "dns", NULL));
+	assert_true(config_grant(c, "a", "dns", &none, NULL));
 	/* Nobody may init: the slot without a token is for none of them. */
-	assert_false(config_grant(c, "a", NULL, &g));
-	assert_false(config_grant(c, "b", "web-1", &g));
+	assert_false(config_grant(c, "a", NULL, &none, &g));
+	assert_false(config_grant(c, "b", "web-1", &none, &g));
 	assert_int_equal(g.classes, 0);
-	assert_false(config_grant(c, "nobody", "web-1", NULL));
+	assert_false(config_grant(c, "nobody", "web-1", &none, NULL));
 	config_free(c);
 }
 
@@ -78,7 +80,7 @@ init_shows_the_empty_slot(void **state)
 		     "[key a * r3]\nquota = 5/s\n");
 
 	(void)state;
-	assert_true(config_grant(c, "a", NULL, &g));
+	assert_true(config_grant(c, "a", NULL, &none, &g));
 	assert_int_equal(
 	    g.classes, 1u << CLASS_NONE | 1u << CLASS_LOGIN | 1u << CLASS_INIT);
 	assert_true(g.flags & GRANT_CHANNEL_LOGIN);
@@ -101,7 +103,7 @@ what_a_grant_says(void **state)
 				    "CKM_ECDSA CKM_RSA_PKCS\n");
 
 	(void)state;
-	assert_true(config_grant(c, "a", "plain", &g));
+	assert_true(config_grant(c, "a", "plain", &none, &g));
 	assert_string_equal(g.principal, "a");
 	assert_string_equal(g.peer, "");
 	assert_int_equal(g.flags, GRANT_DENY_EXTRACT | GRANT_PIN_LOCKOUT);
@@ -109,7 +111,7 @@ what_a_grant_says(void **state)
 					1u << CLASS_USE | 1u << CLASS_RANDOM |
 					1u << CLASS_LOGIN);
 	assert_false(g.limit_mechs);
-	assert_true(config_grant(c, "a", "full", &g));
+	assert_true(config_grant(c, "a", "full", &none, &g));
 	assert_int_equal(g.flags, GRANT_CHANNEL_LOGIN | GRANT_AUDIT_USE);
 	assert_int_equal(g.classes, (1u << (CLASS_INIT + 1)) - 1);
 	assert_true(g.limit_mechs);
@@ -119,7 +121,7 @@ what_a_grant_says(void **state)
 	assert_int_equal(g.mechs[2], CKM_ECDSA);
 	config_free(c);
 	c = accepted("[vsmd]\npin-tries = 0\n[principal a]\nuid = 1\n[grant a t]\n");
-	assert_true(config_grant(c, "a", "t", &g));
+	assert_true(config_grant(c, "a", "t", &none, &g));
 	assert_int_equal(g.flags, GRANT_DENY_EXTRACT);
 	config_free(c);
 }
@@ -140,15 +142,15 @@ what_a_rule_says(void **state)
 	const struct grant_rule *r = g.rules;
 
 	(void)state;
-	assert_true(config_grant(c, "a", "web-2", &g));
+	assert_true(config_grant(c, "a", "web-2", &none, &g));
 	assert_int_equal(g.nrules, 1);
-	assert_true(config_grant(c, "a", "dns", &g));
+	assert_true(config_grant(c, "a", "dns", &none, &g));
 	assert_int_equal(g.nrules, 0);
 	assert_true(g.rate == 50 && g.burst == 50 && g.nquotas == 3);
 	assert_true(g.quotas[0].mech == CKM_ECDSA && g.quotas[0].rate == 5);
 	assert_true(g.quotas[1].mech == CKM_RSA_PKCS && g.quotas[1].burst == 7);
 	assert_true(g.quotas[2].mech == 0x80000001 && g.quotas[2].burst == 8);
-	assert_true(config_grant(c, "a", "web-1", &g));
+	assert_true(config_grant(c, "a", "web-1", &none, &g));
 	assert_int_equal(g.nrules, 2);
 	assert_true(r[0].hide && r[0].match.has_class && r[0].match.has_type);
 	assert_false(r[0].match.has_label || r[0].match.has_id || r[0].limit_mechs);
@@ -166,6 +168,47 @@ what_a_rule_says(void **state)
 	config_free(c);
 }
 
+static bool
+classes_are(const struct config *c, uint32_t uid, const char *label, uint32_t want)
+{
+	const struct hello_hint hint = {true, uid, 7};
+	struct grant g;
+
+	return config_grant(c, "vm", label, &hint, &g) && g.classes == (1u << CLASS_NONE | want);
+}
+
+/* What an agent says of who it speaks for takes away, and never adds. */
+static void
+hints(void **state)
+{
+	const struct hello_hint root = {true, 0, 0}, web = {true, 33, 33}, eve = {true, 99, 0};
+	const struct peer vm = {.kind = PEER_DOMID, .id = 5}, other = {.kind = PEER_DOMID, .id = 6};
+	struct config *c = accepted("[principal vm]\ndomid = 5\nrole = admin\n"
+				    "agent-uid = 0, 33\nagent-uid = 34\nadmin-agent-uid = 0\n"
+				    "[principal open]\ndomid = 6\n"
+				    "[grant vm *]\nallow = all\n"
+				    "[grant vm web]\nallow = use\nagent-uid = 33\n");
+
+	(void)state;
+	assert_string_equal(config_principal(c, &vm, &none), "vm");
+	assert_string_equal(config_principal(c, &vm, &root), "vm");
+	assert_string_equal(config_principal(c, &vm, &web), "vm");
+	assert_null(config_principal(c, &vm, &eve));
+	/* Of whom no list tells. */
+	assert_string_equal(config_principal(c, &other, &eve), "open");
+	/* And no hint makes somebody of nobody. */
+	assert_false(config_is_admin(c, "open", &root));
+	assert_true(config_is_admin(c, "vm", &none));
+	assert_true(config_is_admin(c, "vm", &root));
+	assert_false(config_is_admin(c, "vm", &web));
+	assert_true(classes_are(c, 33, "web", 1u << CLASS_USE));
+	/* Not the grant of all tokens instead. */
+	assert_false(config_grant(c, "vm", "web", &root, NULL));
+	assert_true(config_grant(c, "vm", "web", &none, NULL));
+	assert_true(config_grant(c, "vm", "dns", &root, NULL));
+	config_free(c);
+}
+
 int
 main(void)
 {
@@ -175,6 +218,7 @@ main(void)
 	    cmocka_unit_test(init_shows_the_empty_slot),
 	    cmocka_unit_test(what_a_grant_says),
 	    cmocka_unit_test(what_a_rule_says),
+	    cmocka_unit_test(hints),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

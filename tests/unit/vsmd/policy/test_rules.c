@@ -48,7 +48,7 @@ long_section(void **state)
 	    "yes\n");
 
 	(void)state;
-	assert_true(config_grant(c, "a", "a token with a label of 32 bytes!", &g));
+	assert_true(config_grant(c, "a", "a token with a label of 32 bytes!", &(struct hello_hint){0}, &g));
 	assert_int_equal(g.nrules, 2);
 	config_free(c);
 }
