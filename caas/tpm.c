@@ -92,6 +92,8 @@ find_state(const struct args *args, struct tpm_policy *p, uint8_t digest[32])
 		return cmd_usage("give --digest HEX or --tpm ADDRESS, and not both");
 	if (hex != NULL && !hex_get_any(hex, digest, 32))
 		return cmd_usage("--digest: 64 hexadecimal digits");
+	if (address != NULL && strncmp(address, "domt:", 5) == 0)
+		return cmd_usage("--tpm: DomT shows no registers: approve an image with --image HEX");
 	return address != NULL ? digest_of_tpm(address, p, digest) : CMD_OK;
 }
 

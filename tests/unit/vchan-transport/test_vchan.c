@@ -477,6 +477,28 @@ test_told(void **state)
 	fake_couple(5, 5);
 }
 
+/* That the peer has read is an event too, and nothing that has arrived. */
+static void
+test_arrived(void **state)
+{
+	struct ends *e = *state;
+	char byte;
+
+	assert_int_equal(channel_write(e->client, "x", 1, -1), 1);
+	assert_true(channel_arrived(e->server));
+	assert_int_equal(channel_read(e->server, &byte, 1, -1), 1);
+	fake_notify(fake_server());
+	assert_false(channel_arrived(e->client));
+	assert_false(channel_arrived(e->server));
+	assert_int_equal(channel_write(e->server, "y", 1, -1), 1);
+	assert_true(channel_arrived(e->client));
+	assert_int_equal(channel_read(e->client, &byte, 1, -1), 1);
+	assert_false(channel_arrived(e->client));
+	channel_close(e->server);
+	e->server = NULL;
+	assert_true(channel_arrived(e->client));
+}
+
 int
 main(void)
 {
@@ -498,6 +520,7 @@ main(void)
 	    cmocka_unit_test(test_watch),
 	    cmocka_unit_test(test_who_is_coupled),
 	    cmocka_unit_test(test_told),
+	    cmocka_unit_test_setup_teardown(test_arrived, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_clients_take_turns, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_a_turn_that_never_ends, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_a_xenstore_that_is_silent, setup, teardown),

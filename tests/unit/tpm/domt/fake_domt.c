@@ -140,15 +140,16 @@ send_frame(struct fake_domt *f, struct channel *c, struct buf *frame)
 static bool
 get_frame(struct fake_domt *f, struct channel *c, struct buf *b)
 {
-	struct pollfd p[2] = {
-	    {.fd = channel_poll_fd(c), .events = POLLIN}, {.fd = f->stop[0], .events = POLLIN}};
+	short events = channel_poll_events(c, true, false);
+	struct pollfd p[2] = {{.fd = channel_poll_fd(c), .events = events},
+	    {.fd = f->stop[0], .events = POLLIN}};
 	uint8_t head[4];
 	struct buf h;
 	uint32_t len;
 	void *at;
 
 	buf_reset(b);
-	if (poll(p, 2, WAIT) <= 0 || p[1].revents != 0 ||
+	if (poll(p, 2, events != 0 ? WAIT : 0) < 0 || p[1].revents != 0 ||
 	    channel_read_all(c, head, 4, WAIT) != 0)
 		return false;
 	buf_view(&h, head, 4);
@@ -161,10 +162,10 @@ get_frame(struct fake_domt *f, struct channel *c, struct buf *b)
 static void
 hang(struct fake_domt *f, struct channel *c)
 {
-	struct pollfd p[2] = {{.fd = channel_poll_fd(c), .events = POLLRDHUP | POLLHUP},
-	    {.fd = f->stop[0], .events = POLLIN}};
+	struct pollfd p = {.fd = f->stop[0], .events = POLLIN};
 
-	(void)poll(p, 2, WAIT);
+	for (int i = 0; i < WAIT / 20 && !channel_arrived(c) && poll(&p, 1, 20) == 0; i++)
+		continue;
 }
 
 static bool
@@ -212,6 +213,7 @@ serve(struct fake_domt *f, struct channel *c)
 	buf_init(&message, DOMT_MESSAGE_MAX);
 	f->sessions++;
 	if (f->dead_at_begin) {
+		(void)get_frame(f, c, &frame);
 		hang(f, c);
 	} else if (get_frame(f, c, &frame) &&
 	    (s = domt_session_accept(f->identity_secret, &frame, &message)) != NULL) {
@@ -242,10 +244,9 @@ run(void *arg)
 }
 
 void
-fake_domt_start(struct fake_domt *f, const char *path)
+fake_domt_start(struct fake_domt *f, const char *address)
 {
-	snprintf(f->address, sizeof(f->address), "unix:%s", path);
-	if (pipe(f->stop) < 0 || (f->listener = transport_listen(f->address, 0600)) == NULL ||
+	if (pipe(f->stop) < 0 || (f->listener = transport_listen(address, 0600)) == NULL ||
 	    pthread_create(&f->thread, NULL, run, f) != 0)
 		abort();
 }

@@ -1,5 +1,5 @@
 /*
- * fake_domt.h - a DomT that answers at a unix socket, in a thread, and can misbehave.
+ * fake_domt.h - a DomT that answers at an address, in a thread, and can misbehave.
  *
  * It keeps what it seals in its memory; "image" and "pair" are one each.  What goes wrong is
  * set for the next questions and happens as often as it says.
@@ -39,7 +39,6 @@ struct fake_kept {
 };
 
 struct fake_domt {
-	char address[128]; /* unix:... */
 	uint8_t identity_secret[DOMT_IDENTITY];
 	uint8_t image; /* its digest is 32 of these */
 	enum fault fault;
@@ -64,8 +63,8 @@ struct fake_domt {
 	struct listener *listener;
 };
 
-/* Start it at a socket of that path. */
-void fake_domt_start(struct fake_domt *f, const char *path);
+/* Start it at that address. */
+void fake_domt_start(struct fake_domt *f, const char *address);
 void fake_domt_stop(struct fake_domt *f);
 
 #endif

@@ -21,7 +21,7 @@
 
 static const uint8_t key[32] = "the master key of the store: 32";
 static const struct tpm_policy policy = {.locality = -1, .ref = "vsmd-use:a"};
-static char work[64], path[128], address[160];
+static char work[64], where[128], address[160];
 static struct fake_domt fake;
 
 int64_t __real_deadline_at(int ms);
@@ -38,12 +38,12 @@ setup(void **state)
 {
 	(void)state;
 	rig_mkdir(work);
-	snprintf(path, sizeof(path), "%s/s", work);
-	snprintf(address, sizeof(address), "domt:unix:%s", path);
+	snprintf(where, sizeof(where), "unix:%s/s", work);
+	snprintf(address, sizeof(address), "domt:%s", where);
 	memset(&fake, 0, sizeof(fake));
 	fake.identity_secret[1] = 5;
 	fake.image = 0xa1;
-	fake_domt_start(&fake, path);
+	fake_domt_start(&fake, where);
 	return 0;
 }
 
@@ -61,7 +61,7 @@ static void
 restart(void)
 {
 	fake_domt_stop(&fake);
-	fake_domt_start(&fake, path);
+	fake_domt_start(&fake, where);
 }
 
 static struct tpm *
