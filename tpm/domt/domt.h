@@ -2,8 +2,9 @@
  * domt.h - a connection to DomT's TPM service, for the files of the back end.
  *
  * One question at a time, each answered or given up after DOMT_PATIENCE.  A connection that
- * broke while nothing was asked is made anew unnoticed; one that breaks under a question, once,
- * if the question may be asked twice.  Whoever was pinned, by a blob that was opened or by
+ * broke while nothing was asked is made anew unnoticed, and so is one to a DomT that has come again
+ * with another domid: a domain that is gone ends no channel.  One that breaks under a question is,
+ * once, if the question may be asked twice.  Whoever was pinned, by a blob that was opened or by
  * tpm_pin(), is the only one that is spoken to from then on.
  *
  * Threads: one.
@@ -22,6 +23,7 @@
 struct domt {
 	char *where; /* of the address, without the prefix */
 	struct channel *channel;
+	uint32_t domid; /* of DomT, whose channel it is; 0 where an address was given */
 	struct domt_session *session;
 	uint8_t identity[DOMT_IDENTITY]; /* whose session it is */
 	uint8_t pinned[DOMT_IDENTITY];

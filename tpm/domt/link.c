@@ -13,6 +13,7 @@
 
 #define BEGIN_MAX   256 /* bytes of DomT's first frame */
 #define ADDRESS_MAX 256
+#define TOLD_WITHIN 1000 /* ms for XenStore, where there is a channel anyway */
 
 static enum tpm_result
 not_told(struct tpm *t)
@@ -34,6 +35,7 @@ find(struct tpm *t, char address[ADDRESS_MAX], int64_t deadline)
 	struct domt *d = t->state;
 	uint32_t self, domt;
 
+	d->domid = 0;
 	if (strcmp(d->where, "coupled") != 0) {
 		snprintf(address, ADDRESS_MAX, "%s", d->where);
 		return TPM_OK;
@@ -44,6 +46,7 @@ find(struct tpm *t, char address[ADDRESS_MAX], int64_t deadline)
 	if (domt == 0)
 		return tpm_fail(t, TPM_ABSENT, "this domain was told that dom0 is DomT, which it never "
 		    "is: a TPM's service has a domain of its own");
+	d->domid = domt;
 	snprintf(address, ADDRESS_MAX, PLACE, domt, self);
 	return TPM_OK;
 }
@@ -205,6 +208,19 @@ may_repeat(enum domt_what what)
 	return what != DOMT_EXTEND && what != DOMT_COUNT;
 }
 
+/* DomT has another domid by now, or none: nobody answers on this channel. */
+static bool
+moved(const struct domt *d)
+{
+	uint32_t domt;
+
+	if (d->channel == NULL || d->domid == 0)
+		return false;
+	if (transport_told(TOLD_DOMT, &domt, TOLD_WITHIN) < 0)
+		return errno == EHOSTDOWN;
+	return domt != d->domid;
+}
+
 enum tpm_result
 domt_ask(struct tpm *t, struct domt_question *q, struct domt_answer *ret)
 {
@@ -214,7 +230,7 @@ domt_ask(struct tpm *t, struct domt_question *q, struct domt_answer *ret)
 	bool fresh;
 
 	/* It says nothing without being asked: this is its end. */
-	if (d->channel != NULL && channel_arrived(d->channel))
+	if (moved(d) || (d->channel != NULL && channel_arrived(d->channel)))
 		domt_disconnect(d);
 	do {
 		fresh = d->channel == NULL;

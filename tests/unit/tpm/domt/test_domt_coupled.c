@@ -85,6 +85,32 @@ test_found(void **state)
 	tpm_close(t);
 }
 
+/* DomT was destroyed, which ends no channel, and is there again. */
+static void
+test_moved(void **state)
+{
+	struct tpm *t = NULL;
+
+	(void)state;
+	assert_int_equal(tpm_open("domt:coupled", &t), TPM_OK);
+	assert_int_equal(draw(t), TPM_OK);
+	fake_couple(5, COUPLE_NONE);
+	assert_int_equal(draw(t), TPM_ABSENT);
+	fake_couple(5, 5);
+	assert_int_equal(draw(t), TPM_OK);
+	assert_int_equal(fake.sessions, 2);
+	/* Another domid; the fake tells domids apart by nothing. */
+	fake_couple(5, 7);
+	assert_int_equal(draw(t), TPM_OK);
+	assert_int_equal(fake.sessions, 3);
+	/* XenStore being silent is no such news. */
+	fake_silent(true, false);
+	assert_int_equal(draw(t), TPM_OK);
+	fake_silent(false, false);
+	assert_int_equal(fake.sessions, 3);
+	tpm_close(t);
+}
+
 static void
 test_not_told(void **state)
 {
@@ -125,6 +151,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_found, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_moved, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_not_told, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_silent_xenstore, setup, teardown)};
 
