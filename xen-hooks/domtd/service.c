@@ -110,7 +110,7 @@ say(struct operation *o, const char *address, const struct control_world *w,
 	if (c == NULL)
 		return operate_fail(o,
 		    "DomT's TPM service cannot be reached at %s: %s: does domt-tpmd run there?",
-		    address, transport_strerror(address, errno));
+		    address, strerror(errno));
 	buf_init(&b, CONTROL_MAX + 4);
 	buf_put_u32(&b, 0);
 	control_world_write(&b, w);
@@ -123,8 +123,7 @@ say(struct operation *o, const char *address, const struct control_world *w,
 	}
 	if (rc < 0)
 		(void)operate_fail(o, "DomT's TPM service, at %s, does not answer: %s: see its log",
-		    address, errno == EPROTO ? "malformed answer"
-					     : transport_strerror(address, errno));
+		    address, errno == EPROTO ? "malformed answer" : strerror(errno));
 	else if (!ret->ok)
 		rc = operate_fail(o, "DomT's TPM service refuses: %s", ret->text);
 	buf_free(&b);
