@@ -16,6 +16,7 @@
 /* What came before the last reply. */
 struct answers {
 	json_t *pairs, *notes;
+	json_t *service; /* NULL: nothing was said of it */
 	bool show; /* progress, as it comes */
 	bool sent, judged; /* the request, and by a last reply */
 };
@@ -67,6 +68,10 @@ take(struct answers *a, const struct buf *b)
 		break;
 	case REPLY_PAIRS:
 		json_array_extend(a->pairs, value);
+		break;
+	case REPLY_SERVICE:
+		json_decref(a->service);
+		a->service = json_incref(value);
 		break;
 	case REPLY_DONE:
 		rc = 0;
@@ -129,6 +134,7 @@ answers_free(struct answers *a)
 {
 	json_decref(a->pairs);
 	json_decref(a->notes);
+	json_decref(a->service);
 }
 
 /* What comes is shown.  *ret_unknown: whether it was done or not is not known. */
@@ -247,13 +253,18 @@ show_list(const struct args *args, const struct answers *a)
 	size_t i;
 
 	if (args->value[OPT_JSON] != NULL) {
-		j = json_pack("{s:O, s:O}", "pairs", a->pairs, "not_protected", a->notes);
+		j = json_pack("{s:O, s:O?, s:O}", "pairs", a->pairs, "tpm_service", a->service,
+		    "not_protected", a->notes);
 		output_json(j);
 		json_decref(j);
 	} else {
 		json_array_foreach (a->pairs, i, j)
 			json_array_append_new(rows, row_of(j));
 		output_table(rows, columns, sizeof(columns) / sizeof(columns[0]));
+		if (a->service != NULL) {
+			output_clean(clean, sizeof(clean), json_string_value(a->service));
+			printf("TPM service: %s\n", clean);
+		}
 		json_array_foreach (a->notes, i, j) {
 			output_clean(clean, sizeof(clean), json_string_value(j));
 			printf("not protected: %s\n", clean);

@@ -1,4 +1,4 @@
-/* tpm.c - caas tpm: who may open the store after the machine's state has changed */
+/* tpm.c - caas tpm: who may open the store after the machine's state, or its image, has changed */
 #include "tpm/tpm.h"
 
 #include <ctype.h>
@@ -76,27 +76,50 @@ find_ref(const struct args *args, char ref[REF_MAX])
 	return rc;
 }
 
-int
-cmd_tpm_approve(const struct args *args)
+/* Of a TPM's registers: which they are, and their digest. */
+static int
+find_state(const struct args *args, struct tpm_policy *p, uint8_t digest[32])
 {
 	const char *hex = args->value[OPT_DIGEST], *address = args->value[OPT_TPM];
-	char ref[REF_MAX];
-	struct tpm_policy p = {.locality = -1, .ref = ref};
-	uint8_t digest[32];
-	int rc = parse_pcrs(args->value[OPT_PCRS], &p);
+	int rc;
 
-	if (rc != CMD_OK)
+	if (args->value[OPT_PCRS] == NULL)
+		return cmd_usage("give --pcrs LIST, and --digest HEX or --tpm ADDRESS; or --image "
+				 "HEX");
+	if ((rc = parse_pcrs(args->value[OPT_PCRS], p)) != CMD_OK)
 		return rc;
 	if ((hex != NULL) == (address != NULL))
 		return cmd_usage("give --digest HEX or --tpm ADDRESS, and not both");
-	if (hex != NULL && !hex_get_any(hex, digest, sizeof(digest)))
+	if (hex != NULL && !hex_get_any(hex, digest, 32))
 		return cmd_usage("--digest: 64 hexadecimal digits");
-	if (address != NULL) {
-		rc = digest_of_tpm(address, &p, digest);
-		if (rc != CMD_OK)
-			return rc;
-	}
-	if ((rc = find_ref(args, ref)) != CMD_OK)
+	if (address != NULL && strncmp(address, "domt:", 5) == 0)
+		return cmd_usage("--tpm: DomT shows no registers: approve an image with --image HEX");
+	return address != NULL ? digest_of_tpm(address, p, digest) : CMD_OK;
+}
+
+/* Of an image: its digest alone. */
+static int
+find_image(const struct args *args, uint8_t digest[32])
+{
+	if (args->value[OPT_PCRS] != NULL || args->value[OPT_DIGEST] != NULL ||
+	    args->value[OPT_TPM] != NULL)
+		return cmd_usage("--image goes without --pcrs, --digest and --tpm, which are about "
+				 "a TPM's registers");
+	if (!hex_get_any(args->value[OPT_IMAGE], digest, 32))
+		return cmd_usage("--image: 64 hexadecimal digits");
+	return CMD_OK;
+}
+
+int
+cmd_tpm_approve(const struct args *args)
+{
+	char ref[REF_MAX];
+	struct tpm_policy p = {.locality = -1, .ref = ref};
+	uint8_t digest[32];
+	int rc = args->value[OPT_IMAGE] != NULL ? find_image(args, digest)
+						: find_state(args, &p, digest);
+
+	if (rc != CMD_OK || (rc = find_ref(args, ref)) != CMD_OK)
 		return rc;
 	if (tpm_approve(args->value[OPT_KEY], &p, digest, args->value[OPT_OUT]) < 0)
 		return cmd_fail(

@@ -68,5 +68,8 @@ tpm_anchor_rest(struct tpm *t)
 void
 tpm_anchor_name(struct tpm *t, const struct tpm_anchor *a, char *out, size_t size)
 {
-	snprintf(out, size, "NV index 0x%08x", t->backend->anchor_index(a));
+	if (t->backend->anchor_index == NULL)
+		snprintf(out, size, "%splace 0x%06x", t->backend->prefix, a->place);
+	else
+		snprintf(out, size, "NV index 0x%08x", t->backend->anchor_index(a));
 }

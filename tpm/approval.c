@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -56,7 +57,7 @@ get_pcrs(const json_t *list, uint32_t *ret)
 			return -1; /* ascending, so that a state has one form */
 		*ret |= UINT32_C(1) << n;
 	}
-	return *ret != 0 ? 0 : -1;
+	return 0;
 }
 
 static int
@@ -84,12 +85,20 @@ from_json(json_t *o, struct approval *a)
 }
 
 int
-approval_parse(const char *name, const void *text, size_t len, struct approval *ret)
+approval_read(const void *text, size_t len, struct approval *ret)
 {
 	json_t *o = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
 	int r = o != NULL ? from_json(o, ret) : -1;
 
 	json_decref(o);
+	return r;
+}
+
+int
+approval_parse(const char *name, const void *text, size_t len, struct approval *ret)
+{
+	int r = approval_read(text, len, ret);
+
 	if (r < 0)
 		log_warn("approval %s: not an approval, or altered; passed over (make one with "
 		    "`caas tpm approve`)", name);
@@ -159,6 +168,20 @@ to_json(const struct approval *a)
 	    hex_put(signature, a->signature, AUTHORITY_LEN));
 }
 
+void
+approval_put(const struct approval *a, struct buf *b)
+{
+	json_t *o = to_json(a);
+	char *text = o != NULL ? json_dumps(o, JSON_COMPACT) : NULL;
+
+	if (text == NULL)
+		buf_fail(b);
+	else
+		buf_put_raw(b, text, strlen(text));
+	free(text);
+	json_decref(o);
+}
+
 static int
 write_file(const struct approval *a, const char *file)
 {
@@ -178,9 +201,8 @@ tpm_approve(const char *private_key_pem, const struct tpm_policy *p,
 	struct approval a = {.pcrs = tpm_pcr_mask(p)};
 	uint8_t m[POLICY_LEN + TPM_REF_MAX], point[AUTHORITY_LEN];
 
-	if (a.pcrs == 0 || p->ref == NULL || strlen(p->ref) > TPM_REF_MAX) {
-		log_error("an approval names at least one PCR, and a reference of at most %d "
-		    "bytes", TPM_REF_MAX);
+	if (p->ref == NULL || strlen(p->ref) > TPM_REF_MAX) {
+		log_error("an approval names a reference of at most %d bytes", TPM_REF_MAX);
 		return -1;
 	}
 	snprintf(a.ref, sizeof(a.ref), "%s", p->ref);

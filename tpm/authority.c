@@ -2,6 +2,7 @@
 #include "tpm/authority.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
@@ -83,6 +84,29 @@ authority_load(const char *pem_file, uint8_t point[AUTHORITY_LEN])
 
 	EVP_PKEY_free(key);
 	return key != NULL ? 0 : -1;
+}
+
+/* A public key has none, whatever the file says: nobody is asked. */
+static int
+no_password(char *buf, int size, int writing, void *arg)
+{
+	(void)buf;
+	(void)size;
+	(void)writing;
+	(void)arg;
+	return -1;
+}
+
+int
+authority_parse(const void *pem, size_t len, uint8_t point[AUTHORITY_LEN])
+{
+	BIO *in = len <= INT_MAX ? BIO_new_mem_buf(pem, (int)len) : NULL;
+	EVP_PKEY *key = in != NULL ? PEM_read_bio_PUBKEY(in, NULL, no_password, NULL) : NULL;
+	int rc = key != NULL ? key_point(key, point) : -1;
+
+	EVP_PKEY_free(key);
+	BIO_free(in);
+	return rc;
 }
 
 static int

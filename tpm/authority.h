@@ -17,6 +17,8 @@
 
 /* The public key in a PEM file (PUBLIC KEY). */
 int authority_load(const char *pem_file, uint8_t point[AUTHORITY_LEN]);
+/* The same of `len` bytes of such a file.  Silent. */
+int authority_parse(const void *pem, size_t len, uint8_t point[AUTHORITY_LEN]);
 /* Sign `len` bytes with the private key in a PEM file; its public key too. */
 int authority_sign(const char *pem_file, const void *data, size_t len,
     uint8_t signature[AUTHORITY_LEN], uint8_t point[AUTHORITY_LEN]);

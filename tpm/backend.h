@@ -22,6 +22,8 @@
 
 struct tpm_backend {
 	const char *prefix; /* of the addresses it answers for, with the colon */
+	/* Who seals has seen that it opens; opening it means something there. */
+	bool seals_surely;
 	/* `where` is the address after the prefix. */
 	enum tpm_result (*open)(struct tpm *t, const char *where);
 	void (*close)(struct tpm *t);
@@ -46,7 +48,7 @@ struct tpm_backend {
 	    const uint8_t digest[TPM_ANCHOR_LEN]);
 	enum tpm_result (*anchor_count)(struct tpm *t, const struct tpm_anchor *a);
 	void (*anchor_rest)(struct tpm *t); /* NULL: nothing is held */
-	uint32_t (*anchor_index)(const struct tpm_anchor *a);
+	uint32_t (*anchor_index)(const struct tpm_anchor *a); /* NULL: it has no name but the place */
 };
 
 
@@ -55,6 +57,7 @@ void tpm_anchor_after(uint8_t value[TPM_ANCHOR_LEN], const uint8_t digest[TPM_AN
 
 extern const struct tpm_backend tpm2_backend;
 extern const struct tpm_backend tpm12_backend;
+extern const struct tpm_backend domt_backend;
 
 struct tpm {
 	const struct tpm_backend *backend;

@@ -1,15 +1,19 @@
 /*
  * tpm.h - a master key sealed to a TPM, and the state that opens it.
  *
- * One interface, two real back ends: TPM 2.0 (ESYS, tpm/tpm2/) and TPM 1.2 (TrouSerS,
- * tpm/tpm12/).  Used by the store process at its start and by vsmd-tpm, from one thread.
+ * One interface, three back ends: TPM 2.0 (ESYS, tpm/tpm2/), TPM 1.2 (TrouSerS, tpm/tpm12/),
+ * and who has a TPM for others, DomT (tpm/domt/).  Used by the store process at its start and by
+ * vsmd-tpm, from one thread.
  *
  *   tpm2:TCTI            e.g. tpm2:device:/dev/tpmrm0, tpm2:swtpm:path=/run/x/tpm.sock
  *   tpm1.2:HOST:PORT     tcsd at that address
+ *   domt:coupled         the DomT of this Xen domain, as its builder tells it
+ *   domt:ADDRESS         one at that address (vchan-transport/transport.h)
  *
- * What is sealed is bound to PCR values (and, where asked, to a locality).  When the
+ * With domt: what is sealed is bound to the pair and to the image of this domain, which the
+ * policy has no part in: neither PCRs nor a locality.  What is sealed is bound to PCR values (and, where asked, to a locality).  When the
  * machine's measured state changes on purpose, an authorised update opens it again:
- * TPM 2.0 by a policy that the authority key signed (PolicyAuthorize), TPM 1.2 by a
+ * TPM 2.0 by a policy that the authority key signed (PolicyAuthorize), DomT likewise, TPM 1.2 by a
  * second blob sealed ahead to the values expected (tpm_predict).
  *
  * Errors: enum tpm_result; tpm_error() has the sentence, which says what to do.
@@ -136,7 +140,8 @@ const char *tpm_result_text(enum tpm_result r);
 
 /*
  * An approval, made offline with the authority's private key (PEM): "this PCR digest may
- * open what is sealed with `ref`".  Needs no TPM.  0, or -1 with a line on the log.
+ * open what is sealed with `ref`"; without PCRs in p, "the image with this digest may".
+ * Needs no TPM.  0, or -1 with a line on the log.
  */
 int tpm_approve(const char *private_key_pem, const struct tpm_policy *p,
     const uint8_t pcr_digest[32], const char *out_file);

@@ -56,6 +56,18 @@ couple_now(struct couple *ret)
 	return 0;
 }
 
+int
+couple_told(const char *key, uint32_t *ret_domid)
+{
+	struct xs_handle *xs = xen.xs_open(0);
+
+	if (xs == NULL)
+		return -1;
+	*ret_domid = domid_at(xs, key);
+	xen.xs_close(xs);
+	return 0;
+}
+
 struct couple_watch *
 couple_watch(void)
 {

@@ -25,6 +25,10 @@ struct couple {
 /* -1 with errno when there is no XenStore.  After xen_load(). */
 int couple_now(struct couple *ret);
 
+/* The domid at `key` below this domain's own directory in XenStore, COUPLE_NONE when there is
+ * none.  -1 with errno as above. */
+int couple_told(const char *key, uint32_t *ret_domid);
+
 struct couple_watch;
 
 /* Runs a thread of libxenstore's.  NULL with errno when there is no XenStore. */

@@ -4,6 +4,11 @@
 #include <errno.h>
 
 #include "vchan-transport/couple.h"
+#ifdef CAAS_VCHAN
+#include "vchan-transport/bounded.h"
+#include "vchan-transport/deadline.h"
+#include "vchan-transport/xen.h"
+#endif
 
 static const struct transport_ops *const transports[] = {
     [ADDRESS_UNIX] = &transport_unix,
@@ -100,6 +105,48 @@ transport_connect(const char *address, int deadline)
 
 	return ops == NULL ? NULL : ops->connect(&a, deadline);
 }
+
+#ifdef CAAS_VCHAN
+struct asking {
+	const char *key;
+	uint32_t domid;
+	int error;
+};
+
+static void
+ask(void *job)
+{
+	struct asking *q = job;
+
+	q->error = couple_told(q->key, &q->domid) < 0 ? errno : 0;
+	if (q->error == 0 && q->domid == COUPLE_NONE)
+		q->error = EHOSTDOWN;
+}
+
+int
+transport_told(const char *key, uint32_t *ret_domid, int deadline)
+{
+	struct asking q = {.key = key, .domid = COUPLE_NONE};
+	const char *why;
+
+	q.error = EPROTONOSUPPORT;
+	if (xen_load(&why) && !bounded_run(ask, NULL, &q, sizeof(q), deadline_at(deadline)))
+		return -1;
+	*ret_domid = q.domid;
+	errno = q.error;
+	return q.error == 0 ? 0 : -1;
+}
+#else
+int
+transport_told(const char *key, uint32_t *ret_domid, int deadline)
+{
+	(void)key;
+	(void)deadline;
+	*ret_domid = COUPLE_NONE;
+	errno = EPROTONOSUPPORT;
+	return -1;
+}
+#endif
 
 struct couple_watch *
 transport_watch(const char *address)

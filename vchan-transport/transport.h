@@ -54,6 +54,13 @@ void listener_close(struct listener *l);
 
 struct channel *transport_connect(const char *address, int deadline);
 
+/*
+ * What who built this Xen domain tells it: the domid at `key` of its own directory in XenStore,
+ * where it can only read.  `key` is a constant.  -1 with errno: EHOSTDOWN, none is told;
+ * EPROTONOSUPPORT, this build or machine has no Xen.
+ */
+int transport_told(const char *key, uint32_t *ret_domid, int deadline);
+
 /* A domain that is destroyed, saved or restored tells nobody.  Who waits on descriptors of
  * channels alone watches; within channel_read() and channel_writev() it is seen without. */
 struct couple_watch;

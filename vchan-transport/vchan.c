@@ -318,6 +318,7 @@ static const struct channel_ops vchan_ops = {
     .write = vchan_write,
     .finish = vchan_finish,
     .pending = vchan_pending,
+    .pending_is_all = true, /* an event may be about room alone */
     .poll_events = vchan_poll_events,
     .shutdown = vchan_shutdown,
     .close = vchan_close,

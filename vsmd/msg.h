@@ -29,6 +29,8 @@ enum msg {
 	M_T_DISCARD,    /* u32 slot, str why: kill its nursery and workers, then DISCARDED */
 	M_T_STATUS,     /* str: a line for sd_notify STATUS= */
 	M_T_TPM_FAILED, /* the embedded TPM is in failure mode: start it anew */
+	M_T_SEED,       /* 32 bytes of the TPM's generator, before the first SLOTS: to be mixed
+	                 * into the supervisor's (vsmd/store/seed.h) */
 
 	/* supervisor to nursery */
 	M_N_ATTACH = 32, /* 64 bytes hello, grant; fds: guest channel, worker's store pipe */

@@ -59,4 +59,6 @@ fi
 	compare domtd.8 < <("$build/xen-hooks/domtd/domtd" --help 2>&1)
 [ ! -x "$build/xen-hooks/forward/domt-forward" ] ||
 	compare domt-forward.8 < <("$build/xen-hooks/forward/domt-forward" --help 2>&1)
+[ ! -x "$build/xen-hooks/tpmd/domt-tpmd" ] ||
+	compare domt-tpmd.8 < <("$build/xen-hooks/tpmd/domt-tpmd" --help 2>&1)
 [ $failed = 0 ]

@@ -116,6 +116,16 @@ refuses approve-descending 2 "$CAAS" tpm approve --key "$WORK/key.pem" --pcrs 7,
 	--digest "$digest" --ref r --out "$WORK/a"
 refuses approve-short-digest 2 "$CAAS" tpm approve --key "$WORK/key.pem" --pcrs 7 --digest 00 \
 	--ref r --out "$WORK/a"
+refuses approve-registers-of-domt 2 "$CAAS" tpm approve --key "$WORK/key.pem" --pcrs 7 \
+	--tpm domt:coupled --ref r --out "$WORK/a"
+check approve-image "$CAAS" tpm approve --key "$WORK/key.pem" --image "$digest" \
+	--ref vsmd-use:test --out "$WORK/approval3"
+sh_check approval-of-image "grep -q '\"pcrs\": \[\]' $WORK/approval3"
+refuses approve-image-and-pcrs 2 "$CAAS" tpm approve --key "$WORK/key.pem" --image "$digest" \
+	--pcrs 7 --ref r --out "$WORK/a"
+refuses approve-short-image 2 "$CAAS" tpm approve --key "$WORK/key.pem" --image 00 --ref r \
+	--out "$WORK/a"
+refuses approve-nothing 2 "$CAAS" tpm approve --key "$WORK/key.pem" --ref r --out "$WORK/a"
 refuses predict-on-tpm2 1 "$CAAS" tpm predict --values "13=$digest"
 
 # What is no command

@@ -3,6 +3,7 @@
  *
  *	caas-e2e-domtd OPTIONS		as domtd(8)'s
  *	caas-e2e-domtd gone DOMAIN	has that domain destroyed by somebody else
+ *	caas-e2e-domtd new DOMAIN	has it made by somebody else
  *
  * domtd is told of that by a look, not by a watch: SIGHUP makes it look.
  */
@@ -78,11 +79,20 @@ store_watch(int *ret_fd)
 }
 
 bool
-store_watched(struct xs_handle *xs)
+store_follow(struct xs_handle *xs, int64_t *followed, int64_t domid)
+{
+	(void)xs;
+	*followed = domid;
+	return true;
+}
+
+bool
+store_watched(struct xs_handle *xs, bool *ret_service)
 {
 	char bytes[8];
 
 	(void)xs;
+	(void)ret_service;
 	return read(watch[0], bytes, sizeof(bytes)) > 0;
 }
 
@@ -91,11 +101,14 @@ main(int argc, char **argv)
 {
 	struct fake_xen *f;
 
-	if (argc != 3 || strcmp(argv[1], "gone") != 0)
+	if (argc != 3 || (strcmp(argv[1], "gone") != 0 && strcmp(argv[1], "new") != 0))
 		return domtd_main(argc, argv);
 	f = attach();
-	if (f == NULL || fake_domain(f, argv[2]) == NULL)
+	if (f == NULL || (fake_domain(f, argv[2]) == NULL) != (argv[1][0] == 'n'))
 		return 1;
-	fake_destroy(f, argv[2]);
+	if (argv[1][0] == 'n')
+		(void)fake_add(f, argv[2], (uint8_t)f->next_domid);
+	else
+		fake_destroy(f, argv[2]);
 	return 0;
 }

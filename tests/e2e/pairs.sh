@@ -29,8 +29,9 @@ wait_socket() {
 	done
 	return 1
 }
-domtd_up() {
-	"$DOMTD" --pairs "$WORK/pairs" --runtime "$WORK/run" --forward-user bin >>"$WORK/domtd.log" 2>&1 &
+domtd_up() { # [OPTION...]
+	"$DOMTD" --pairs "$WORK/pairs" --runtime "$WORK/run" --forward-user bin "$@" \
+		>>"$WORK/domtd.log" 2>&1 &
 	domtd=$!
 	for _ in $(seq 200); do
 		pair list >/dev/null 2>&1 && return
@@ -117,6 +118,79 @@ rm -f "$SOCKET"
 forward_up
 check with-forward pair list
 check destroy pair destroy web
+kill $domtd && wait $domtd 2>/dev/null
+
+# With a domain that has the TPM of all crypto domains: its service is a script here, which shows
+# whom it was told of.
+cat >"$WORK/service" <<'PYTHON'
+import socket, struct, sys
+path, heard = sys.argv[1:]
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(path)
+listener.listen()
+while True:
+    c, _ = listener.accept()
+    n, = struct.unpack("<I", c.recv(4, socket.MSG_WAITALL))
+    m = c.recv(n, socket.MSG_WAITALL)
+    count, = struct.unpack_from("<I", m, 6)
+    at, pairs = 10, []
+    for _ in range(count):
+        length, = struct.unpack_from("<Q", m, at)
+        name = m[at + 8:at + 8 + length].decode()
+        at += 8 + length
+        domid, uuid, digest = struct.unpack_from("<I16s32s", m, at)
+        at += 52
+        pairs.append("%s=%d %s" % (name, domid, digest.hex()))
+    assert at == n
+    with open(heard, "a") as f:
+        print("world", *pairs, file=f)
+    text = b"three of its rows are left"
+    answer = struct.pack("<HBQ", 1, 1, len(text)) + text
+    c.sendall(struct.pack("<I", len(answer)) + answer)
+    c.close()
+PYTHON
+told() { # NAME PATTERN: of the last world that it was told, soon
+	for _ in $(seq 100); do
+		tail -n 1 "$WORK/heard" | grep -qE "$2" && ok "$1" && return
+		sleep 0.05
+	done
+	bad "$1" "$(tail -n 1 "$WORK/heard")"
+}
+service_up() {
+	rm -f "$WORK/builder"
+	python3 "$WORK/service" "$WORK/builder" "$WORK/heard" 2>"$WORK/service.log" &
+	service=$!
+	wait_socket "$WORK/builder" || bad service-up "$(tail -n 3 "$WORK/service.log")"
+}
+tidy 'kill $service 2>/dev/null'
+service=
+: >"$WORK/heard"
+refuses at-without-name 1 "$DOMTD" --domt-at "unix:$WORK/builder"
+said which "which domain is DomT"
+domtd_up --domt domt --domt-at "unix:$WORK/builder"
+check no-domt-listed pair list
+said no-domt "^TPM service: .*no domain domt"
+refuses no-domt-create 1 pair create web
+said no-domt-why "no domain domt, which is to be DomT"
+check domt-comes "$DOMTD" new domt
+refuses no-service-create 1 pair create web
+said no-service-why "cannot be reached at unix:.*does domt-tpmd run there"
+service_up
+check create-with-domt pair create web
+said told-first "DomT is told of DomC"
+digest=$(pair list | sed -nE 's/^web .* ([0-9a-f]{64})$/\1/p')
+domc=$(pair list | awk '/^web/ { print $3 }')
+told whom "^world web=$domc $digest$"
+check domt-listed pair list
+said domt-serves "^TPM service: domt, domain [0-9]+, serves 1 crypto domain: three of its rows are left$"
+check domt-json pair list --json
+said domt-in-json '"tpm_service": "domt, domain'
+: >"$WORK/heard"
+kill -9 "$domtd" && wait "$domtd" 2>/dev/null
+domtd_up --domt domt --domt-at "unix:$WORK/builder"
+told after-restart "^world web=$domc $digest$"
+check destroyed pair destroy web
+told nobody-left "^world$"
 down
 if grep -E "Sanitizer|runtime error" "$WORK/domtd.log" "$WORK/forward.log"; then bad sanitizer; fi
 finish

@@ -20,6 +20,12 @@
  *	                   READ bytes value (32), u64 count
  *	          else     str why
  *
+ * Which blobs open: for each ref, the one that was unsealed last (or sealed first), and the one
+ * that was sealed last.  A SEAL replaces the second, an UNSEAL makes the one that it opened the
+ * only one.  So DomC unseals what is on its disk before it has something else sealed, and a
+ * write to its disk that fails, or of which nobody knows, costs it nothing; and once a blob was
+ * unsealed no older one opens.
+ *
  * What a question means is tpm.h's business: SEAL is tpm_seal(), DIGEST tpm_pcr_digest(), which
  * is here the digest of the image that this DomC was built from.  Whose domain it is, from which
  * image, and of which pair, no message says: DomT knows it from who built it.

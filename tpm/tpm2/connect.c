@@ -7,10 +7,31 @@
 #include <tss2/tss2_sys.h>
 #include <unistd.h>
 
+#include "common/log.h"
 #include "tpm/tis/tcti_tis.h"
 #include "tpm/tpm2/tpm2.h"
 
 #define TIS "tis:"
+
+/* All handles of a kind, by the first that there may be. */
+static TSS2_RC
+flush_kind(struct tpm2 *s, TPM2_HANDLE first)
+{
+	TPMS_CAPABILITY_DATA *cap;
+	TSS2_SYS_CONTEXT *sys;
+	TSS2_RC rc = Esys_GetSysContext(s->esys, &sys);
+
+	if (rc != TSS2_RC_SUCCESS)
+		return rc;
+	TPM2_TRY(rc, Esys_GetCapability(s->esys, NO_SESSIONS, TPM2_CAP_HANDLES, first,
+	    TPM2_MAX_CAP_HANDLES, NULL, &cap));
+	if (rc != TSS2_RC_SUCCESS)
+		return rc;
+	for (UINT32 j = 0; j < cap->data.handles.count; j++)
+		(void)Tss2_Sys_FlushContext(sys, cap->data.handles.handle[j]);
+	Esys_Free(cap);
+	return rc;
+}
 
 /*
  * A TPM without resource manager keeps what a client that died had loaded, and has three
@@ -19,21 +40,55 @@
 static TSS2_RC
 flush_stale(struct tpm2 *s)
 {
-	static const UINT32 first[] = {TPM2_TRANSIENT_FIRST, TPM2_LOADED_SESSION_FIRST,
+	static const TPM2_HANDLE first[] = {TPM2_TRANSIENT_FIRST, TPM2_LOADED_SESSION_FIRST,
 	    TPM2_ACTIVE_SESSION_FIRST};
-	TSS2_SYS_CONTEXT *sys;
-	TSS2_RC rc = Esys_GetSysContext(s->esys, &sys);
+	TSS2_RC rc = TSS2_RC_SUCCESS;
 
-	for (size_t i = 0; rc == TSS2_RC_SUCCESS && i < 3; i++) {
-		TPMS_CAPABILITY_DATA *cap;
+	for (size_t i = 0; rc == TSS2_RC_SUCCESS && i < 3; i++)
+		rc = flush_kind(s, first[i]);
+	return rc;
+}
 
-		TPM2_TRY(rc, Esys_GetCapability(s->esys, NO_SESSIONS, TPM2_CAP_HANDLES,
-		    first[i], TPM2_MAX_CAP_HANDLES, NULL, &cap));
-		if (rc != TSS2_RC_SUCCESS)
-			break;
-		for (UINT32 j = 0; j < cap->data.handles.count; j++)
-			(void)Tss2_Sys_FlushContext(sys, cap->data.handles.handle[j]);
-		Esys_Free(cap);
+/* How many of them there is room for; `least' where the TPM does not say. */
+static UINT32
+room(struct tpm2 *s, TPM2_PT property, UINT32 least)
+{
+	TPMS_CAPABILITY_DATA *cap;
+	UINT32 n = least;
+	TSS2_RC rc;
+
+	TPM2_TRY(rc, Esys_GetCapability(
+	    s->esys, NO_SESSIONS, TPM2_CAP_TPM_PROPERTIES, property, 1, NULL, &cap));
+	if (rc != TSS2_RC_SUCCESS)
+		return least;
+	if (cap->data.tpmProperties.count > 0 &&
+	    cap->data.tpmProperties.tpmProperty[0].property == property)
+		n = cap->data.tpmProperties.tpmProperty[0].value;
+	Esys_Free(cap);
+	return n;
+}
+
+/*
+ * A TPM that others use too, by its registers: a domain that was destroyed has left what it had
+ * loaded, and nobody gives it back.  Where there is no room for us, it goes.  A kernel that shares
+ * the TPM has nothing loaded between two commands, and by its device only what is ours is seen.
+ */
+static TSS2_RC
+make_room(struct tpm2 *s)
+{
+	static const struct {
+		TPM2_PT property;
+		UINT32 least; /* a key to be loaded, and the one below which it is */
+		TPM2_HANDLE first;
+	} kinds[] = {{TPM2_PT_HR_TRANSIENT_AVAIL, 2, TPM2_TRANSIENT_FIRST},
+	    {TPM2_PT_HR_LOADED_AVAIL, 1, TPM2_LOADED_SESSION_FIRST}};
+	TSS2_RC rc = TSS2_RC_SUCCESS;
+
+	for (size_t i = 0; rc == TSS2_RC_SUCCESS && i < 2; i++) {
+		if (room(s, kinds[i].property, kinds[i].least) >= kinds[i].least)
+			continue;
+		log_warn("TPM: its slots are held by who has died: freeing them");
+		rc = flush_kind(s, kinds[i].first);
 	}
 	return rc;
 }
@@ -132,8 +187,8 @@ tpm2_connect(struct tpm *t)
 	TPM2_TRY(rc, Esys_Startup(s->esys, TPM2_SU_CLEAR));
 	if (tpm2_code(rc) == TPM2_RC_INITIALIZE)
 		rc = TSS2_RC_SUCCESS; /* started already, as on every real machine */
-	if (rc == TSS2_RC_SUCCESS && s->local)
-		rc = flush_stale(s);
+	if (rc == TSS2_RC_SUCCESS)
+		rc = s->local ? flush_stale(s) : make_room(s);
 	if (rc != TSS2_RC_SUCCESS) {
 		r = tpm2_fail(t, rc, "starting it");
 		tpm2_disconnect(s);

@@ -27,6 +27,8 @@ struct confine_path {
 #define CONFINE_FILTER_ONLY 0x4
 /* On devices beneath the paths that may be written, ioctl(2) too. */
 #define CONFINE_DEVICES 0x8
+/* Beneath the paths that may be written, sockets can be made too. */
+#define CONFINE_SOCKETS 0x10
 
 /* A seccomp filter, ready to be loaded. */
 struct confine_filter {

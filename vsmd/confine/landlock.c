@@ -74,7 +74,8 @@ add_path(int ruleset, const struct confine_path *path, uint64_t write, uint64_t 
 int
 confine_landlock(const struct confine *c)
 {
-	uint64_t write = FS_WRITE | (c->flags & CONFINE_DEVICES ? FS_IOCTL_DEV : 0);
+	uint64_t write = FS_WRITE | (c->flags & CONFINE_DEVICES ? FS_IOCTL_DEV : 0) |
+			 (c->flags & CONFINE_SOCKETS ? LANDLOCK_ACCESS_FS_MAKE_SOCK : 0);
 	struct ruleset r;
 	size_t size;
 	int abi, fd, rc = -1;

@@ -12,6 +12,7 @@
 #define STATE "/var/lib/caas"
 #define RUNTIME "/run/caas"
 #define ANCHOR_BUDGET 200 /* a day: 500,000 writes in seven years */
+#define DOMT "domt:"
 #define PCR_DEFAULT 13 /* static, and used by nothing else on a usual host */
 
 void
@@ -112,12 +113,33 @@ set_softhsm(struct parse *p, const char *value)
 	(void)value_path(p, value, &p->config->settings.softhsm);
 }
 
+/* DomT, by an address or as this domain is told. */
+static bool
+is_domt(const char *tpm)
+{
+	return tpm != NULL && strncmp(tpm, DOMT, strlen(DOMT)) == 0;
+}
+
+static void
+set_domt(struct parse *p, const char *value)
+{
+	const char *where = value + strlen(DOMT), *why = "";
+
+	/* What coupled stands for is a vchan. */
+	if (!transport_address_ok(strcmp(where, "coupled") == 0 ? "vchan:coupled:x" : where, &why))
+		parse_error(p, "tpm: `%s': %s", value, why);
+	else
+		keep(p, &p->config->settings.tpm, value);
+}
+
 void
 set_tpm(struct parse *p, const char *value)
 {
 	const char *port;
 
-	if (strcmp(value, "embedded") == 0 ||
+	if (is_domt(value))
+		set_domt(p, value);
+	else if (strcmp(value, "embedded") == 0 ||
 	    (strncmp(value, "tpm2:", 5) == 0 && value[5] != '\0') ||
 	    (strncmp(value, "tpm1.2:", 7) == 0 &&
 		(port = strrchr(value + 7, ':')) != NULL && port > value + 7 &&
@@ -125,8 +147,8 @@ set_tpm(struct parse *p, const char *value)
 		keep(p, &p->config->settings.tpm, value);
 	else
 		parse_error(p,
-		    "tpm: `%s' is not embedded, tpm2:TCTI (tpm2:device:/dev/tpmrm0) or "
-		    "tpm1.2:HOST:PORT",
+		    "tpm: `%s' is not embedded, tpm2:TCTI (tpm2:device:/dev/tpmrm0), "
+		    "tpm1.2:HOST:PORT, domt:coupled or domt:ADDRESS",
 		    value);
 }
 
@@ -349,6 +371,20 @@ check_places(struct parse *p)
 		    s->runtime);
 }
 
+/* What DomT binds a key to is not to be chosen: the pair, and the image of this domain. */
+static void
+check_domt(struct parse *p)
+{
+	const struct tpm_policy *t = &p->config->settings.tpm_policy;
+
+	if (t->npcrs > 0)
+		parse_error(p, "pcrs: with tpm = domt: the key is sealed to the image of this domain "
+			       "and to no PCRs: leave them out");
+	if (t->locality >= 0)
+		parse_error(p, "locality: with tpm = domt: it is DomT that speaks to the TPM: leave it "
+			       "out");
+}
+
 void
 settings_finish(struct parse *p)
 {
@@ -372,13 +408,15 @@ settings_finish(struct parse *p)
 			s->nlisten = address != NULL;
 		}
 	}
-	if (!p->pcrs_given && s->tpm != NULL && strcmp(s->tpm, "embedded") != 0) {
+	if (is_domt(s->tpm))
+		check_domt(p);
+	else if (!p->pcrs_given && s->tpm != NULL && strcmp(s->tpm, "embedded") != 0) {
 		s->tpm_policy.pcrs[0] = PCR_DEFAULT;
 		s->tpm_policy.npcrs = 1;
 	}
 	if (!p->anchor_budget_given && s->tpm != NULL && strcmp(s->tpm, "embedded") != 0)
 		s->anchor_budget = ANCHOR_BUDGET;
-	if (s->tpm_policy.authority != NULL && s->tpm_policy.npcrs == 0)
+	if (s->tpm_policy.authority != NULL && s->tpm_policy.npcrs == 0 && !is_domt(s->tpm))
 		parse_error(p, "authority: it approves values of PCRs, and the key is sealed "
 			       "to none: give pcrs");
 	check_places(p);

@@ -182,6 +182,7 @@ run(struct store *s)
 		(void)commit_rest(s);
 	log_info("open: sequence %" PRIu64 ", %zu tokens, %s",
 	    s->vault.journal.at.sequence, slot_table_tokens(&s->slots), s->master.tpm);
+	store_say_seed(s);
 	store_say_slots(s);
 	if (s->vault.rolled_back)
 		say_rolled_back(s);

@@ -154,6 +154,8 @@ master_open(const struct store_config *config, int state, bool fresh, struct mas
 	}
 	snprintf(m->tpm, sizeof(m->tpm), "%s", tpm_describe(t));
 	r = fresh ? make(config, t, state, m) : unseal(config, t, state, m);
+	if (r == 0)
+		m->seeded = seed_draw(t, m->seed);
 	tpm_close(t);
 	return r;
 }

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "vsmd/store/record.h"
+#include "vsmd/store/seed.h"
 #include "vsmd/store/store.h"
 
 #define MASTER_REF 48 /* "vsmd-use:", the store's UUID, NUL */
@@ -20,6 +21,8 @@ struct master {
 	uint8_t store[STORE_ID];  /* which store it is the key of */
 	char ref[MASTER_REF];	  /* what approvals must be for (struct tpm_policy) */
 	char tpm[128];		  /* what the TPM says it is */
+	bool seeded;		  /* seed is there */
+	uint8_t seed[SEED_LEN];	  /* the supervisor's (seed.h), until it has it */
 };
 
 /*

@@ -21,6 +21,7 @@
 #include "vsmd/store/clock.h"
 #include "vsmd/store/tpm_msg.h"
 
+#define XEN_DEVICES "/dev/xen"
 #define REST 5000 /* ms without a question after which the TPM is left alone */
 #define GONE "the process vsmd-tpm is gone: restart vsmd"
 
@@ -78,24 +79,39 @@ serve(const struct store_config *config, struct tpm **ret_tpm, struct buf *in,
 }
 
 /*
- * Where the TPM is a device or a socket with a path, files are confined to programs,
+ * What the TPM is reached by that has a path which must be opened: its device, or Xen's, by
+ * which a vchan to DomT is made; "" when it is a socket, which needs none; NULL when paths
+ * cannot be confined.
+ */
+static const char *
+tpm_path(const char *tpm)
+{
+	static const char device[] = "tpm2:device:", socket[] = "tpm2:swtpm:path=";
+
+	if (strncmp(tpm, device, strlen(device)) == 0)
+		return tpm + strlen(device);
+	if (strncmp(tpm, "domt:", 5) == 0)
+		return XEN_DEVICES;
+	return strncmp(tpm, socket, strlen(socket)) == 0 ? "" : NULL;
+}
+
+/*
+ * Where the TPM is a device, a socket with a path, or DomT, files are confined to programs,
  * their configuration and the TPM; over TCP they are not, since Landlock would forbid
  * TCP as well.  Missing paths are left out: not every machine has them all.
  */
 static int
 confine_paths(const struct store_config *config)
 {
-	static const char device[] = "tpm2:device:", socket[] = "tpm2:swtpm:path=";
 	struct confine_path paths[8];
 	struct confine c = {.role = "vsmd-tpm", .paths = paths};
 	const char *wanted[] = {"/usr", "/lib", "/lib64", "/opt", "/etc",
-	    config->policy.authority, NULL};
-	bool is_device = strncmp(config->tpm, device, strlen(device)) == 0;
+	    config->policy.authority, tpm_path(config->tpm)};
 
-	if (!is_device && strncmp(config->tpm, socket, strlen(socket)) != 0)
+	if (wanted[6] == NULL)
 		return 0;
-	if (is_device)
-		wanted[6] = config->tpm + strlen(device);
+	if (strcmp(wanted[6], XEN_DEVICES) == 0)
+		c.flags = CONFINE_DEVICES; /* grants are mapped by ioctl(2) */
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 		if (wanted[i] != NULL && access(wanted[i], R_OK) == 0)
 			paths[c.npaths++] = (struct confine_path){wanted[i], i == 6};

@@ -9,6 +9,7 @@
 
 #include "common/ipc.h"
 #include "common/log.h"
+#include "common/secmem.h"
 #include "vsmd/msg.h"
 #include "vsmd/store/admin_ask.h"
 #include "vsmd/store/dirwatch.h"
@@ -87,6 +88,22 @@ store_say_tpm_failed(void *store)
 	buf_put_u8(&b, M_T_TPM_FAILED);
 	say(s, &b);
 	buf_free(&b);
+}
+
+void
+store_say_seed(struct store *s)
+{
+	struct buf b;
+
+	if (!s->master.seeded)
+		return;
+	buf_init(&b, IPC_MAX);
+	buf_put_u8(&b, M_T_SEED);
+	buf_put_raw(&b, s->master.seed, SEED_LEN);
+	say(s, &b);
+	buf_free(&b);
+	sec_wipe(s->master.seed, SEED_LEN);
+	s->master.seeded = false;
 }
 
 void

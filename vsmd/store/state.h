@@ -67,6 +67,8 @@ int store_restore(struct store *s, struct slot *slot);
 void store_say_rolled_back(struct store *s);
 /* Tell the supervisor that the embedded TPM is to be started anew. */
 void store_say_tpm_failed(void *store);
+/* What the TPM's generator gave for it, once. */
+void store_say_seed(struct store *s);
 /* Make the blank slot when there is none. */
 int store_make_blank(struct store *s);
 /* audit_open() of this store's. */

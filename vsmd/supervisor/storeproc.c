@@ -11,6 +11,7 @@
 #include "common/ipc.h"
 #include "common/log.h"
 #include "vsmd/msg.h"
+#include "vsmd/store/seed.h"
 #include "vsmd/store/store.h"
 #include "vsmd/supervisor/super.h"
 
@@ -78,6 +79,18 @@ on_slots(struct super *s, struct buf *b)
 		attach_flush(s, s->slots[i]);
 }
 
+/* Nurseries are forked later, and their workers begin with what is mixed in here. */
+static bool
+seeded(struct buf *b)
+{
+	const uint8_t *seed = buf_get_raw(b, SEED_LEN);
+
+	if (seed == NULL || !buf_end(b))
+		return false;
+	seed_mix(seed);
+	return true;
+}
+
 static void
 on_message(struct super *s, struct buf *b)
 {
@@ -97,6 +110,10 @@ on_message(struct super *s, struct buf *b)
 			breach(s, "status");
 		else
 			notify_status(line);
+		return;
+	case M_T_SEED:
+		if (!seeded(b))
+			breach(s, "seed");
 		return;
 	case M_T_TPM_FAILED:
 		if (!buf_end(b))

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "xen-hooks/domc/domc.h"
 
 #define CHUNK	 (64 * TEMPLATE_BLOCK)
 #define PATIENCE 15000 /* ms until the disk is there */
@@ -21,8 +22,8 @@
 #define AT_MAGIC 0x438
 #define AT_UUID	 0x468
 #define AT_LABEL 0x478
-#define UUID_LEN 16
-#define LABEL	 "caas-store"
+#define UUID_LEN  16
+#define LABEL_LEN 16
 
 /* Of linux/fs/ext4/ext4.h, which is not among the headers for programs. */
 #define EXT4_IOC_RESIZE_FS _IOW('f', 16, uint64_t)
@@ -100,7 +101,7 @@ disk_judge(int fd, uint64_t size, const struct template *t, uint64_t *ret_at)
 		kind = DISK_BROKEN;
 	else if (memcmp(chunk + AT_MAGIC, super + AT_MAGIC, 2) == 0 &&
 	    memcmp(chunk + AT_UUID, super + AT_UUID, UUID_LEN) == 0 &&
-	    memcmp(chunk + AT_LABEL, LABEL, sizeof(LABEL)) == 0)
+	    memcmp(chunk + AT_LABEL, super + AT_LABEL, LABEL_LEN) == 0)
 		kind = DISK_OURS;
 	else
 		kind = judge_blank(fd, size, t, chunk, ret_at);
@@ -141,7 +142,7 @@ wait_for(const char *device)
 			break;
 		(void)poll(NULL, 0, 10);
 	}
-	log_error("there is no disk %s for the store (%s): give the domain one, e.g. "
+	log_error("there is no disk %s (%s): give the domain one, e.g. "
 		  "disk=['/path,raw,xvda,w']", device, strerror(errno));
 	return -1;
 }
@@ -170,12 +171,11 @@ prepare(int fd, const char *device, uint64_t size, const char *template)
 			log_error("%s cannot be written: %s", device, strerror(errno));
 		break;
 	case DISK_SMALL:
-		log_error("%s is too small for a store: it takes %d MiB", device,
-		    DISK_LEAST >> 20);
+		log_error("%s is too small: it takes %d MiB", device, DISK_LEAST >> 20);
 		break;
 	case DISK_OTHER:
-		log_error("%s is neither a store nor blank (byte %llu is not zero): nothing was "
-			  "written; give the domain its store, or a disk of zeroes", device,
+		log_error("%s is neither %s's disk nor blank (byte %llu is not zero): nothing was "
+			  "written; give the domain its own, or a disk of zeroes", device, image.name,
 		    (unsigned long long)at);
 		break;
 	case DISK_BROKEN:
@@ -204,7 +204,7 @@ grow(const char *dir, uint64_t blocks)
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0 || ioctl(fd, EXT4_IOC_RESIZE_FS, &blocks) < 0)
-		log_warn("the store does not use all of its disk: %s", strerror(errno));
+		log_warn("not all of the disk is used: %s", strerror(errno));
 	if (fd >= 0)
 		close(fd);
 }

@@ -1,5 +1,5 @@
 /*
- * disk.h - the store's disk.
+ * disk.h - the domain's disk: DomC's store, or DomT's state.
  *
  * dom0 gives it, and can read and write it at any time.  What vsmd keeps there is sealed and
  * authenticated; the file system around it is not, so the kernel's ext4 reads what dom0 wrote

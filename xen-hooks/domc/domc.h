@@ -1,5 +1,5 @@
 /*
- * domc.h - the crypto domain's first process, init(8) as far as it has one.
+ * domc.h - the first process of the crypto domain and of DomT, init(8) as far as they have one.
  *
  * init.c has the order of things; each other file one of them:
  *
@@ -9,7 +9,8 @@
  *	disk.c		the store's disk: told from other disks, formatted, mounted
  *	template.c	the empty file system that a blank disk becomes
  *	self.c		XenStore: whether this domain was restored, how far it is
- *	service.c	vsmd: started, told to end, started again
+ *	service.c	the one service: started, told to end, started again
+ *	image.c		which domain this is, and which service: DomC's; ../domt/image.c has DomT's
  *
  * All of it runs as root in one thread (libxenstore has another for its watch).  What dom0 can
  * write (the disk, XenStore, the command line) is hostile.  Functions that return int give 0, or
@@ -25,19 +26,28 @@
 #include <sys/types.h>
 
 #define DOMC_ETC      "/etc/caas"
-#define DOMC_CONF     DOMC_ETC "/vsmd.conf"
 #define DOMC_CMDLINE  DOMC_ETC "/cmdline"     /* the only command line that is accepted */
 #define DOMC_MODULES  DOMC_ETC "/modules"     /* paths, one in a line, in the order of loading */
 #define DOMC_TEMPLATE DOMC_ETC "/store.blocks"
 #define DOMC_RUN      "/run/domc"
 #define DOMC_STORE    "/store"
 #define DOMC_DISK     "/dev/xvda"
-#define DOMC_VSMD     "/usr/sbin/vsmd"
-#define DOMC_USER     "caas"
+#define DOMC_USER     "caas" /* what the service becomes, and whose Xen's devices are */
+
+/* image.c: of the program that this is linked into. */
+struct image {
+	const char *name;	     /* of the domain, in the log: "domc" */
+	const char *state;	     /* in XenStore, where it says how far it is */
+	const char *program;	     /* the service: its path */
+	const char *service;	     /* and its name, in the log and argv[0] */
+	const char *conf;	     /* its configuration, the argument of -c */
+	const char *const *devices; /* Xen's that its user may open; NULL at the end */
+};
+extern const struct image image;
 
 /* mounts.c */
 int mounts_make(void);
-/* Xen's devices are for that group too. */
+/* image.devices are for that group too. */
 int mounts_give_devices(gid_t gid);
 /* No more changes of what is in memory but in /run. */
 int mounts_seal(void);
@@ -63,7 +73,7 @@ void self_close(struct self *s);
 int self_fd(const struct self *s);
 /* This domain has another domid than before: it was saved and restored. */
 bool self_restored(struct self *s);
-/* `word' at data/domc, for domtd and whoever waits. */
+/* `word' at image.state, for domtd and whoever waits. */
 void self_tell(struct self *s, const char *word);
 
 /* service.c */

@@ -1,11 +1,12 @@
 /*
- * init.c - the crypto domain's first process: brings up what vsmd needs, and nothing else.
+ * init.c - the first process of the crypto domain, or of DomT: brings up what the one service
+ * needs, vsmd or domt-tpmd (image.c), and nothing else.
  *
  * In this order: file systems, command line, modules, settings, the generator, the disk, Xen's
- * devices, all made read-only; then vsmd, until it ends for good or dom0 wants the domain to stop.
- * Whom it serves XenStore says, and vsmd asks it (vchan:coupled in vsmd.conf).  There is no
- * network, no login, no shell; whatever fails before vsmd runs powers the domain off, with the
- * reason on the console.
+ * devices, all made read-only; then the service, until it ends for good or dom0 wants the domain to
+ * stop.  Whom vsmd serves XenStore says, and vsmd asks it (vchan:coupled in vsmd.conf).  There is no
+ * network, no login, no shell; whatever fails before the service runs powers the domain off, with
+ * the reason on the console.
  *
  * When `xl shutdown' or `xl reboot' comes, the kernel runs this program once more: it then is not
  * process 1, and sends that a signal.
@@ -37,7 +38,7 @@ enum { AT_SIGNALS, AT_XENSTORE, AT_NOTIFY, NFDS };
 struct init {
 	int signals;
 	struct self *self;
-	struct service vsmd;
+	struct service service;
 	int ending; /* RB_*, 0: not */
 };
 
@@ -64,7 +65,7 @@ open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* Everything before vsmd. */
+/* Everything before the service. */
 static int
 prepare(struct init *in)
 {
@@ -80,9 +81,9 @@ prepare(struct init *in)
 	}
 	if (disk_mount(DOMC_DISK, DOMC_STORE, DOMC_TEMPLATE) < 0 ||
 	    mounts_give_devices(pw->pw_gid) < 0 || mounts_seal() < 0 ||
-	    service_init(&in->vsmd, pw->pw_uid, pw->pw_gid) < 0)
+	    service_init(&in->service, pw->pw_uid, pw->pw_gid) < 0)
 		return -1;
-	log_info("the store's disk is mounted ms=%lld", (long long)service_now());
+	log_info("the disk is mounted ms=%lld", (long long)service_now());
 	return (in->self = self_open()) != NULL ? 0 : -1;
 }
 
@@ -100,10 +101,10 @@ on_signals(struct init *in)
 			in->ending = RB_AUTOBOOT;
 	}
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (pid != in->vsmd.pid)
+		if (pid != in->service.pid)
 			continue;
-		if (!service_ended(&in->vsmd, status) && in->ending == 0) {
-			log_error("vsmd ends again and again: powering off");
+		if (!service_ended(&in->service, status) && in->ending == 0) {
+			log_error("%s ends again and again: powering off", image.service);
 			in->ending = RB_POWER_OFF;
 		}
 		if (in->ending != 0)
@@ -114,13 +115,13 @@ on_signals(struct init *in)
 static void
 drive(struct init *in)
 {
-	struct service *v = &in->vsmd;
+	struct service *s = &in->service;
 
-	if (v->pid != 0 && in->ending != 0)
-		service_stop(v);
-	if (v->pid != 0 || in->ending != 0 || service_now() < v->again)
+	if (s->pid != 0 && in->ending != 0)
+		service_stop(s);
+	if (s->pid != 0 || in->ending != 0 || service_now() < s->again)
 		return;
-	if (service_start(v) < 0)
+	if (service_start(s) < 0)
 		in->ending = RB_POWER_OFF;
 	else
 		self_tell(in->self, "starting");
@@ -132,23 +133,23 @@ serve(struct init *in)
 	struct pollfd p[NFDS] = {
 	    [AT_SIGNALS] = {.fd = in->signals, .events = POLLIN},
 	    [AT_XENSTORE] = {.fd = self_fd(in->self), .events = POLLIN},
-	    [AT_NOTIFY] = {.fd = in->vsmd.notify, .events = POLLIN},
+	    [AT_NOTIFY] = {.fd = in->service.notify, .events = POLLIN},
 	};
 
 	for (;;) {
 		drive(in);
-		if (in->ending != 0 && in->vsmd.pid == 0)
+		if (in->ending != 0 && in->service.pid == 0)
 			return in->ending;
-		if (poll(p, NFDS, service_tick(&in->vsmd)) < 0 && errno != EINTR)
+		if (poll(p, NFDS, service_tick(&in->service)) < 0 && errno != EINTR)
 			return RB_POWER_OFF;
 		on_signals(in);
 		/* What was saved may run twice: no process keeps its generator. */
 		if (self_restored(in->self)) {
-			log_info("restored: reseeding, and starting vsmd anew");
+			log_info("restored: reseeding, and starting %s anew", image.service);
 			kernel_reseed();
-			service_stop(&in->vsmd);
+			service_stop(&in->service);
 		}
-		if (service_notified(&in->vsmd)) {
+		if (service_notified(&in->service)) {
 			log_info("serving ms=%lld", (long long)service_now());
 			self_tell(in->self, "serving");
 		}
@@ -177,7 +178,7 @@ main(int argc, char **argv)
 	if (getpid() != 1)
 		return tell_init(argv[0]) == 0 ? 0 : 1;
 	umask(022);
-	log_name("domc");
+	log_name(image.name);
 	if ((in.signals = open_signals()) < 0 || prepare(&in) < 0)
 		end(RB_POWER_OFF);
 	end(serve(&in));

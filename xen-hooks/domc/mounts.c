@@ -38,12 +38,9 @@ mounts_make(void)
 int
 mounts_give_devices(gid_t gid)
 {
-	static const char *const devices[] = {
-	    "/dev/xen/evtchn", "/dev/xen/gntalloc", "/dev/xen/xenbus"};
-
-	for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++)
-		if (chown(devices[i], 0, gid) < 0 || chmod(devices[i], 0660) < 0) {
-			log_error("%s: %s: is this a domain of Xen?", devices[i], strerror(errno));
+	for (const char *const *d = image.devices; *d != NULL; d++)
+		if (chown(*d, 0, gid) < 0 || chmod(*d, 0660) < 0) {
+			log_error("%s: %s: is this a domain of Xen?", *d, strerror(errno));
 			return -1;
 		}
 	return 0;

@@ -2,7 +2,7 @@
  * self.c - this domain's own entries in XenStore; see domc.h.
  *
  *	domid		by libxl: ours, another one after a restore
- *	data/domc	written here: starting, serving or stopped
+ *	image.state	written here: starting, serving or stopped
  *
  * Who the guest is, at caas/peer, is vsmd's to read (vchan-transport/couple.h).
  */
@@ -16,7 +16,6 @@
 #include "xen-hooks/domc/domc.h"
 
 #define PATH_DOMID "domid"
-#define PATH_STATE "data/domc"
 #define UNKNOWN	   UINT32_MAX
 
 struct self {
@@ -85,6 +84,6 @@ self_restored(struct self *s)
 void
 self_tell(struct self *s, const char *word)
 {
-	if (!xs_write(s->xs, XBT_NULL, PATH_STATE, word, (unsigned int)strlen(word)))
-		log_warn("XenStore: %s cannot be written: %s", PATH_STATE, strerror(errno));
+	if (!xs_write(s->xs, XBT_NULL, image.state, word, (unsigned int)strlen(word)))
+		log_warn("XenStore: %s cannot be written: %s", image.state, strerror(errno));
 }

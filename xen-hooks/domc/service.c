@@ -1,4 +1,4 @@
-/* service.c - vsmd; see domc.h. */
+/* service.c - the one service; see domc.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -51,11 +51,10 @@ service_init(struct service *s, uid_t uid, gid_t gid)
 
 /* In the child.  Its log is the console; nothing comes in by standard input. */
 static void
-become_vsmd(void)
+become_service(void)
 {
-	static char *const argv[] = {
-	    (char *)(uintptr_t)"vsmd", (char *)(uintptr_t)"-c", (char *)(uintptr_t)DOMC_CONF,
-	    NULL};
+	char *const argv[] = {(char *)(uintptr_t)image.service, (char *)(uintptr_t)"-c",
+	    (char *)(uintptr_t)image.conf, NULL};
 	static char *const env[] = {(char *)(uintptr_t)"PATH=/usr/sbin:/usr/bin",
 	    (char *)(uintptr_t)"NOTIFY_SOCKET=" NOTIFY, NULL};
 	const struct rlimit files = {FILES, FILES};
@@ -67,7 +66,7 @@ become_vsmd(void)
 	(void)setrlimit(RLIMIT_NOFILE, &files);
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || close_range(3, ~0U, 0) < 0 || setsid() < 0)
 		_exit(126);
-	execve(DOMC_VSMD, argv, env);
+	execve(image.program, argv, env);
 	_exit(127);
 }
 
@@ -77,9 +76,9 @@ service_start(struct service *s)
 	pid_t pid = fork();
 
 	if (pid == 0)
-		become_vsmd();
+		become_service();
 	if (pid < 0) {
-		log_error("cannot start vsmd: %s", strerror(errno));
+		log_error("cannot start %s: %s", image.service, strerror(errno));
 		return -1;
 	}
 	s->pid = pid;
@@ -110,9 +109,9 @@ service_ended(struct service *s, int status)
 	if (told)
 		return true;
 	if (WIFSIGNALED(status))
-		log_error("vsmd was killed by signal %d", WTERMSIG(status));
+		log_error("%s was killed by signal %d", image.service, WTERMSIG(status));
 	else
-		log_error("vsmd ended with status %d", WEXITSTATUS(status));
+		log_error("%s ended with status %d", image.service, WEXITSTATUS(status));
 	s->failures = now - s->since > STABLE ? 1 : s->failures + 1;
 	s->again = now + AGAIN;
 	return s->failures < FAILURES;
@@ -165,7 +164,7 @@ service_tick(struct service *s)
 	if (left > 0)
 		return (int)left;
 	if (s->pid != 0) {
-		log_error("vsmd does not end: killing it");
+		log_error("%s does not end: killing it", image.service);
 		(void)kill(s->pid, SIGKILL);
 		return 1000;
 	}

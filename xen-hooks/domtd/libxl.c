@@ -302,27 +302,27 @@ judge_store(struct real *x, int rc)
 }
 
 static int
-op_peer_set(void *arg, const struct xen_domain *d, uint32_t peer)
+op_tell(void *arg, const struct xen_domain *d, enum told what, uint32_t other)
 {
 	struct real *x = arg;
 
-	return judge_store(x, store_peer_set(&x->store, d->domid, d->uuid, peer));
+	return judge_store(x, store_tell(&x->store, d->domid, d->uuid, what, other));
 }
 
 static int
-op_peer_clear(void *arg, const struct xen_domain *d)
+op_untell(void *arg, const struct xen_domain *d, enum told what)
 {
 	struct real *x = arg;
 
-	return judge_store(x, store_peer_clear(&x->store, d->domid, d->uuid));
+	return judge_store(x, store_untell(&x->store, d->domid, d->uuid, what));
 }
 
 static int
-op_peer_get(void *arg, uint32_t domid, int64_t *ret_peer)
+op_told(void *arg, uint32_t domid, enum told what, int64_t *ret_other)
 {
 	struct real *x = arg;
 
-	return judge_store(x, store_peer_get(&x->store, domid, ret_peer));
+	return judge_store(x, store_told(&x->store, domid, what, ret_other));
 }
 
 static int
@@ -394,7 +394,7 @@ op_why(void *arg)
 }
 
 static const struct xen_ops ops = {op_domains, op_build, op_unpause, op_destroy, op_save,
-    op_resume, op_xsm, op_self, op_peer_set, op_peer_clear, op_peer_get, op_serving,
+    op_resume, op_xsm, op_self, op_tell, op_untell, op_told, op_serving,
     op_channels, op_record_put, op_record_remove, op_record_get, op_record_list, op_pause, op_why};
 
 struct xen *

@@ -22,6 +22,7 @@
 #include "common/proctitle.h"
 #include "common/stop.h"
 #include "vchan-transport/deadline.h"
+#include "vchan-transport/transport.h"
 #include "xen-hooks/domtd/description.h"
 #include "xen-hooks/domtd/server.h"
 #include "xen-hooks/domtd/store.h"
@@ -33,12 +34,14 @@
 #define LOCK_WITHIN 10000 /* ms, for the process of a domtd that was killed */
 
 static const char usage[] =
-    "usage: domtd [--pairs DIR] [--runtime DIR] [--forward-user USER]\n"
+    "usage: domtd [--pairs DIR] [--runtime DIR] [--forward-user USER] [--domt NAME]\n"
     "       domtd --check NAME [--pairs DIR]\n"
     "\n"
     "  --pairs DIR          where descriptions of pairs are (" PAIRS ")\n"
     "  --runtime DIR        directory of the socket (" RUNTIME ")\n"
     "  --forward-user USER  the user that domt-forward runs as (" USER ")\n"
+    "  --domt NAME          the domain that has the TPM service of all crypto domains\n"
+    "  --domt-at ADDRESS    where that service listens, if not by a vchan of that domain\n"
     "  --check NAME         check the description of a pair and exit\n"
     "  --help               print this and exit\n"
     "  --version            print the version and exit\n"
@@ -60,6 +63,21 @@ check(const char *dir, const char *name)
 
 	description_free(d);
 	return rc;
+}
+
+static void
+check_service(const struct service *s)
+{
+	const char *why;
+
+	if (s->name == NULL && s->at != NULL)
+		log_fatal("--domt-at without --domt: which domain is DomT?");
+	if (s->name == NULL)
+		return;
+	if (s->name[0] == '\0' || strlen(s->name) >= DOMAIN_NAME)
+		log_fatal("--domt %s: no name of a domain", s->name);
+	if (!transport_address_ok(s->at != NULL ? s->at : "vchan:1:" CONTROL_PATH, &why))
+		log_fatal("--domt: %s", why);
 }
 
 /* argv is overwritten by the titles of our processes. */
@@ -130,10 +148,12 @@ open_all(struct server *s)
 int
 main(int argc, char **argv)
 {
-	enum { PAIRS_ = 256, RUNTIME_, USER_, CHECK, HELP, VERSION };
+	enum { PAIRS_ = 256, RUNTIME_, USER_, DOMT, DOMT_AT, CHECK, HELP, VERSION };
 	static const struct option known[] = {{"pairs", required_argument, NULL, PAIRS_},
 	    {"runtime", required_argument, NULL, RUNTIME_},
 	    {"forward-user", required_argument, NULL, USER_},
+	    {"domt", required_argument, NULL, DOMT},
+	    {"domt-at", required_argument, NULL, DOMT_AT},
 	    {"check", required_argument, NULL, CHECK}, {"help", no_argument, NULL, HELP},
 	    {"version", no_argument, NULL, VERSION}, {NULL, 0, NULL, 0}};
 	static struct server s;
@@ -154,6 +174,12 @@ main(int argc, char **argv)
 		case USER_:
 			o.user = keep(optarg);
 			break;
+		case DOMT:
+			o.service.name = keep(optarg);
+			break;
+		case DOMT_AT:
+			o.service.at = keep(optarg);
+			break;
 		case CHECK:
 			name = optarg;
 			break;
@@ -173,6 +199,7 @@ main(int argc, char **argv)
 	}
 	if (name != NULL)
 		return check(o.pairs, name);
+	check_service(&o.service);
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	proctitle_init(argc, argv);
 	s.o = &o;

@@ -11,6 +11,7 @@
 #include "xen-hooks/domtd/image.h"
 #include "xen-hooks/domtd/inside.h"
 #include "xen-hooks/domtd/savefile.h"
+#include "xen-hooks/domtd/service.h"
 
 #define SERVING_POLL 250 /* ms */
 
@@ -52,6 +53,17 @@ check_free(const struct make *m, const struct world *w)
 		}
 	}
 	return 0;
+}
+
+/* It may be gone a moment later: this only says so before anything was built. */
+static int
+check_domt(const struct make *m, const struct world *w)
+{
+	const struct service *s = m->o->service;
+
+	if (!m->now.fresh[DOMC] || s == NULL || service_domain(s, w) != NULL)
+		return 0;
+	return operate_fail(m->o, SERVICE_ABSENT, s->name);
 }
 
 static int
@@ -161,7 +173,7 @@ static int
 couple(struct make *m)
 {
 	for (int h = 0; h < HALVES; h++)
-		if (XEN(peer_set, m->o->xen, &m->domain[h],
+		if (XEN(tell, m->o->xen, &m->domain[h], TOLD_PEER,
 			m->domain[other_half((enum half)h)].domid) < 0)
 			return operate_fail(m->o, "%s cannot be told of its peer: %s",
 			    half_name((enum half)h), XEN(why, m->o->xen));
@@ -218,6 +230,18 @@ wait_serving(struct make *m)
 	return 0;
 }
 
+/* Before it runs: DomT serves who it was told of, and its keys are there when it asks for them. */
+static int
+tell(struct make *m)
+{
+	if (!m->now.fresh[DOMC] || m->o->service == NULL)
+		return 0;
+	if (operate_tell(m->o) < 0)
+		return -1;
+	operate_say(m->o, "DomT is told of DomC");
+	return 0;
+}
+
 static int
 run(struct make *m, enum half h)
 {
@@ -235,7 +259,7 @@ steps(struct make *m)
 {
 	if (put(m) < 0 || (m->now.fresh[DOMC] && build_domc(m) < 0) ||
 	    (m->now.fresh[DOMU] && build(m, DOMU, NULL) < 0) || couple(m) < 0 ||
-	    run(m, DOMC) < 0 || wait_serving(m) < 0 || run(m, DOMU) < 0)
+	    tell(m) < 0 || run(m, DOMC) < 0 || wait_serving(m) < 0 || run(m, DOMU) < 0)
 		return -1;
 	m->now.phase = PHASE_UP;
 	m->now.fresh[DOMC] = m->now.fresh[DOMU] = false;
@@ -259,7 +283,7 @@ undo(struct make *m)
 static int
 make(struct make *m, const struct world *w, const struct pair *p)
 {
-	if (plan_record(m, p) < 0 || check_free(m, w) < 0)
+	if (plan_record(m, p) < 0 || check_free(m, w) < 0 || check_domt(m, w) < 0)
 		return -1;
 	if (steps(m) == 0)
 		return 0;

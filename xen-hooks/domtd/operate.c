@@ -133,7 +133,7 @@ close_channels(struct operation *o, const struct pair *p)
 	bool open = true;
 
 	for (int h = 0; h < HALVES; h++)
-		if (p->live[h] && XEN(peer_clear, o->xen, &p->domain[h]) < 0)
+		if (p->live[h] && XEN(untell, o->xen, &p->domain[h], TOLD_PEER) < 0)
 			return operate_xen_failed(o, "a domain is still told of its peer");
 	for (int left = CLOSE_WITHIN; left > 0; left -= CLOSE_POLL) {
 		if (XEN(channels, o->xen, domid, &open) < 0)
@@ -220,7 +220,7 @@ couple_again(struct operation *o, const struct pair *p)
 	for (int h = 0; h < HALVES; h++) {
 		const struct xen_domain *other = &p->domain[other_half((enum half)h)];
 
-		if (XEN(peer_set, o->xen, &p->domain[h], other->domid) < 0)
+		if (XEN(tell, o->xen, &p->domain[h], TOLD_PEER, other->domid) < 0)
 			return operate_xen_failed(o, "a domain cannot be told of its peer");
 	}
 	return 0;
@@ -240,7 +240,7 @@ settle_pair(struct operation *o, const struct pair *p)
 		if (v.destroy[h] &&
 		    operate_destroy_domain(o, (enum half)h, p->domain[h].domid) < 0)
 			return -1;
-		if (v.uncouple[h] && XEN(peer_clear, o->xen, &p->domain[h]) < 0)
+		if (v.uncouple[h] && XEN(untell, o->xen, &p->domain[h], TOLD_PEER) < 0)
 			return operate_xen_failed(o, "a domain is still told of its peer");
 	}
 	if (v.resume && XEN(resume, o->xen, p->domain[DOMU].domid) < 0)

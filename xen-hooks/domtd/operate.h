@@ -12,11 +12,18 @@
 
 #include "xen-hooks/domtd/world.h"
 
+#define SERVICE_TEXT 512
+
+struct service;
+
 struct operation {
 	const struct xen *xen;
 	void (*progress)(void *arg, const char *text);
 	void *arg;
 	char error[MESSAGE_TEXT];
+	const struct service *service; /* DomT's (service.h); NULL: nobody is told of DomT */
+	char service_text[SERVICE_TEXT]; /* for people: what has become of the last
+					  * operate_tell(), or "" */
 	bool unknown; /* with an error of save: the file may be all that there is of the guest */
 };
 
@@ -38,6 +45,9 @@ int operate_destroy(struct operation *o, const char *pair);
 int operate_save(struct operation *o, const char *pair, int fd);
 /* DomU out of the file at fd, with the DomC that was kept or a new one. */
 int operate_restore(struct operation *o, const struct description *d, int fd);
+/* Each DomC is told who DomT is, and DomT who they are.  0 where nobody has to be told.  It waits
+ * 20 s at most. */
+int operate_tell(struct operation *o);
 /* What world_judge() says: for one pair, if it is there, or where `pair` is NULL for each. */
 int operate_settle(struct operation *o, const char *pair);
 

@@ -18,6 +18,7 @@
 #include "xen-hooks/domtd/task.h"
 
 #define SETTLE_AGAIN 10000 /* ms after one that failed */
+#define TELL_EVERY   60000 /* ms: a service that begins anew in its domain may say so to nobody */
 
 enum { AT_SIGNALS, AT_LISTENER, AT_WATCH, AT_TASK, AT_CLIENTS };
 
@@ -26,7 +27,8 @@ static void
 begin(struct server *s, struct client *c, const struct request *r)
 {
 	struct running *run = &s->running;
-	struct task t = {.pairs = s->o->pairs, .r = r, .lock = s->lock, .file = -1};
+	struct task t = {.pairs = s->o->pairs, .r = r, .lock = s->lock, .file = -1,
+	    .service = s->o->service.name != NULL ? &s->o->service : NULL};
 	pid_t pid;
 
 	if (c != NULL) {
@@ -44,10 +46,43 @@ begin(struct server *s, struct client *c, const struct request *r)
 	run->pid = pid;
 	run->client = c;
 	run->settle = c == NULL;
+	/* It may tell DomT of what is undone afterwards. */
+	if (r != NULL)
+		s->tell_at = 0;
 	if (r != NULL)
 		snprintf(run->what, sizeof(run->what), "%s %s", request_word(r->kind), r->pair);
 	else
 		snprintf(run->what, sizeof(run->what), "settling");
+}
+
+/* The same failure again and again is one line. */
+static void
+settle_failed(struct server *s, const char *text)
+{
+	s->look_at = deadline_at(SETTLE_AGAIN);
+	if (strcmp(s->failure, text) == 0)
+		return;
+	log_error("%s: %s", s->running.what, text);
+	snprintf(s->failure, sizeof(s->failure), "%s", text);
+}
+
+static void
+settled(struct server *s)
+{
+	s->failure[0] = '\0';
+	if (s->o->service.name == NULL)
+		return;
+	memcpy(s->heard, s->mark, sizeof(s->heard));
+	s->tell_at = deadline_at(TELL_EVERY);
+}
+
+static void
+service_said(struct server *s, const char *text)
+{
+	if (strcmp(s->service_text, text) == 0)
+		return;
+	log_info("DomT's TPM service: %s", text);
+	snprintf(s->service_text, sizeof(s->service_text), "%s", text);
 }
 
 /* What the operation says is for the log, and for who asked. */
@@ -62,15 +97,22 @@ task_said(struct server *s, const struct buf *b)
 		log_error("%s: its process says what is no reply", run->what);
 		return;
 	}
-	if (kind == REPLY_ERROR)
+	if (kind == REPLY_SERVICE) {
+		service_said(s, json_string_value(text));
+		json_decref(text);
+		return;
+	}
+	if (kind == REPLY_ERROR && run->settle)
+		settle_failed(s, json_string_value(text));
+	else if (kind == REPLY_ERROR)
 		log_error("%s: %s", run->what, json_string_value(text));
 	else if (kind == REPLY_NOTE)
 		log_warn("%s: %s", run->what, json_string_value(text));
-	else
+	else if (!run->settle || kind != REPLY_DONE)
 		log_info("%s: %s", run->what, json_string_value(text));
 	json_decref(text);
-	if (run->settle && kind == REPLY_ERROR)
-		s->look_at = deadline_at(SETTLE_AGAIN);
+	if (run->settle && kind == REPLY_DONE)
+		settled(s);
 	run->ended |= reply_last(kind);
 	if (run->client == NULL)
 		return;
@@ -127,14 +169,17 @@ static void
 next_task(struct server *s)
 {
 	struct request make = {.kind = REQUEST_CREATE};
+	struct todo todo = {.settle = false};
 	struct client *c;
-	bool settle;
 
 	if (s->running.pid != 0)
 		return;
-	settle = deadline_left(s->look_at) == 0 && look(s, make.pair);
-	if (settle || make.pair[0] != '\0') {
-		begin(s, NULL, settle ? NULL : &make);
+	if (deadline_left(s->look_at) == 0)
+		look(s, &todo);
+	memcpy(make.pair, todo.make, sizeof(make.pair));
+	/* A guest does not wait for a DomT that is not there. */
+	if (todo.settle || todo.tell || make.pair[0] != '\0') {
+		begin(s, NULL, todo.settle || make.pair[0] == '\0' ? NULL : &make);
 		/* Once more afterwards, unless it fails. */
 		s->look_at = s->running.pid != 0 ? 0 : s->look_at;
 	} else if ((c = clients_next(s)) != NULL) {
@@ -146,6 +191,18 @@ static int
 sooner(int a, int b)
 {
 	return a < 0 ? b : b < 0 || a < b ? a : b;
+}
+
+/* A service that has begun anew knows nothing. */
+static void
+watched(struct server *s)
+{
+	bool service = false;
+
+	if (store_watched(s->xs, &service))
+		s->look_at = 0;
+	if (service)
+		s->tell_at = 0;
 }
 
 /* False: to stop. */
@@ -181,8 +238,8 @@ turn(struct server *s)
 			client_read(s, &s->clients[i]);
 	if (p[AT_TASK].revents != 0)
 		task_read(s);
-	if (p[AT_WATCH].revents != 0 && store_watched(s->xs))
-		s->look_at = 0;
+	if (p[AT_WATCH].revents != 0)
+		watched(s);
 	if (p[AT_LISTENER].revents != 0)
 		clients_accept(s);
 	return true;
@@ -191,7 +248,8 @@ turn(struct server *s)
 void
 server_run(struct server *s)
 {
-	s->look_at = 0;
+	s->look_at = s->tell_at = 0;
+	s->follows = -1;
 	while (turn(s))
 		continue;
 	log_info("stopping");

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "xen-hooks/domtd/service.h"
 #include "xen-hooks/message/message.h"
 
 #define CLIENTS 32
@@ -19,6 +20,7 @@ struct options {
 	const char *pairs;   /* directory of descriptions */
 	const char *runtime; /* directory of the socket and the lock */
 	const char *user;    /* of domt-forward */
+	struct service service; /* DomT's */
 };
 
 enum client_state { CLIENT_NONE, CLIENT_ASKING, CLIENT_WAITING, CLIENT_SERVED };
@@ -52,6 +54,15 @@ struct server {
 	uint64_t turn;
 	int64_t look_at; /* moment of the next look at the world */
 	bool told;	 /* what is not protected is in the log */
+
+	/* DomT's service.  A mark (service.h) is of a world that it was told, by a process that
+	 * looked no earlier. */
+	uint8_t mark[SERVICE_MARK];  /* of the last look */
+	uint8_t heard[SERVICE_MARK]; /* of what it has heard, while `tell_at` is not 0 */
+	int64_t tell_at;	     /* it is told once more then; 0: it may have heard something else */
+	int64_t follows;	     /* the domid whose word is watched, -1 */
+	char service_text[SERVICE_TEXT]; /* what became of the last time */
+	char failure[MESSAGE_TEXT];	 /* of settling, that is in the log */
 };
 
 /* Until SIGTERM or SIGINT. */
@@ -75,7 +86,12 @@ struct client *clients_next(struct server *s);
 
 /* look.c */
 void look_list(struct server *s, struct client *c);
-/* Is there something to settle?  If not, *ret_make is the pair whose guest reboots, or "". */
-bool look(struct server *s, char ret_make[PAIR_NAME]);
+/* What there is to do: something to settle; the pair whose guest reboots, or ""; DomT's service to
+ * be told. */
+struct todo {
+	bool settle, tell;
+	char make[PAIR_NAME];
+};
+void look(struct server *s, struct todo *ret);
 
 #endif

@@ -12,8 +12,12 @@
 #define RECORDS "/caas/pair"
 #define CHANNEL "data/caas" /* of DomC's vchan, below its own path */
 #define AGENT "data/caas-agent"
+#define SERVICE "/local/domain/%u/data/domt" /* where DomT says how far its service is */
+#define TOKEN_SERVICE "domt"
 #define TRIES 16	    /* of a transaction that others disturb */
 #define PATH 256
+
+static const char *const told_names[] = {[TOLD_PEER] = "peer", [TOLD_TPM] = "tpm"};
 
 int
 store_open(struct store *s)
@@ -93,14 +97,21 @@ same_domain(struct store *s, xs_transaction_t t, uint32_t domid, const uint8_t u
 	return same;
 }
 
+static void
+told_path(char path[PATH], uint32_t domid, enum told what)
+{
+	snprintf(path, PATH, "/local/domain/%u/caas/%s", domid, told_names[what]);
+}
+
 int
-store_peer_set(struct store *s, uint32_t domid, const uint8_t uuid[DOMAIN_UUID], uint32_t peer)
+store_tell(struct store *s, uint32_t domid, const uint8_t uuid[DOMAIN_UUID], enum told what,
+    uint32_t other)
 {
 	char dir[PATH], text[16];
 	int rc = -1;
 
 	snprintf(dir, sizeof(dir), "/local/domain/%u/caas", domid);
-	snprintf(text, sizeof(text), "%u", peer);
+	snprintf(text, sizeof(text), "%u", other);
 	for (int i = 0; i < TRIES; i++) {
 		xs_transaction_t t = xs_transaction_start(s->xs);
 
@@ -108,7 +119,7 @@ store_peer_set(struct store *s, uint32_t domid, const uint8_t uuid[DOMAIN_UUID],
 			return -1;
 		if (end(s, t,
 			same_domain(s, t, domid, uuid) &&
-			    put(s, t, dir, "peer", text, (int64_t)domid),
+			    put(s, t, dir, told_names[what], text, (int64_t)domid),
 			&rc))
 			break;
 	}
@@ -116,12 +127,12 @@ store_peer_set(struct store *s, uint32_t domid, const uint8_t uuid[DOMAIN_UUID],
 }
 
 int
-store_peer_clear(struct store *s, uint32_t domid, const uint8_t uuid[DOMAIN_UUID])
+store_untell(struct store *s, uint32_t domid, const uint8_t uuid[DOMAIN_UUID], enum told what)
 {
 	char path[PATH];
 	int rc = -1;
 
-	snprintf(path, sizeof(path), "/local/domain/%u/caas/peer", domid);
+	told_path(path, domid, what);
 	for (int i = 0; i < TRIES; i++) {
 		xs_transaction_t t = xs_transaction_start(s->xs);
 
@@ -137,19 +148,19 @@ store_peer_clear(struct store *s, uint32_t domid, const uint8_t uuid[DOMAIN_UUID
 }
 
 int
-store_peer_get(struct store *s, uint32_t domid, int64_t *ret_peer)
+store_told(struct store *s, uint32_t domid, enum told what, int64_t *ret_other)
 {
 	char path[PATH], *text, *after;
 	unsigned len;
 
-	*ret_peer = -1;
-	snprintf(path, sizeof(path), "/local/domain/%u/caas/peer", domid);
+	*ret_other = -1;
+	told_path(path, domid, what);
 	text = xs_read(s->xs, XBT_NULL, path, &len);
 	if (text == NULL)
 		return errno == ENOENT ? 0 : -1;
-	*ret_peer = (int64_t)strtoul(text, &after, 10);
+	*ret_other = (int64_t)strtoul(text, &after, 10);
 	if (after == text || *after != '\0')
-		*ret_peer = -1;
+		*ret_other = -1;
 	free(text);
 	return 0;
 }
@@ -277,12 +288,31 @@ store_watch(int *ret_fd)
 }
 
 bool
-store_watched(struct xs_handle *xs)
+store_follow(struct xs_handle *xs, int64_t *followed, int64_t domid)
+{
+	char path[PATH];
+
+	if (*followed == domid)
+		return true;
+	if (*followed >= 0) {
+		snprintf(path, sizeof(path), SERVICE, (unsigned)*followed);
+		(void)xs_unwatch(xs, path, TOKEN_SERVICE);
+	}
+	*followed = domid;
+	if (domid < 0)
+		return true;
+	snprintf(path, sizeof(path), SERVICE, (unsigned)domid);
+	return xs_watch(xs, path, TOKEN_SERVICE);
+}
+
+bool
+store_watched(struct xs_handle *xs, bool *ret_service)
 {
 	bool any = false;
 	char **event;
 
 	while ((event = xs_check_watch(xs)) != NULL) {
+		*ret_service |= strcmp(event[XS_WATCH_TOKEN], TOKEN_SERVICE) == 0;
 		free(event);
 		any = true;
 	}

@@ -75,12 +75,26 @@ create(struct operation *o, const struct task *t)
 	return -1;
 }
 
+/* What cannot be settled is no reason not to tell. */
+static int
+settle(struct operation *o)
+{
+	char why[sizeof(o->error)];
+	int rc = operate_settle(o, NULL);
+
+	snprintf(why, sizeof(why), "%s", o->error);
+	if (operate_tell(o) < 0)
+		return -1;
+	snprintf(o->error, sizeof(o->error), "%s", why);
+	return rc;
+}
+
 static int
 perform(struct operation *o, const struct task *t)
 {
 	alarm(SETTLE_TIMEOUT);
 	if (t->r == NULL)
-		return operate_settle(o, NULL);
+		return settle(o);
 	switch (t->r->kind) {
 	case REQUEST_DESTROY:
 		return operate_destroy(o, t->r->pair);
@@ -99,13 +113,16 @@ static int
 run(const struct task *t, int pipe)
 {
 	struct xen *xen = xen_open();
-	struct operation o = {.xen = xen, .progress = on_progress, .arg = &pipe};
+	struct operation o = {
+	    .xen = xen, .progress = on_progress, .arg = &pipe, .service = t->service};
 	int rc = -1;
 
 	if (xen != NULL)
 		rc = perform(&o, t);
 	else
 		snprintf(o.error, sizeof(o.error), "Xen cannot be reached: see domtd's log");
+	if (o.service_text[0] != '\0')
+		say(pipe, REPLY_SERVICE, o.service_text);
 	if (rc < 0)
 		say(pipe, o.unknown ? REPLY_NOTE : REPLY_ERROR, o.error);
 	else

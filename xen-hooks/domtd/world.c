@@ -33,9 +33,13 @@ look_pair(const struct xen *xen, struct world *w, const char *name)
 	for (int h = 0; h < HALVES; h++) {
 		p->peer[h] = -1;
 		if (p->there[h] &&
-		    XEN(peer_get, xen, p->domain[h].domid, &p->peer[h]) < 0)
+		    XEN(told, xen, p->domain[h].domid, TOLD_PEER, &p->peer[h]) < 0)
 			return -1;
 	}
+	p->domt = -1;
+	if (p->there[DOMC] &&
+	    XEN(told, xen, p->domain[DOMC].domid, TOLD_TPM, &p->domt) < 0)
+		return -1;
 	w->n++;
 	return 0;
 }

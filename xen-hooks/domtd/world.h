@@ -17,6 +17,7 @@ struct pair {
 	bool live[HALVES];		  /* and it has not ended */
 	struct xen_domain domain[HALVES]; /* when it is there */
 	int64_t peer[HALVES];		  /* what XenStore tells that domain, -1: nothing */
+	int64_t domt;			  /* what it tells DomC of DomT, -1: nothing */
 };
 
 struct world {

@@ -35,6 +35,9 @@ struct xen_plan {
 	int restore_fd;		      /* what save() wrote, at its position; -1: it is booted */
 };
 
+/* What a domain is told, each a domid: the other half of its pair, and, of a DomC, DomT. */
+enum told { TOLD_PEER, TOLD_TPM };
+
 enum xen_xsm { XSM_NONE, XSM_PERMISSIVE, XSM_ENFORCING };
 
 struct xen_ops {
@@ -53,13 +56,13 @@ struct xen_ops {
 	uint32_t (*self)(void *x);
 
 	/*
-	 * /local/domain/DOMID/caas/peer, which this domain owns and `domid` alone reads.  Only as
-	 * long as the domain there has that UUID, by XenStore, in one transaction.
+	 * /local/domain/DOMID/caas/peer and .../tpm, which this domain owns and `domid` alone
+	 * reads.  Only as long as the domain there has that UUID, by XenStore, in one transaction.
 	 */
-	int (*peer_set)(void *x, const struct xen_domain *d, uint32_t peer);
-	int (*peer_clear)(void *x, const struct xen_domain *d);
-	/* *ret_peer is -1 when there is none. */
-	int (*peer_get)(void *x, uint32_t domid, int64_t *ret_peer);
+	int (*tell)(void *x, const struct xen_domain *d, enum told what, uint32_t other);
+	int (*untell)(void *x, const struct xen_domain *d, enum told what);
+	/* *ret_other is -1 when it is told nothing. */
+	int (*told)(void *x, uint32_t domid, enum told what, int64_t *ret_other);
 	/* Has domc offered a ring of its own for domu to read? */
 	int (*serving)(void *x, uint32_t domc, uint32_t domu, bool *ret);
 

@@ -9,6 +9,7 @@
  *	replies   {"progress":TEXT}   something has happened, or domtd is still at it
  *	          {"note":TEXT}       what an administrator has to know: what is not protected
  *	          {"pairs":[...]}     of list; there may be several
+ *	          {"service":TEXT}    of list: DomT's TPM service
  *	          {"done":TEXT}       last: it is done
  *	          {"error":TEXT}      last: it is not, why, and what to do
  *
@@ -53,7 +54,15 @@ struct request {
 	char by[MESSAGE_BY];  /* printable, or "" */
 };
 
-enum reply_kind { REPLY_PROGRESS, REPLY_NOTE, REPLY_PAIRS, REPLY_DONE, REPLY_ERROR, REPLY_KINDS };
+enum reply_kind {
+	REPLY_PROGRESS,
+	REPLY_NOTE,
+	REPLY_PAIRS,
+	REPLY_SERVICE,
+	REPLY_DONE,
+	REPLY_ERROR,
+	REPLY_KINDS
+};
 
 /* The word after "do". */
 const char *request_word(enum request_kind kind);

@@ -468,6 +468,51 @@ test_a_xenstore_that_is_silent(void **state)
 	(void)alarm(0);
 }
 
+/* What is told of another domain than the other half: the fake's XenStore has one number. */
+static void
+test_told(void **state)
+{
+	uint32_t domid;
+
+	(void)state;
+	fake_couple(5, 9);
+	assert_int_equal(transport_told("caas/tpm", &domid, 1000), 0);
+	assert_int_equal(domid, 9);
+	assert_int_equal(transport_told("domid", &domid, 1000), 0);
+	assert_int_equal(domid, 5);
+	fake_couple(5, COUPLE_NONE);
+	assert_int_equal(transport_told("caas/tpm", &domid, 1000), -1);
+	assert_int_equal(errno, EHOSTDOWN);
+	assert_int_equal(domid, COUPLE_NONE);
+	fake_silent(true, false);
+	assert_int_equal(transport_told("caas/tpm", &domid, 50), -1);
+	assert_int_equal(errno, ETIMEDOUT);
+	fake_silent(false, false);
+	fake_couple(5, 5);
+}
+
+/* That the peer has read is an event too, and nothing that has arrived. */
+static void
+test_arrived(void **state)
+{
+	struct ends *e = *state;
+	char byte;
+
+	assert_int_equal(channel_write(e->client, "x", 1, -1), 1);
+	assert_true(channel_arrived(e->server));
+	assert_int_equal(channel_read(e->server, &byte, 1, -1), 1);
+	fake_notify(fake_server());
+	assert_false(channel_arrived(e->client));
+	assert_false(channel_arrived(e->server));
+	assert_int_equal(channel_write(e->server, "y", 1, -1), 1);
+	assert_true(channel_arrived(e->client));
+	assert_int_equal(channel_read(e->client, &byte, 1, -1), 1);
+	assert_false(channel_arrived(e->client));
+	channel_close(e->server);
+	e->server = NULL;
+	assert_true(channel_arrived(e->client));
+}
+
 int
 main(void)
 {
@@ -489,6 +534,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_another_peer_of_a_fixed_address, setup, teardown),
 	    cmocka_unit_test(test_watch),
 	    cmocka_unit_test(test_who_is_coupled),
+	    cmocka_unit_test(test_told),
+	    cmocka_unit_test_setup_teardown(test_arrived, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_clients_take_turns, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_a_turn_that_never_ends, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_a_xenstore_that_is_silent, setup, teardown),

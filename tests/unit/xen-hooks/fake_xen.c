@@ -38,6 +38,12 @@ by_domid(struct fake_xen *f, uint32_t domid)
 	return NULL;
 }
 
+static int64_t *
+told_at(struct fake_domain *d, enum told what)
+{
+	return what == TOLD_TPM ? &d->domt : &d->peer;
+}
+
 struct fake_domain *
 fake_domain(struct fake_xen *f, const char *name)
 {
@@ -56,7 +62,7 @@ new_domain(struct fake_xen *f, const char *name)
 		d++;
 	memset(d, 0, sizeof(*d));
 	d->is = true;
-	d->peer = -1;
+	d->peer = d->domt = -1;
 	d->d.domid = f->next_domid++;
 	snprintf(d->d.name, sizeof(d->d.name), "%s", name);
 	return d;
@@ -186,39 +192,39 @@ op_self(void *x)
 }
 
 static int
-op_peer_set(void *x, const struct xen_domain *d, uint32_t peer)
+op_tell(void *x, const struct xen_domain *d, enum told what, uint32_t other)
 {
 	struct fake_xen *f = x;
 	struct fake_domain *have = by_domid(f, d->domid);
 
 	if (fails(f) || have == NULL || memcmp(have->d.uuid, d->uuid, DOMAIN_UUID) != 0)
 		return -1;
-	have->peer = peer;
-	note(f, "tell %s\n", have->d.name);
+	*told_at(have, what) = other;
+	note(f, "tell %s%s\n", have->d.name, what == TOLD_TPM ? " of DomT" : "");
 	return 0;
 }
 
 static int
-op_peer_clear(void *x, const struct xen_domain *d)
+op_untell(void *x, const struct xen_domain *d, enum told what)
 {
 	struct fake_xen *f = x;
 	struct fake_domain *have = by_domid(f, d->domid);
 
 	if (fails(f) || have == NULL)
 		return -1;
-	have->peer = -1;
-	note(f, "untell %s\n", have->d.name);
+	*told_at(have, what) = -1;
+	note(f, "untell %s%s\n", have->d.name, what == TOLD_TPM ? " of DomT" : "");
 	return 0;
 }
 
 static int
-op_peer_get(void *x, uint32_t domid, int64_t *ret_peer)
+op_told(void *x, uint32_t domid, enum told what, int64_t *ret_other)
 {
 	struct fake_xen *f = x;
-	const struct fake_domain *d = by_domid(f, domid);
+	struct fake_domain *d = by_domid(f, domid);
 
 	/* Another process may just have destroyed it. */
-	*ret_peer = d != NULL ? d->peer : -1;
+	*ret_other = d != NULL ? *told_at(d, what) : -1;
 	return fails(f) ? -1 : 0;
 }
 
@@ -347,7 +353,7 @@ void
 fake_attach(struct fake_xen *f, struct xen *ret)
 {
 	static const struct xen_ops ops = {op_domains, op_build, op_unpause, op_destroy, op_save,
-	    op_resume, op_xsm, op_self, op_peer_set, op_peer_clear, op_peer_get, op_serving,
+	    op_resume, op_xsm, op_self, op_tell, op_untell, op_told, op_serving,
 	    op_channels, op_record_put, op_record_remove, op_record_get, op_record_list, op_pause,
 	    op_why};
 

@@ -16,7 +16,7 @@
 struct fake_domain {
 	struct xen_domain d;
 	bool is, paused;
-	int64_t peer; /* -1: it is told nothing */
+	int64_t peer, domt; /* what it is told, -1: nothing */
 };
 
 struct fake_xen {

@@ -20,6 +20,7 @@
 
 #include "common/ipc.h"
 #include "common/log.h"
+#include "fake_service.h"
 #include "fake_xen.h"
 #include "xen-hooks/domtd/server.h"
 #include "xen-hooks/domtd/store.h"
@@ -28,6 +29,8 @@
 #define WITHIN 20000 /* ms that anything may take */
 
 static struct fake_xen *f;
+static struct fake_service domt;
+static struct service service; /* of the next domtd */
 static char dir[] = "/tmp/test-domtd.XXXXXX";
 static char path[64];
 static int watch[2]; /* a byte in it: @releaseDomain */
@@ -46,12 +49,24 @@ xen_close(struct xen *xen)
 }
 
 bool
-store_watched(struct xs_handle *xs)
+store_follow(struct xs_handle *xs, int64_t *followed, int64_t domid)
+{
+	(void)xs;
+	*followed = domid;
+	return true;
+}
+
+/* An `s' is of DomT's service. */
+bool
+store_watched(struct xs_handle *xs, bool *ret_service)
 {
 	char bytes[8];
+	ssize_t n = read(watch[0], bytes, sizeof(bytes));
 
 	(void)xs;
-	return read(watch[0], bytes, sizeof(bytes)) > 0;
+	for (ssize_t i = 0; i < n; i++)
+		*ret_service |= bytes[i] == 's';
+	return n > 0;
 }
 
 static void
@@ -64,6 +79,7 @@ serve(void)
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	o.pairs = dir;
+	o.service = service;
 	s.o = &o;
 	s.forward = (uid_t)-1;
 	s.watch = watch[0];
@@ -190,6 +206,8 @@ ends(int fd, enum reply_kind want)
 	return last;
 }
 
+static char said_service[SERVICE_TEXT]; /* by the last list */
+
 /* The state of the one pair, or "" where there is none; in static memory. */
 static const char *
 listed(void)
@@ -200,9 +218,11 @@ listed(void)
 	bool noted = false;
 	json_t *v;
 
-	state[0] = '\0';
+	state[0] = said_service[0] = '\0';
 	while (!reply_last(kind)) {
 		assert_true(hear(fd, &kind, &v));
+		if (kind == REPLY_SERVICE)
+			snprintf(said_service, sizeof(said_service), "%s", json_string_value(v));
 		noted |= kind == REPLY_NOTE && strstr(json_string_value(v), "no XSM") != NULL;
 		if (kind == REPLY_PAIRS)
 			snprintf(state, sizeof(state), "%s",
@@ -438,6 +458,114 @@ who_saves_has_left(void **state)
 }
 
 static void
+until_service(const char *text)
+{
+	for (int i = 0; (void)listed(), strstr(said_service, text) == NULL; i++) {
+		if (i == WITHIN / 50)
+			fail_msg("it is `%s', not `%s'", said_service, text);
+		usleep(50000);
+	}
+}
+
+static int
+setup_service(void **state)
+{
+	fake_service_start(&domt);
+	service = (struct service){.name = "domt", .at = domt.address};
+	return setup(state);
+}
+
+static int
+teardown_service(void **state)
+{
+	int rc = teardown(state);
+
+	service.name = NULL;
+	fake_service_stop(&domt);
+	return rc;
+}
+
+static void
+looks(char what)
+{
+	assert_int_equal(write(watch[1], &what, 1), 1);
+}
+
+static void
+domt_is_told(void **state)
+{
+	unsigned times;
+
+	(void)state;
+	/* Whoever asks is told that it is not there, and makes nothing. */
+	until_service("no domain domt");
+	assert_non_null(strstr(ends(ask("create", -1), REPLY_ERROR), "no domain domt"));
+	assert_null(fake_domain(f, "web-domc"));
+	(void)fake_add(f, "domt", 0xd0);
+	looks('x');
+	until_service("serves 0 crypto domains");
+	(void)ends(ask("create", -1), REPLY_DONE);
+	until_service("serves 1 crypto domain");
+	/* It is told once more when its service begins anew, and when DomT does. */
+	times = fake_service_times(&domt);
+	looks('s');
+	for (int i = 0; fake_service_times(&domt) == times; i++) {
+		assert_true(i < WITHIN / 10);
+		usleep(10000);
+	}
+	fake_destroy(f, "domt");
+	looks('x');
+	until_service("no domain domt");
+	(void)fake_add(f, "domt", 0xd1);
+	looks('x');
+	until_service("serves 1 crypto domain");
+	assert_int_equal(fake_domain(f, "web-domc")->domt, fake_domain(f, "domt")->d.domid);
+	/* And when a pair goes, by whomever. */
+	fake_destroy(f, "web-domc");
+	looks('x');
+	until_service("serves 0 crypto domains");
+	assert_int_equal(fake_service_pairs(&domt), 0);
+	until("");
+}
+
+/* DomT has heard of a DomC that then did not serve, and was destroyed. */
+static void
+domt_is_told_of_what_is_undone(void **state)
+{
+	(void)state;
+	(void)fake_add(f, "domt", 0xd0);
+	looks('x');
+	until_service("serves 0 crypto domains");
+	f->end_after = 0;
+	f->serve_after = -1;
+	assert_non_null(strstr(ends(ask("create", -1), REPLY_ERROR), "ended before it served"));
+	until_service("serves 0 crypto domains");
+	assert_int_equal(fake_service_pairs(&domt), 0);
+}
+
+/* A guest that reboots does not wait for DomT. */
+static void
+the_guest_reboots_without_domt(void **state)
+{
+	(void)state;
+	(void)fake_add(f, "domt", 0xd0);
+	looks('x');
+	until_service("serves 0 crypto domains");
+	(void)ends(ask("create", -1), REPLY_DONE);
+	fake_destroy(f, "domt");
+	fake_domain(f, "web-domu")->d.ended = true;
+	fake_domain(f, "web-domu")->d.rebooted = true;
+	f->serve_after = 2;
+	looks('x');
+	for (int i = 0; fake_domain(f, "web-domu") == NULL ||
+			fake_domain(f, "web-domu")->d.ended; i++) {
+		assert_true(i < WITHIN / 10);
+		usleep(10000);
+	}
+	until("up");
+}
+
+static void
 malformed(void **state)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -494,10 +622,13 @@ int
 main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define S(name) cmocka_unit_test_setup_teardown(name, setup_service, teardown_service)
 	const struct CMUnitTest tests[] = {T(made_listed_destroyed), T(lists_while_it_makes),
 	    T(who_asked_has_left), T(killed_while_it_makes), T(domtd_killed_while_it_makes),
 	    T(domtd_killed_afterwards), T(a_domain_is_gone), T(the_guest_reboots), T(time_is_over),
-	    T(saved_and_restored), T(save_cut_off), T(who_saves_has_left), T(malformed)};
+	    T(saved_and_restored), T(save_cut_off), T(who_saves_has_left), T(malformed),
+	    S(domt_is_told), S(domt_is_told_of_what_is_undone),
+	    S(the_guest_reboots_without_domt)};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }

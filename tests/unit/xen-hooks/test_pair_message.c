@@ -80,7 +80,7 @@ static void
 replies(void **state)
 {
 	static const enum reply_kind texts[] = {
-	    REPLY_PROGRESS, REPLY_NOTE, REPLY_DONE, REPLY_ERROR};
+	    REPLY_PROGRESS, REPLY_NOTE, REPLY_SERVICE, REPLY_DONE, REPLY_ERROR};
 	char longer[2 * MESSAGE_TEXT];
 	enum reply_kind kind;
 	json_t *v, *pairs;
@@ -88,7 +88,7 @@ replies(void **state)
 
 	(void)state;
 	buf_init(&b, MESSAGE_MAX);
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		reply_write(&b, texts[i], "what \xff\nit is");
 		assert_true(reply_read(&b, &kind, &v));
 		assert_int_equal(kind, texts[i]);

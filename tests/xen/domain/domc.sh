@@ -38,9 +38,9 @@ peer() { # NAME DOMID: as domtd does
 	xenstore-write "$dir/peer" "$2" &&
 		xenstore-chmod "$dir" n0 "r$(id_of "$1")" && xenstore-chmod "$dir/peer" n0 "r$(id_of "$1")"
 }
-is() { # NAME WORD: waits until it says so in data/domc; fails when it has gone
+is() { # NAME WORD [KEY]: waits until it says so in data/domc, or KEY; fails when it has gone
 	local path
-	path=/local/domain/$(id_of "$1")/data/domc
+	path=/local/domain/$(id_of "$1")/${3:-data/domc}
 	until [ "$(xenstore-read "$path" 2>/dev/null)" = "$2" ]; do
 		consoles
 		if over || lost "$1"; then return 1; fi

@@ -2,7 +2,7 @@
 #
 #	describe PAIR [LINE...]	its description; the lines are of [pair]
 #	forwarder	domt-forward, as its own user
-#	builder		domtd, and waits until it answers; again after it was killed
+#	builder [OPTION...]	domtd, and waits until it answers; again after it was killed
 #	kill_builder	kill -9
 #	there		after the pair was made: their domids, and their consoles are copied from now on
 #	until_gone DOMAIN WHAT	ok once there is no such domain
@@ -25,7 +25,7 @@ forwarder() {
 }
 builder() {
 	local i=0
-	domtd >>/tmp/domtd.log 2>&1 &
+	domtd "$@" >>/tmp/domtd.log 2>&1 &
 	builder=$!
 	until caas pair list >/tmp/out 2>&1; do
 		if ! kill -0 $builder 2>/dev/null || [ $((i = i + 1)) -gt 60 ]; then

@@ -2,6 +2,8 @@
 #
 #	domc_image DIR	puts it there
 #
+# With the embedded TPM: there is no DomT in these scenarios (tests/xen/domt has one).
+#
 # $CAAS_DOMC_FLAVOUR and $CAAS_DOMC_COMPRESS are for the builder; $CAAS_DOMC_IMAGE is a directory
 # in which it has been already.  Otherwise it works in our build, where another scenario finds its
 # programs compiled.
@@ -9,7 +11,7 @@ domc_image() { # DIR
 	local made=${CAAS_DOMC_IMAGE:-}
 	if [ -z "$made" ]; then
 		made=$BUILD/tests/xen/domc
-		"$ROOT/xen-hooks/domc/build" -o "$made" --cache "$CACHE/domc" \
+		"$ROOT/xen-hooks/domc/build" --tpm embedded -o "$made" --cache "$CACHE/domc" \
 			--flavour "${CAAS_DOMC_FLAVOUR:-cloud}" --compress "${CAAS_DOMC_COMPRESS:-zstd}" ||
 			return 1
 	fi

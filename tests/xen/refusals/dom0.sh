@@ -27,7 +27,7 @@ refusals() {
 	local sum
 	blank /tmp/other && echo x | dd of=/tmp/other bs=1 seek=20000000 conv=notrunc 2>/dev/null
 	sum=$(md5sum </tmp/other)
-	refused other "a disk of somebody else's" 'neither a store nor blank' /tmp/other
+	refused other "a disk of somebody else's" 'neither domc.s disk nor blank' /tmp/other
 	if [ "$(md5sum </tmp/other)" = "$sum" ]; then
 		ok "it has written nothing there"
 	else

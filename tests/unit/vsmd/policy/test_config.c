@@ -102,6 +102,15 @@ defaults_that_depend(void **state)
 	assert_int_equal(config_settings(c)->tpm_policy.npcrs, 1);
 	assert_int_equal(config_settings(c)->tpm_policy.pcrs[0], 13);
 	config_free(c);
+	c = accepted("[vsmd]\ntpm = domt:unix:/s\nlocality = any\npcrs = none\n"
+		     "authority = /a.pem\n");
+	assert_string_equal(config_settings(c)->tpm, "domt:unix:/s");
+	assert_int_equal(config_settings(c)->tpm_policy.npcrs, 0);
+	assert_int_equal(config_settings(c)->anchor_budget, 200);
+	config_free(c);
+	c = accepted("[vsmd]\ntpm = domt:unix:/s\n");
+	assert_int_equal(config_settings(c)->tpm_policy.npcrs, 0);
+	config_free(c);
 	c = accepted("[vsmd]\ntpm = tpm2:device:/dev/tpmrm0\npcrs = none\n");
 	assert_int_equal(config_settings(c)->tpm_policy.npcrs, 0);
 	assert_true(config_settings(c)->anchor);
@@ -200,10 +209,18 @@ bad_settings(void **state)
 	refused("[vsmd]\nstate = here\n", "f:2: state: `here' is not an absolute path\n");
 	refused("[vsmd]\ntpm = tpm3\n",
 	    "f:2: tpm: `tpm3' is not embedded, tpm2:TCTI "
-	    "(tpm2:device:/dev/tpmrm0) or tpm1.2:HOST:PORT\n");
+	    "(tpm2:device:/dev/tpmrm0), tpm1.2:HOST:PORT, domt:coupled or domt:ADDRESS\n");
 	refused("[vsmd]\ntpm = tpm1.2:30003\n",
 	    "f:2: tpm: `tpm1.2:30003' is not embedded, "
-	    "tpm2:TCTI (tpm2:device:/dev/tpmrm0) or tpm1.2:HOST:PORT\n");
+	    "tpm2:TCTI (tpm2:device:/dev/tpmrm0), tpm1.2:HOST:PORT, domt:coupled or "
+	    "domt:ADDRESS\n");
+	refused("[vsmd]\ntpm = domt:unix:/s\npcrs = 13\nlocality = 2\n",
+	    "f:1: pcrs: with tpm = domt: the key is sealed to the image of this domain and to "
+	    "no PCRs: leave them out\n"
+	    "f:1: locality: with tpm = domt: it is DomT that speaks to the TPM: leave it out\n");
+	assert_null(parse("[vsmd]\ntpm = domt:here\n"));
+	assert_non_null(strstr(complaints, "f:2: tpm: `domt:here': "));
+	assert_null(parse("[vsmd]\ntpm = domt:\n"));
 	refused("[vsmd]\nstate = /a/b\nruntime = /a/b/run\n",
 	    "f:1: runtime: `/a/b/run' is the state directory or in it, which nobody else "
 	    "can pass: choose another\n");

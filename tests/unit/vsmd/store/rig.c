@@ -19,6 +19,7 @@
 #include "common/log.h"
 #include "dirs.h"
 #include "vsmd/msg.h"
+#include "vsmd/store/seed.h"
 
 #define PATIENCE 20000 /* ms: far more than anything takes */
 
@@ -121,7 +122,11 @@ rig_start(struct rig *r)
 	p = (struct pollfd){.fd = r->fd, .events = POLLIN};
 	assert_int_equal(poll(&p, 1, PATIENCE), 1);
 	buf_init(&b, IPC_MAX);
-	ok = ipc_recv(r->fd, &b, NULL, NULL) == 0;
+	r->seeded = false;
+	while ((ok = ipc_recv(r->fd, &b, NULL, NULL) == 0) && b.data[0] == M_T_SEED) {
+		assert_int_equal(b.len, 1 + SEED_LEN);
+		r->seeded = true;
+	}
 	if (ok) {
 		assert_int_equal(buf_get_u8(&b), M_T_SLOTS);
 		read_slots(r, &b);

@@ -31,6 +31,7 @@ struct rig {
 	uint32_t nslots;
 	uint64_t epoch;
 	bool on_tmpfs;
+	bool seeded; /* it has sent M_T_SEED before its slots */
 };
 
 /* Directories and configuration; no process yet. */

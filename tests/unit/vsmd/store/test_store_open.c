@@ -18,8 +18,10 @@ the_first_start_has_a_blank_slot(void **state)
 	assert_int_equal(r->nslots, 1);
 	assert_int_equal(r->slots[0].number, 0);
 	assert_false(r->slots[0].initialized);
+	assert_true(r->seeded);
 	assert_int_equal(rig_stop(r), 0);
 	assert_true(rig_start(r));
+	assert_true(r->seeded);
 	assert_int_equal(r->nslots, 1);
 	assert_int_equal(r->slots[0].number, 0);
 }

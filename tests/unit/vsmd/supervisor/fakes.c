@@ -22,6 +22,7 @@
 #include "vsmd/metrics/metrics.h"
 #include "vsmd/msg.h"
 #include "vsmd/nursery/nursery.h"
+#include "vsmd/store/seed.h"
 #include "vsmd/store/store.h"
 #include "vsmd/vchan/vchan.h"
 
@@ -72,6 +73,19 @@ send_slots(int fd, const char *memory, bool changed)
 	put_slot(&b, memory, FAKE_EMPTY, changed ? "new" : NULL);
 	if (ipc_send(fd, &b, NULL, 0) < 0)
 		_exit(3);
+	buf_free(&b);
+}
+
+static void
+send_seed(int fd, size_t len)
+{
+	static const uint8_t seed[SEED_LEN];
+	struct buf b;
+
+	buf_init(&b, IPC_MAX);
+	buf_put_u8(&b, M_T_SEED);
+	buf_put_raw(&b, seed, len);
+	(void)ipc_send(fd, &b, NULL, 0);
 	buf_free(&b);
 }
 
@@ -129,6 +143,7 @@ store_main(int fd, const struct store_config *config)
 	if (wanted(config->state, FAKE_STORE_FAILS))
 		return 1;
 	log_info("fake: store tpm=%s memory=%s", config->tpm, config->memory);
+	send_seed(fd, wanted(config->state, FAKE_STORE_SEED) ? SEED_LEN - 1 : SEED_LEN);
 	send_slots(fd, config->memory, false);
 	send_text(fd, M_T_STATUS, -1, "fake status");
 	for (;;) {

@@ -22,6 +22,7 @@
 
 /* Files that the fakes look for in the state directory. */
 #define FAKE_STORE_FAILS "store-fails"	   /* the store does not open */
+#define FAKE_STORE_SEED "store-seed"	   /* its M_T_SEED is a byte too short */
 #define FAKE_NURSERY_FAILS "nursery-fails" /* nurseries end before they are ready */
 #define FAKE_NURSERY_HANGS "nursery-hangs" /* they say nothing at all */
 /* In the path of a vchan's address. */

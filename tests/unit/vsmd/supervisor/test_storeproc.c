@@ -79,6 +79,21 @@ nonsense_ends_it(void **state)
 	assert_int_equal(vsmd_stop(v), 0);
 }
 
+static void
+a_short_seed_ends_it(void **state)
+{
+	struct vsmd *v = *state;
+
+	vsmd_config(v, NULL, NULL);
+	vsmd_start(v, true);
+	vsmd_mark(v, FAKE_STORE_SEED, true);
+	assert_int_equal(kill((pid_t)vsmd_status(v, "store-pid"), SIGKILL), 0);
+	(void)vsmd_log(v, 0, "the store broke the protocol, ending it: seed");
+	vsmd_mark(v, FAKE_STORE_SEED, false);
+	(void)vsmd_log(v, 0, "the store is open again");
+	assert_int_equal(vsmd_stop(v), 0);
+}
+
 int
 main(void)
 {
@@ -88,6 +103,7 @@ main(void)
 	    TEST(busy_while_it_is_away),
 	    TEST(store_gives_up),
 	    TEST(nonsense_ends_it),
+	    TEST(a_short_seed_ends_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
