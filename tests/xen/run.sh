@@ -128,7 +128,7 @@ boot() { # DIR [NAME of a scenario with a policy]
 	local console="file:$1/console" args xen=$WORK/xen flask= policy=
 	[ -z "$keep" ] || console=mon:stdio
 	if [ -n "$2" ]; then
-		xen=$WORK/xsm flask=" xsm=flask flask=enforcing" policy=,$(policy_of "$2")
+		xen=$WORK/xsm flask=" xsm=flask flask=${CAAS_XEN_FLASK:-enforcing}" policy=,$(policy_of "$2")
 	fi
 	args=(-machine q35 -accel tcg,thread=multi -cpu "${CAAS_XEN_CPU:-qemu64}" -smp 2 -m 3072
 		-display none -nodefaults -no-reboot -serial "$console" -serial "file:$1/raw"

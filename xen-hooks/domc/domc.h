@@ -62,8 +62,6 @@ int kernel_check_line(void);
 int kernel_settle(void);
 /* Returns when the kernel's generator is ready. */
 int kernel_wait_random(void);
-/* After a restore: this state of the generator may exist twice. */
-void kernel_reseed(void);
 
 /* self.c: this domain in XenStore. */
 struct self;

@@ -1,10 +1,8 @@
 /* kernel.c - see domc.h: the kernel, before anybody is served. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/random.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -122,15 +120,4 @@ kernel_wait_random(void)
 		return 0;
 	log_error("getrandom: %s", strerror(errno));
 	return -1;
-}
-
-void
-kernel_reseed(void)
-{
-	int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0 || ioctl(fd, RNDRESEEDCRNG) < 0)
-		log_warn("the kernel's generator was not reseeded: %s", strerror(errno));
-	if (fd >= 0)
-		close(fd);
 }

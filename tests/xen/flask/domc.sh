@@ -1,5 +1,5 @@
 . /xen/vsmd.sh
-vsmd_for "$(an_order)"
+vsmd_for coupled
 vsmd_up && step serving
 wait_order stop
 ok "the crypto domain is there at the end"

@@ -1,5 +1,5 @@
 # The pair works, before and after what dom0 tries.
-export CAAS_VSM_ADDRESS=vchan:$(word vsm):data/caas GNUTLS_PIN=123456
+export CAAS_VSM_ADDRESS=vchan:coupled:data/caas GNUTLS_PIN=123456
 sign="p11tool --provider $CAAS_P11_MODULE --batch --login --test-sign
  pkcs11:token=web;object=k;type=private"
 

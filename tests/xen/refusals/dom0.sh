@@ -47,6 +47,30 @@ refusals() {
 	xl destroy zero
 }
 
+# Saved and restored, which nothing of ours does to a DomC, it may run twice: what its generators
+# would say next is then said by two.
+restored() {
+	blank /tmp/kept && domc kept $MEMORY /tmp/kept && peer kept 99 && start kept
+	serves kept "it serves, before it is saved"
+	if xl save kept /tmp/kept.memory >/tmp/xl 2>&1 && xl restore /tmp/kept.memory >>/tmp/xl 2>&1; then
+		ok "it is saved and restored"
+	else
+		bad "it is saved and restored" "$(tail -n 2 /tmp/xl)"
+	fi
+	rm -f /tmp/kept.memory
+	gone kept "it does not go on from what was saved"
+	wrote kept "it says why, of having been restored" 'restored: what was saved may run twice'
+	if grep -E 'kernel BUG|Oops' "$(log kept)" >/tmp/died; then
+		bad "its kernel survives that" "$(head -n 1 /tmp/died)"
+	else
+		ok "its kernel survives that"
+	fi
+	domc anew $MEMORY /tmp/kept && peer anew 99 && start anew
+	serves anew "it serves anew, from its disk"
+	xl destroy anew
+}
+
 refusals
+restored
 tried=$(tr ' ' '\n' </proc/cmdline | sed -n 's/^memories=//p' | tr ':' ' ')
 memories $tried

@@ -16,6 +16,7 @@ from rules import Rules
 
 RUNNING = {"domT_t", "domC_t", "domU_pair_t"}
 BUILDING = {t + "_building" for t in RUNNING}
+XEN = "xenboot_t"  # the hypervisor until Dom0 runs: it makes Dom0, and no domain is it
 BOOT = "dom0_boot_t"  # Dom0 until it gives up: trusted, and nobody becomes it again
 PROTECTED = RUNNING | BUILDING | {BOOT}
 STARTS = ("dom0_t", "domU_t", "dm_dom_t", "domU_pair_t", "domC_t")
@@ -140,7 +141,9 @@ class Chains:
                 step = f"{source} -[{c}:{p}]-> {target}"
                 if c == "security" and p in SWITCHES:
                     self.say(step)
-                if target == BOOT and p in ("create", "transition", "relabelto", "relabelself"):
+                made = (source, c, p) == (XEN, "domain", "create")
+                if target == BOOT and not made and \
+                        p in ("create", "transition", "relabelto", "relabelself"):
                     self.say(step)
                 if target == "tis2_t" and p not in ("remove_iomem", "remove_irq", "remove_ioport"):
                     users = {BOOT, "domT_t", "domT_t_building"} if p.startswith("use_") else {BOOT}
@@ -153,6 +156,8 @@ class Chains:
         for sid, label in SIDS.items():
             if self.rules.sids.get(sid) != label:
                 self.say(f"initial SID {sid} is {self.rules.sids.get(sid)}, not {label}")
+        if (BOOT, "domain", "create") not in self.rules.held(XEN):
+            self.say("Xen may not make Dom0: it does not boot")
         for page, label in PAGES.items():
             have = {t for low, high, t in self.rules.iomem if low <= page <= high} or {"no label"}
             if have != {label}:
