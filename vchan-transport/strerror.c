@@ -15,9 +15,7 @@ advice(int err)
 		return "nobody is listening there: is vsmd (or caas-agent) running?";
 	case EACCES:
 	case EPERM:
-		/* XenStore says the same of what is not there, to a domain that is not its owner. */
-		return "no permission: is this user in the group that may use it, and, on Xen, is "
-		       "vsmd there?";
+		return "no permission: is this user in the group that may use it?";
 	case ETIMEDOUT:
 		return "no answer in time: is the other side alive, or overloaded?";
 	case ECONNRESET:
