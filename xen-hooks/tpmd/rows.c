@@ -153,14 +153,13 @@ bool
 rows_read(struct buf *b, struct rows *ret)
 {
 	uint32_t n = buf_get_u32(b);
+	bool ok = n <= ROWS_MAX && buf_fits(b, n, LEAST);
 
 	*ret = (struct rows){.row = NULL};
-	if (n <= ROWS_MAX && buf_fits(b, n, LEAST)) {
-		while (ret->n < n && read_one(b, ret))
-			continue;
-		if (ret->n == n && buf_end(b))
-			return true;
-	}
+	for (uint32_t i = 0; ok && i < n; i++)
+		ok = read_one(b, ret);
+	if (ok && buf_end(b))
+		return true;
 	rows_free(ret);
 	return false;
 }

@@ -27,6 +27,8 @@ chapter() { say "@ chapter $1: $2"; }
 . /xen/check.sh
 uptime_s() { cut -d. -f1 /proc/uptime; }
 over() { [ "$(uptime_s)" -ge "$LIMIT" ]; }
+# As in every run of all tests: what a scenario has beside its core is left out.
+short() { grep -qw short /proc/cmdline; }
 
 guest() {
 	local name=$1 memory=$2

@@ -427,15 +427,18 @@ test_no_room(void **state)
 	frame(&e.ask, 0, &in);
 	assert_null(domt_session_accept(secret, &in, &small));
 	end(&e);
+	buf_free(&small);
 	start_ready(&e);
 	buf_init(&small, 16);
 	buf_init(&b, 4096);
 	say(e.c, "hello world", &b);
 	assert_false(domt_session_seal(e.c, "hello world", 11, &small));
+	buf_free(&small);
 	buf_init(&small, 4);
 	assert_false(domt_session_open(e.t, b.data + 4, b.len - 4, &small));
 	domt_session_free(NULL);
 	end(&e);
+	buf_free(&small);
 	buf_free(&b);
 }
 
