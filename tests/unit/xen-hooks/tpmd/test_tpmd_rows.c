@@ -88,6 +88,22 @@ there_and_back(void **state)
 	rows_free(&r);
 }
 
+/* A row that was refused once everything was read of it counted as read, when it was the last. */
+static void
+malformed_last_row(void **state)
+{
+	static const char pair[] = "long-enough-for-the-bytes-of-a-whole-row";
+	struct rows r = {.row = NULL};
+	struct row *row;
+
+	(void)state;
+	add(&r, pair, ROW_ANCHOR, 1);
+	row = add(&r, pair, ROW_KEY, 1);
+	row->nblobs = 0; /* and so nothing follows */
+	assert_false(reads(&r, 0, 0));
+	rows_free(&r);
+}
+
 static void
 finds(void **state)
 {
@@ -165,7 +181,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(there_and_back),
+	    cmocka_unit_test(there_and_back), cmocka_unit_test(malformed_last_row),
 	    cmocka_unit_test(finds),
 	    cmocka_unit_test(copies),
 	    cmocka_unit_test(bounds),
