@@ -130,8 +130,9 @@ drive(struct init *in)
 /*
  * This memory was saved, and may run twice: two would say what its generators say next.  The
  * disk may be younger than what is in memory of it.  So nothing of it is kept or written, and
- * the domain begins anew.  Nor is a process ended before: Linux 6.1 does not survive that the
- * event channels are closed that it had before it was saved.
+ * the domain begins anew.  Nor is a process ended before: Linux 6.1 does not survive that
+ * event channels are closed that it had before it was saved.  vsmd-vchan may be sooner to close
+ * its own, and then the kernel panics: that ends the domain as well.
  */
 static void __attribute__((noreturn))
 leave(void)
