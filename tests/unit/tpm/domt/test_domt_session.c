@@ -422,6 +422,7 @@ test_no_room(void **state)
 	(void)state;
 	buf_init(&small, 16);
 	assert_null(domt_session_ask(&small));
+	buf_free(&small);
 	start(&e);
 	buf_init(&small, 16);
 	frame(&e.ask, 0, &in);
