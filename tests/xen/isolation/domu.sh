@@ -9,6 +9,9 @@ check "its guest makes a key" p11tool --provider "$CAAS_P11_MODULE" --batch --lo
 	--generate-privkey=ecc --curve secp256r1 --label k --outfile /tmp/k.pem pkcs11:token=web
 check "its guest administers" caas token list --address "$CAAS_VSM_ADDRESS"
 check "its guest reads the entry" xenstore-read "/local/domain/$vsm/data/caas/ring-ref"
+# Of channels that it has closed DomC has the pages until it has noticed.
+i=0
+until caas-xen-grab "$vsm" | grep -q 'pages=9 events=1$' || [ $i = 20 ]; do i=$((i + 1)) && sleep 0.5; done
 check "its guest maps the ring in waiting" caas-xen-grab "$vsm"
 said "and that is nine pages and an event" 'pages=9 events=1$'
 check "its guest signs" $sign
