@@ -137,7 +137,8 @@ too_many(void **state)
 
 	(void)state;
 	for (int i = 0; i < DOMAIN_DISKS + 1; i++)
-		strcat(text, "disk = /dev/x,raw,xvda,rw\n");
+		snprintf(text + strlen(text), sizeof(text) - strlen(text),
+		    "disk = /dev/x,raw,xvda,rw\n");
 	refused(text, "f:15: disk: more than 8\n");
 	snprintf(text, sizeof(text), "%s", LEAST);
 	for (int i = 0; i < 12; i++)
