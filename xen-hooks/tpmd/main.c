@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
@@ -160,6 +161,8 @@ main(int argc, char **argv)
 		tpmd_conf_free(&conf);
 		return 0;
 	}
+	/* There are secrets before the door is closed. */
+	(void)prctl(PR_SET_DUMPABLE, 0);
 	signals = stop_signals();
 	raise_limit();
 	root.address = conf.tpm;
