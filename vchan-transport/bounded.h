@@ -21,8 +21,8 @@
  * Run work(copy) on a copy of the `size` bytes at `job`, and copy it back: true.  False, and
  * `job` as it was: ETIMEDOUT, it was not done by `at` (deadline.h), and undo(copy) follows
  * when it is; EAGAIN or ENOMEM, there is no thread or no memory for it, or BOUNDED_LATE
- * others are late.  `undo` may be NULL.  Both see nothing but the copy; errno is not passed
- * on.  DEADLINE_NEVER: it is called in this thread.
+ * others are late.  `undo` may be NULL.  Both see nothing but the copy, and what that
+ * points to has to last for ever; errno is not passed on.  DEADLINE_NEVER: it is called in this thread.
  */
 bool bounded_run(void (*work)(void *job), void (*undo)(void *job), void *job, size_t size,
     int64_t at);
