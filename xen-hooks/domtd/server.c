@@ -73,7 +73,8 @@ settled(struct server *s)
 	if (s->o->service.name == NULL)
 		return;
 	memcpy(s->heard, s->mark, sizeof(s->heard));
-	s->tell_at = deadline_at(TELL_EVERY);
+	/* What began anew meanwhile may have heard nothing of it. */
+	s->tell_at = s->running.anew ? 0 : deadline_at(TELL_EVERY);
 }
 
 static void
@@ -201,8 +202,10 @@ watched(struct server *s)
 
 	if (store_watched(s->xs, &service))
 		s->look_at = 0;
-	if (service)
+	if (service) {
 		s->tell_at = 0;
+		s->running.anew = true;
+	}
 }
 
 /* False: to stop. */

@@ -42,6 +42,7 @@ struct running {
 	char what[WORD_MAX];   /* "create web" */
 	bool settle;	       /* or a guest that reboots is made again: nobody asked */
 	bool ended; /* its last reply was there */
+	bool anew;  /* DomT's service began anew since */
 };
 
 struct server {

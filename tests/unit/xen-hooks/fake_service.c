@@ -47,6 +47,7 @@ serve(struct fake_service *s, int fd)
 	if (!take(fd, &len, sizeof(len)) || len > sizeof(bytes) || !take(fd, bytes, len))
 		return;
 	buf_view(&b, bytes, len);
+	s->asked++;
 	pthread_mutex_lock(&s->lock);
 	if (control_world_read(&b, &w)) {
 		control_world_free(&s->heard);

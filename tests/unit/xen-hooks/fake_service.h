@@ -6,6 +6,7 @@
 #define CAAS_TESTS_FAKE_SERVICE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "xen-hooks/tpmd/control.h"
 
@@ -15,6 +16,7 @@ struct fake_service {
 	char dir[32], address[64];
 	int listener;
 	pthread_t thread;
+	atomic_uint asked;    /* the worlds that it was sent */
 	pthread_mutex_t lock; /* of what follows */
 	enum fake_manner manner;
 	char text[CONTROL_TEXT]; /* of its answers */

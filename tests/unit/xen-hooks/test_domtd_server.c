@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -528,6 +529,38 @@ domt_is_told(void **state)
 	until("");
 }
 
+/* One that begins anew hears nothing of what was on its way to the one before it. */
+static void
+service_begins_anew_while_it_is_told(void **state)
+{
+	unsigned times, asked;
+	int unread = 1;
+
+	(void)state;
+	(void)fake_add(f, "domt", 0xd0);
+	looks('x');
+	until_service("serves 0 crypto domains");
+	pthread_mutex_lock(&domt.lock);
+	times = domt.times;
+	asked = domt.asked;
+	looks('s');
+	for (int i = 0; domt.asked == asked; i++) {
+		assert_true(i < WITHIN / 10);
+		usleep(10000);
+	}
+	looks('s');
+	for (int i = 0; unread != 0; i++) {
+		assert_true(i < WITHIN / 10);
+		usleep(10000);
+		assert_int_equal(ioctl(watch[0], FIONREAD, &unread), 0);
+	}
+	pthread_mutex_unlock(&domt.lock);
+	for (int i = 0; fake_service_times(&domt) < times + 2; i++) {
+		assert_true(i < WITHIN / 10);
+		usleep(10000);
+	}
+}
+
 /* DomT has heard of a DomC that then did not serve, and was destroyed. */
 static void
 domt_is_told_of_what_is_undone(void **state)
@@ -628,6 +661,7 @@ main(void)
 	    T(domtd_killed_afterwards), T(a_domain_is_gone), T(the_guest_reboots), T(time_is_over),
 	    T(saved_and_restored), T(save_cut_off), T(who_saves_has_left), T(malformed),
 	    S(domt_is_told), S(domt_is_told_of_what_is_undone),
+	    S(service_begins_anew_while_it_is_told),
 	    S(the_guest_reboots_without_domt)};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
