@@ -9,6 +9,7 @@
 #include "caas/cmd.h"
 #include "caas/outfile.h"
 #include "caas/output.h"
+#include "caas/secret.h"
 #include "common/ipc.h"
 #include "xen-hooks/message/message.h"
 #include "xen-hooks/message/socket.h"
@@ -182,6 +183,24 @@ int
 cmd_pair_destroy(const struct args *args)
 {
 	return simple(args, REQUEST_DESTROY);
+}
+
+int
+cmd_pair_forget(const struct args *args)
+{
+	char question[256];
+	struct request r;
+	bool unknown;
+	int rc = begin(args, REQUEST_FORGET, &r);
+
+	if (rc != CMD_OK)
+		return rc;
+	snprintf(question, sizeof(question),
+	    "The stores that crypto domains of %s left behind open never again.  Forget them?",
+	    r.pair);
+	if (args->value[OPT_YES] == NULL && !tty_confirm(question))
+		return cmd_usage("%s is not forgotten: confirm, or give --yes", r.pair);
+	return talk(args, &r, -1, &unknown);
 }
 
 /*

@@ -3,6 +3,8 @@
  *
  *	caas-e2e-domt world ADDRESS [PAIR DOMID IMAGE]...
  *	        tell domt-tpmd the world; IMAGE is the byte that its image's digest is made of
+ *	caas-e2e-domt forget ADDRESS NAME [PAIR DOMID IMAGE]...
+ *	        the same, and NAME is to be forgotten; says how many rows were
  *	caas-e2e-domt ask ADDRESS
  *	        ask as a crypto domain, what standard input says; an answer is a line, "ok ..." or
  *	        the result's number and why
@@ -26,11 +28,11 @@
 #define WAIT 30000 /* ms */
 
 static int
-world(int argc, char **argv)
+world(const char *address, const char *forget, int argc, char **argv)
 {
 	static struct control_pair pairs[CONTROL_PAIRS];
 	struct control_world w = {.pairs = pairs};
-	struct channel *c = transport_connect(argv[0], WAIT);
+	struct channel *c = transport_connect(address, WAIT);
 	struct control_answer a;
 	struct buf b;
 	uint8_t head[4];
@@ -38,8 +40,9 @@ world(int argc, char **argv)
 	uint32_t len;
 
 	if (c == NULL)
-		log_fatal("%s", transport_strerror(argv[0], errno));
-	for (int i = 1; i + 2 < argc; i += 3) {
+		log_fatal("%s", transport_strerror(address, errno));
+	snprintf(w.forget, sizeof(w.forget), "%s", forget);
+	for (int i = 0; i + 2 < argc; i += 3) {
 		struct control_pair *p = &pairs[w.n++];
 
 		snprintf(p->pair, sizeof(p->pair), "%s", argv[i]);
@@ -61,7 +64,10 @@ world(int argc, char **argv)
 	if (channel_read_all(c, buf_reserve(&b, len), len, WAIT) < 0 ||
 	    !control_answer_read(&b, &a))
 		log_fatal("a malformed answer");
-	printf("%s %s\n", a.ok ? "ok" : "refused", a.text);
+	if (a.ok && forget[0] != '\0')
+		printf("ok forgotten=%u rows=%u\n", a.forgotten, a.rows);
+	else
+		printf("%s %s\n", a.ok ? "ok" : "refused", a.text);
 	buf_free(&b);
 	channel_close(c);
 	return a.ok ? 0 : 1;
@@ -249,9 +255,13 @@ main(int argc, char **argv)
 {
 	log_name("caas-e2e-domt");
 	if (argc >= 3 && strcmp(argv[1], "world") == 0)
-		return world(argc - 2, argv + 2);
+		return world(argv[2], "", argc - 3, argv + 3);
+	if (argc >= 4 && strcmp(argv[1], "forget") == 0)
+		return world(argv[2], argv[3], argc - 4, argv + 4);
 	if (argc == 3 && strcmp(argv[1], "ask") == 0)
 		return ask(argv[2]);
-	fputs("usage: caas-e2e-domt world ADDRESS [PAIR DOMID IMAGE]... | ask ADDRESS\n", stderr);
+	fputs("usage: caas-e2e-domt world ADDRESS [PAIR DOMID IMAGE]... |\n"
+	      "       forget ADDRESS NAME [PAIR DOMID IMAGE]... | ask ADDRESS\n",
+	    stderr);
 	return 2;
 }

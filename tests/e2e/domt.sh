@@ -266,6 +266,37 @@ put domt-now "$WORK/domt"
 tpmd domt-right-put-back 2
 has domt-right-again d four
 
+# The pair is forgotten once it is gone: what was on its disk opens never again, also where it was
+# copied, and DomT's older state does not help.  Another store of the same name is as good as new.
+keep forgotten "$STATE"
+if "$DOMT" forget "unix:$WORK/tpmd/builder" web web 7 2 >"$WORK/out" 2>&1; then
+	bad forget-there "$(cat "$WORK/out")"
+else
+	ok forget-there
+fi
+has not-forgotten d four
+check forget "$DOMT" forget "unix:$WORK/tpmd/builder" web
+said forgot "ok forgotten=[1-9][0-9]* rows=0"
+world 2
+refused forgotten 'keeps no such key'
+tpmd_end TERM
+keep domt-forgot "$WORK/domt"
+put domt-now "$WORK/domt"
+if tpmd_start; then bad forgotten-older "it serves"; else ok forgotten-older; fi
+put domt-forgot "$WORK/domt"
+tpmd forgotten-domt 2
+rm -rf "$STATE"
+up forgotten-new
+check forgotten-token "$CAAS" token create --label t --pin 123456 --so-pin $SO
+login forgotten-new && expect forgotten-made CKR_OK "create e five"
+app_end
+vsmd_down
+has forgotten-has e five
+keep new "$STATE"
+put forgotten "$STATE"
+refused forgotten-for-ever 'keeps no such key'
+put new "$STATE"
+
 # Another DomT in its place: nothing is said to it.
 tpmd_end TERM
 mv "$WORK/domt" "$WORK/domt-first"

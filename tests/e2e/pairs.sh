@@ -118,6 +118,8 @@ rm -f "$SOCKET"
 forward_up
 check with-forward pair list
 check destroy pair destroy web
+refuses forget-without-domt 1 pair forget web --yes
+said forget-without-domt-why "there is no DomT"
 kill $domtd && wait $domtd 2>/dev/null
 
 # With a domain that has the TPM of all crypto domains: its service is a script here, which shows
@@ -141,11 +143,15 @@ while True:
         domid, uuid, digest = struct.unpack_from("<I16s32s", m, at)
         at += 52
         pairs.append("%s=%d %s" % (name, domid, digest.hex()))
-    assert at == n
+    length, = struct.unpack_from("<Q", m, at)
+    forget = m[at + 8:].decode()
+    assert len(forget) == length
+    if forget:
+        pairs.append("without " + forget)
     with open(heard, "a") as f:
         print("world", *pairs, file=f)
     text = b"three of its rows are left"
-    answer = struct.pack("<HBQ", 1, 1, len(text)) + text
+    answer = struct.pack("<HBQ", 2, 1, len(text)) + text + struct.pack("<II", 2 * bool(forget), 77)
     c.sendall(struct.pack("<I", len(answer)) + answer)
     c.close()
 PYTHON
@@ -182,15 +188,23 @@ digest=$(pair list | sed -nE 's/^web .* ([0-9a-f]{64})$/\1/p')
 domc=$(pair list | awk '/^web/ { print $3 }')
 told whom "^world web=$domc $digest$"
 check domt-listed pair list
-said domt-serves "^TPM service: domt, domain [0-9]+, serves 1 crypto domain: three of its rows are left$"
+said domt-serves "^TPM service: domt, domain [0-9]+, serves 1 crypto domain, keeps 77 of 4096 rows: three of its rows are left$"
 check domt-json pair list --json
 said domt-in-json '"tpm_service": "domt, domain'
 : >"$WORK/heard"
 kill -9 "$domtd" && wait "$domtd" 2>/dev/null
 domtd_up --domt domt --domt-at "unix:$WORK/builder"
 told after-restart "^world web=$domc $digest$"
+refuses forget-unasked 2 pair forget web
+said forget-asks "confirm, or give --yes"
+refuses forget-there 1 pair forget web --yes
+said forget-there-why "the pair web is there: caas pair destroy comes first"
 check destroyed pair destroy web
 told nobody-left "^world$"
+: >"$WORK/heard"
+check forget pair forget web --yes
+said forgotten "DomT has forgotten web: 2 rows"
+if grep -qx "world without web" "$WORK/heard"; then ok forget-heard; else bad forget-heard "$(cat "$WORK/heard")"; fi
 down
 if grep -E "Sanitizer|runtime error" "$WORK/domtd.log" "$WORK/forward.log"; then bad sanitizer; fi
 finish

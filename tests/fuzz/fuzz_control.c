@@ -1,6 +1,7 @@
 /*
  * fuzz_control.c - what domtd tells domt-tpmd, from anybody: refused, or a world in which no pair
- * and no domain stands twice, that is the same when it is written again.
+ * and no domain stands twice, nor one that is to be forgotten once, and that is the same when it is
+ * written again.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -25,6 +26,9 @@ world(const uint8_t *data, size_t len)
 			if (w.pairs[i].domid == w.pairs[j].domid ||
 			    strcmp(w.pairs[i].pair, w.pairs[j].pair) == 0)
 				abort();
+	for (size_t i = 0; i < w.n; i++)
+		if (strcmp(w.pairs[i].pair, w.forget) == 0)
+			abort();
 	buf_init(&out, CONTROL_MAX);
 	control_world_write(&out, &w);
 	if (!buf_ok(&out) || out.len != len || memcmp(out.data, data, len) != 0)

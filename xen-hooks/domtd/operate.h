@@ -48,6 +48,9 @@ int operate_restore(struct operation *o, const struct description *d, int fd);
 /* Each DomC is told who DomT is, and DomT who they are.  0 where nobody has to be told.  It waits
  * 20 s at most. */
 int operate_tell(struct operation *o);
+/* DomT keeps nothing any more of a pair that is not there: what was on its disks opens never
+ * again.  Nothing was kept: that is said, and is no error. */
+int operate_forget(struct operation *o, const char *pair);
 /* What world_judge() says: for one pair, if it is there, or where `pair` is NULL for each. */
 int operate_settle(struct operation *o, const char *pair);
 

@@ -12,6 +12,7 @@
 #include "vchan-transport/deadline.h"
 #include "vchan-transport/transport.h"
 #include "xen-hooks/domtd/inside.h"
+#include "xen-hooks/tpmd/rows.h"
 
 #define WITHIN 20000 /* ms for all of it: a DomT that has just been made is not there yet */
 #define ADDRESS 192
@@ -152,10 +153,11 @@ tell_each(struct operation *o, const struct world *w, const struct xen_domain *d
 	return rc;
 }
 
+/* `forget`: the pair that is to be forgotten, or "". */
 static int
-tell_world(struct operation *o, const struct world *w, const struct xen_domain *domt)
+tell_world(struct operation *o, const struct world *w, const struct xen_domain *domt,
+    const char *forget, struct control_answer *ret)
 {
-	struct control_answer answer;
 	struct control_world all;
 	char address[ADDRESS];
 	int rc;
@@ -166,19 +168,38 @@ tell_world(struct operation *o, const struct world *w, const struct xen_domain *
 		snprintf(address, sizeof(address), "vchan:%u:" CONTROL_PATH, domt->domid);
 	if (!service_world(w, &all))
 		return operate_fail(o, "out of memory");
-	rc = say(o, address, &all, &answer);
+	snprintf(all.forget, sizeof(all.forget), "%s", forget);
+	rc = say(o, address, &all, ret);
 	if (rc == 0)
 		snprintf(o->service_text, sizeof(o->service_text),
-		    "%s, domain %u, serves %zu crypto domain%s%s%s", o->service->name, domt->domid,
-		    all.n, all.n == 1 ? "" : "s", answer.text[0] != '\0' ? ": " : "", answer.text);
+		    "%s, domain %u, serves %zu crypto domain%s, keeps %u of %d rows%s%s",
+		    o->service->name, domt->domid, all.n, all.n == 1 ? "" : "s", ret->rows,
+		    ROWS_MAX, ret->text[0] != '\0' ? ": " : "", ret->text);
 	control_world_free(&all);
+	return rc;
+}
+
+static int
+tell(struct operation *o, const struct world *w, const char *forget, struct control_answer *ret)
+{
+	const struct xen_domain *domt = service_domain(o->service, w);
+	int rc = tell_each(o, w, domt);
+
+	if (domt == NULL)
+		rc = operate_fail(o, SERVICE_ABSENT, o->service->name);
+	/* It hears of them in any case: one that cannot be told keeps nothing from others. */
+	else if (tell_world(o, w, domt, forget, ret) < 0)
+		rc = -1;
+	if (rc < 0)
+		snprintf(o->service_text, sizeof(o->service_text), "not to be had: %.*s",
+		    SERVICE_TEXT - 32, o->error);
 	return rc;
 }
 
 int
 operate_tell(struct operation *o)
 {
-	const struct xen_domain *domt;
+	struct control_answer answer;
 	struct world w;
 	int rc;
 
@@ -186,18 +207,33 @@ operate_tell(struct operation *o)
 		return 0;
 	if (world_look(o->xen, &w) < 0) {
 		rc = operate_xen_failed(o, "domains and pairs cannot be listed");
-	} else {
-		domt = service_domain(o->service, &w);
-		rc = tell_each(o, &w, domt);
-		if (domt == NULL)
-			rc = operate_fail(o, SERVICE_ABSENT, o->service->name);
-		/* It hears of them in any case: one that cannot be told keeps nothing from others. */
-		else if (tell_world(o, &w, domt) < 0)
-			rc = -1;
-	}
-	world_free(&w);
-	if (rc < 0)
 		snprintf(o->service_text, sizeof(o->service_text), "not to be had: %.*s",
 		    SERVICE_TEXT - 32, o->error);
+	} else {
+		rc = tell(o, &w, "", &answer);
+	}
+	world_free(&w);
+	return rc;
+}
+
+int
+operate_forget(struct operation *o, const char *pair)
+{
+	struct control_answer answer;
+	struct world w;
+	int rc;
+
+	if (o->service == NULL)
+		return operate_fail(o,
+		    "there is no DomT (--domt): crypto domains keep nothing but on their disks");
+	if (world_look(o->xen, &w) < 0)
+		rc = operate_xen_failed(o, "domains and pairs cannot be listed");
+	else if (world_find(&w, pair) != NULL)
+		rc = operate_fail(o, "the pair %s is there: caas pair destroy comes first", pair);
+	else if ((rc = tell(o, &w, pair, &answer)) == 0 && answer.forgotten > 0)
+		operate_say(o, "DomT has forgotten %s: %u rows", pair, answer.forgotten);
+	else if (rc == 0)
+		operate_say(o, "DomT kept nothing of %s", pair);
+	world_free(&w);
 	return rc;
 }

@@ -98,6 +98,8 @@ perform(struct operation *o, const struct task *t)
 	switch (t->r->kind) {
 	case REQUEST_DESTROY:
 		return operate_destroy(o, t->r->pair);
+	case REQUEST_FORGET:
+		return operate_forget(o, t->r->pair);
 	case REQUEST_CREATE:
 		return create(o, t);
 	case REQUEST_SAVE:

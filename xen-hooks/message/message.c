@@ -7,7 +7,8 @@
 
 #include "common/log.h"
 
-static const char *const words[REQUEST_KINDS] = {"create", "list", "destroy", "save", "restore"};
+static const char *const words[REQUEST_KINDS] = {
+    "create", "list", "destroy", "save", "restore", "forget"};
 static const char *const members[REPLY_KINDS] = {
     "progress", "note", "pairs", "service", "done", "error"};
 

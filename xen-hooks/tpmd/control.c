@@ -7,7 +7,7 @@
 #include "vchan-transport/address.h"
 
 #define MAGIC	0x54424d43 /* "CMBT" */
-#define VERSION 1
+#define VERSION 2
 #define EACH	(8 + 1 + 4 + CONTROL_UUID + CONTROL_DIGEST) /* bytes of a pair, at least */
 
 void
@@ -24,6 +24,7 @@ control_world_write(struct buf *b, const struct control_world *w)
 		buf_put_raw(b, p->uuid, CONTROL_UUID);
 		buf_put_raw(b, p->digest, CONTROL_DIGEST);
 	}
+	buf_put_str(b, w->forget);
 }
 
 static void
@@ -45,6 +46,16 @@ pair_ok(const struct control_world *w, const struct control_pair *p)
 		if (w->pairs[i].domid == p->domid || strcmp(w->pairs[i].pair, p->pair) == 0)
 			return false;
 	return true;
+}
+
+/* A pair that is there is not forgotten. */
+static bool
+forget_ok(const struct control_world *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (strcmp(w->pairs[i].pair, w->forget) == 0)
+			return false;
+	return w->forget[0] == '\0' || pair_name_ok(w->forget);
 }
 
 bool
@@ -70,7 +81,8 @@ control_world_read(struct buf *b, struct control_world *ret)
 			break;
 		ret->n++;
 	}
-	if (ret->n == n && buf_end(b))
+	buf_get_str(b, ret->forget, sizeof(ret->forget));
+	if (ret->n == n && buf_end(b) && forget_ok(ret))
 		return true;
 	control_world_free(ret);
 	return false;
@@ -89,6 +101,8 @@ control_answer_write(struct buf *b, const struct control_answer *a)
 	buf_put_u16(b, VERSION);
 	buf_put_u8(b, a->ok);
 	buf_put_str(b, a->text);
+	buf_put_u32(b, a->forgotten);
+	buf_put_u32(b, a->rows);
 }
 
 bool
@@ -98,6 +112,8 @@ control_answer_read(struct buf *b, struct control_answer *ret)
 	uint8_t ok = buf_get_u8(b);
 
 	buf_get_str(b, ret->text, sizeof(ret->text));
+	ret->forgotten = buf_get_u32(b);
+	ret->rows = buf_get_u32(b);
 	ret->ok = ok == 1;
 	return buf_end(b) && version == VERSION && ok <= 1;
 }

@@ -8,14 +8,17 @@
  * answer (world.h), so that no older world comes later.
  *
  *	world   u32 length, u32 magic, u16 version, u32 count, then for each
- *	        str pair, u32 domid, raw uuid[16], raw digest[32]
- *	answer  u32 length, u16 version, u8 ok, str text
+ *	        str pair, u32 domid, raw uuid[16], raw digest[32]; then str forget
+ *	answer  u32 length, u16 version, u8 ok, str text, u32 forgotten, u32 rows
  *
  * `ok` 1: it is heard, and who is new in it can connect.  0: it is not, and `text` says why.
- * With ok, `text` is what an administrator has to know of the service, or "".
+ * With ok, `text` is what an administrator has to know of the service, or "".  `rows` is what it
+ * keeps for all pairs (rows.h).
  *
  * A pair stands in it once, and so does a domid.  A DomC that is not in it any more loses its
- * channel.  What DomT keeps for a pair stays: it is made again beside its disk.
+ * channel.  What DomT keeps for a pair stays, since it is made again beside its disk, until it is
+ * `forget`, which is "" or a pair that does not stand in the same world.  What was on the pair's
+ * disks opens never again; whoever can write the disk can do as much.
  *
  * Ownership: nothing is borrowed.
  */
@@ -50,11 +53,14 @@ struct control_pair {
 struct control_world {
 	struct control_pair *pairs; /* calloc()ed by the reader: control_world_free() */
 	size_t n;
+	char forget[PAIR_NAME];
 };
 
 struct control_answer {
 	bool ok;
 	char text[CONTROL_TEXT];
+	uint32_t forgotten; /* rows of `forget` */
+	uint32_t rows;
 };
 
 /* Without the u32 of length in front.  Readers: false when it is malformed. */

@@ -48,6 +48,21 @@ close_client(struct loop *l, size_t i)
 	l->clients[i] = l->clients[--l->nclients];
 }
 
+static void
+failed(struct loop *l, const char *what)
+{
+	const struct ledger *ledger = l->service->ledger;
+
+	if (log_may("TPM"))
+		log_error("%s: %s", what, ledger->why);
+	if (ledger->strayed)
+		l->over = true;
+	if (root_lost(l->root)) {
+		log_error("the TPM's page cannot be mapped again by this process: restarting");
+		l->over = true;
+	}
+}
+
 /* --- the builder */
 
 static void
@@ -79,6 +94,24 @@ tell_builder(struct loop *l, const struct control_answer *a)
 		buf_set_u32(&l->builder.out, at, (uint32_t)(l->builder.out.len - at - 4));
 }
 
+static void
+forget(struct loop *l, const char *pair, struct control_answer *a)
+{
+	size_t removed;
+
+	l->resting = false;
+	if (serve_forget(l->service, pair, &removed) < 0) {
+		failed(l, "a pair is not forgotten");
+		a->ok = false;
+		snprintf(a->text, sizeof(a->text), "%.40s %s: %.150s", pair,
+		    l->service->ledger->doubt ? "may be forgotten or not" : "is not forgotten",
+		    l->service->ledger->why);
+		return;
+	}
+	log_info("forgot pair=%s rows=%zu", pair, removed);
+	a->forgotten = (uint32_t)removed;
+}
+
 /* False: it is over. */
 static bool
 take_world(struct loop *l)
@@ -94,6 +127,9 @@ take_world(struct loop *l)
 	snprintf(a.text, sizeof(a.text), "%s", l->config.note);
 	a.ok = ports_become(&l->ports, &w, close_port, l, a.text, sizeof(a.text));
 	log_info("the builder tells of pairs=%zu serving=%zu", w.n, l->ports.n);
+	if (a.ok && w.forget[0] != '\0')
+		forget(l, w.forget, &a);
+	a.rows = (uint32_t)ledger_rows(l->service->ledger)->n;
 	control_world_free(&w);
 	tell_builder(l, &a);
 	return true;
@@ -217,21 +253,6 @@ answer_failure(struct loop *l, size_t i, enum tpm_result r, const char *why)
 
 	snprintf(a.why, sizeof(a.why), "DomT: %.200s", why);
 	answer(l, i, &a);
-}
-
-static void
-failed(struct loop *l, const char *what)
-{
-	const struct ledger *ledger = l->service->ledger;
-
-	if (log_may("TPM"))
-		log_error("%s: %s", what, ledger->why);
-	if (ledger->strayed)
-		l->over = true;
-	if (root_lost(l->root)) {
-		log_error("the TPM's page cannot be mapped again by this process: restarting");
-		l->over = true;
-	}
 }
 
 struct round {

@@ -40,16 +40,38 @@ make_room(struct rows *r, size_t room)
 	return true;
 }
 
+size_t
+rows_of(const struct rows *r, const char *pair)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n; i++)
+		n += strcmp(r->row[i].pair, pair) == 0;
+	return n;
+}
+
+size_t
+rows_remove(struct rows *r, const char *pair)
+{
+	size_t kept = 0, removed;
+
+	for (size_t i = 0; i < r->n; i++)
+		if (strcmp(r->row[i].pair, pair) != 0)
+			r->row[kept++] = r->row[i];
+	removed = r->n - kept;
+	if (removed > 0)
+		sec_wipe(&r->row[kept], removed * sizeof(*r->row));
+	r->n = kept;
+	return removed;
+}
+
 struct row *
 rows_add(struct rows *r, const char *pair, enum row_kind kind, const uint8_t id[ROW_ID],
     const char **ret_why)
 {
-	size_t of_pair = 0;
 	struct row *row;
 
-	for (size_t i = 0; i < r->n; i++)
-		of_pair += strcmp(r->row[i].pair, pair) == 0;
-	if (of_pair >= ROWS_PER_PAIR) {
+	if (rows_of(r, pair) >= ROWS_PER_PAIR) {
 		*ret_why = "DomT keeps no more keys and anchors for one pair";
 		return NULL;
 	}

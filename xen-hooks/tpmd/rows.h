@@ -10,9 +10,10 @@
  *	            or unsealed with an approval.
  *	ROW_ANCHOR  id = the place, 4 bytes little-endian, and zeros.  What tpm.h says of an anchor.
  *
- * Rows are not removed: they outlive the domains that they are of.
+ * They outlive the domains that they are of, until the pair is to be forgotten.
  *
- * Ownership: a struct rows owns its memory.  Pointers to rows are good until one is added.
+ * Ownership: a struct rows owns its memory.  Pointers to rows are good until some are added or
+ * removed.
  * Threads: one.
  */
 #ifndef CAAS_TPMD_ROWS_H
@@ -58,6 +59,9 @@ struct row *rows_find(
  * memory; *ret_why (a constant) says which. */
 struct row *rows_add(struct rows *r, const char *pair, enum row_kind kind,
     const uint8_t id[ROW_ID], const char **ret_why);
+size_t rows_of(const struct rows *r, const char *pair); /* how many */
+/* All of the pair.  Returns how many they were. */
+size_t rows_remove(struct rows *r, const char *pair);
 /* `to` becomes the same.  False: no memory, and `to` is as it was. */
 bool rows_copy(struct rows *to, const struct rows *from);
 void rows_free(struct rows *r); /* empty again; wiped */

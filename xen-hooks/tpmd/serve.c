@@ -287,3 +287,21 @@ serve_end(struct service *s)
 		return ledger_commit(s->ledger);
 	return s->told ? ledger_check(s->ledger) : 0;
 }
+
+int
+serve_forget(struct service *s, const char *pair, size_t *ret_removed)
+{
+	struct rows *rows;
+
+	*ret_removed = 0;
+	if (ledger_settle(s->ledger) < 0)
+		return -1;
+	if (rows_of(ledger_rows(s->ledger), pair) == 0)
+		return 0;
+	if ((rows = ledger_change(s->ledger)) == NULL) {
+		snprintf(s->ledger->why, sizeof(s->ledger->why), "no memory");
+		return -1;
+	}
+	*ret_removed = rows_remove(rows, pair);
+	return ledger_commit(s->ledger);
+}

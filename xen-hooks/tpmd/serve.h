@@ -40,5 +40,8 @@ void serve_one(struct service *s, const struct control_pair *who, const struct d
     struct domt_answer *a, struct buf *bytes);
 /* -1: no answer of this round holds (ledger->why). */
 int serve_end(struct service *s);
+/* What is kept for a pair is no more: a change of its own, outside of rounds.  *ret_removed: so
+ * many rows were there.  -1: they are there as before, or nobody knows (ledger->why). */
+int serve_forget(struct service *s, const char *pair, size_t *ret_removed);
 
 #endif

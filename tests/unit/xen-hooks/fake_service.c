@@ -22,7 +22,8 @@ take(int fd, void *p, size_t len)
 static void
 answer(struct fake_service *s, int fd)
 {
-	struct control_answer a = {.ok = s->manner == FAKE_HEARS};
+	struct control_answer a = {.ok = s->manner == FAKE_HEARS,
+	    .forgotten = s->heard.forget[0] != '\0' ? s->kept : 0};
 	struct buf b;
 
 	snprintf(a.text, sizeof(a.text), "%s", s->text);

@@ -20,6 +20,7 @@ struct fake_service {
 	pthread_mutex_t lock; /* of what follows */
 	enum fake_manner manner;
 	char text[CONTROL_TEXT]; /* of its answers */
+	uint32_t kept;		 /* rows of what is to be forgotten */
 	struct control_world heard;
 	unsigned times; /* that it was told a world */
 };

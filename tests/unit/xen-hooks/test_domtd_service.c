@@ -132,7 +132,7 @@ before_it_runs(void **state)
 	assert_true(hex_get(w.pairs[0].record.digest, digest, sizeof(digest)));
 	assert_memory_equal(domt.heard.pairs[0].digest, digest, sizeof(digest));
 	world_free(&w);
-	assert_string_equal(o.service_text, "domt, domain 1, serves 1 crypto domain");
+	assert_string_equal(o.service_text, "domt, domain 1, serves 1 crypto domain, keeps 0 of 4096 rows");
 	description_free(d);
 }
 
@@ -217,8 +217,51 @@ what_it_has_to_say(void **state)
 	(void)state;
 	snprintf(domt.text, sizeof(domt.text), "its disk is nearly full");
 	assert_int_equal(operate_tell(&o), 0);
-	assert_string_equal(
-	    o.service_text, "domt, domain 1, serves 0 crypto domains: its disk is nearly full");
+	assert_string_equal(o.service_text,
+	    "domt, domain 1, serves 0 crypto domains, keeps 0 of 4096 rows: its disk is nearly full");
+}
+
+/* A pair that is there, or may come back, is not forgotten; one that is not is, and the others are
+ * told as always. */
+static void
+forgets(void **state)
+{
+	(void)state;
+	create("web", "");
+	create("mail", "");
+	domt.kept = 3;
+	assert_int_equal(operate_forget(&o, "web"), -1);
+	assert_non_null(strstr(o.error, "caas pair destroy comes first"));
+	assert_int_equal(domt.times, 2);
+	assert_int_equal(operate_destroy(&o, "web"), 0);
+	assert_int_equal(operate_forget(&o, "web"), 0);
+	assert_non_null(strstr(said, "DomT has forgotten web: 3 rows\n"));
+	assert_string_equal(domt.heard.forget, "web");
+	assert_int_equal(domt.heard.n, 1);
+	assert_string_equal(domt.heard.pairs[0].pair, "mail");
+	domt.kept = 0;
+	assert_int_equal(operate_forget(&o, "web"), 0);
+	assert_non_null(strstr(said, "DomT kept nothing of web\n"));
+	assert_int_equal(operate_tell(&o), 0);
+	assert_string_equal(domt.heard.forget, "");
+}
+
+static void
+does_not_forget(void **state)
+{
+	(void)state;
+	snprintf(domt.text, sizeof(domt.text), "web is not forgotten: the disk is full");
+	domt.manner = FAKE_REFUSES;
+	assert_int_equal(operate_forget(&o, "web"), -1);
+	assert_non_null(strstr(o.error, "refuses: web is not forgotten: the disk is full"));
+	assert_non_null(strstr(o.service_text, "not to be had"));
+	fake_destroy(&f, "domt");
+	assert_int_equal(operate_forget(&o, "web"), -1);
+	assert_non_null(strstr(o.error, "there is no domain domt"));
+	o.service = NULL;
+	assert_int_equal(operate_forget(&o, "web"), -1);
+	assert_non_null(strstr(o.error, "there is no DomT"));
+	assert_string_equal(said, "");
 }
 
 static void
@@ -362,7 +405,7 @@ main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {T(before_it_runs), T(all_of_them_each_time),
 	    T(a_domc_that_was_kept), T(without_domt), T(a_service_that_does_not_hear),
-	    T(what_it_has_to_say), T(domt_comes_anew), T(told_in_any_case),
+	    T(what_it_has_to_say), T(forgets), T(does_not_forget), T(domt_comes_anew), T(told_in_any_case),
 	    T(when_there_is_something_to_tell), T(create_at_each_call)};
 
 	return cmocka_run_group_tests(tests, make_image, remove_image);

@@ -135,6 +135,17 @@ i=0
 until device=$(ls /dev/tpm[0-9]* 2>/dev/null) || [ $i = 60 ]; do i=$((i + 1)) && sleep 0.5; done
 raw "dom0's driver has locality 0" "$device" $GET_RANDOM 00000000
 order domu "$(short && echo stop || echo last)" && finish domu
+# The tenant has left: what there is of the store opens never again.
+no_pair "the pair is gone"
+check "it is forgotten" caas pair forget web --yes
+said "and DomT says how much that was" 'DomT has forgotten web: [1-9][0-9]* rows'
+listed "DomT keeps nothing" 'serves 0 crypto domains, keeps 0 of [0-9]+ rows'
+forgotten() {
+	pair web domu
+	refuses "its store is of no use to a pair of that name" caas pair create web
+	wrote $domc "since DomT keeps nothing of it" 'keeps no such key'
+}
+short || forgotten
 # By what all of DomT's state is sealed.  DomTs that were destroyed have left their sessions in the TPM.
 xl shutdown domt && gone domt "DomT stops when dom0 wants that"
 for h in 02000000 02000001 02000002 80000000 80000001 80000002; do

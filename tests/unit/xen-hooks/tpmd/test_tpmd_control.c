@@ -83,7 +83,7 @@ no_worlds(void **state)
 {
 	static const char *const names[] = {"", "../x", ".x", "a b", "a/b"};
 	struct control_pair p[2] = {pair("web", 3), pair("web", 4)};
-	static const uint8_t many[] = {'C', 'M', 'B', 'T', 1, 0, 0xff, 0xff, 0xff, 0xff};
+	static const uint8_t many[] = {'C', 'M', 'B', 'T', 2, 0, 0xff, 0xff, 0xff, 0xff};
 	struct control_world w;
 	struct buf b;
 
@@ -101,16 +101,41 @@ no_worlds(void **state)
 	}
 	buf_view(&b, many, sizeof(many));
 	assert_false(control_world_read(&b, &w));
-	buf_view(&b, "CMBT\2\0\0\0\0\0", 10);
+	buf_view(&b, "CMBT\1\0\0\0\0\0\0\0\0\0\0\0\0\0", 18);
 	assert_false(control_world_read(&b, &w));
-	buf_view(&b, "TBMC\1\0\0\0\0\0", 10);
+	buf_view(&b, "TBMC\2\0\0\0\0\0\0\0\0\0\0\0\0\0", 18);
 	assert_false(control_world_read(&b, &w));
+}
+
+/* What is to be forgotten is a pair, and is not there. */
+static void
+forgets(void **state)
+{
+	static const struct {
+		const char *pair;
+		bool ok;
+	} rows[] = {{"", true}, {"mail", true}, {"we", true}, {"web", false}, {"ca", false},
+	    {"../x", false}};
+	struct control_pair p[2] = {pair("web", 3), pair("ca", 4)};
+	struct control_world w = {.pairs = p, .n = 2}, back;
+	struct buf b;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(w.forget, sizeof(w.forget), "%s", rows[i].pair);
+		buf_init(&b, CONTROL_MAX);
+		control_world_write(&b, &w);
+		assert_int_equal(control_world_read(&b, &back), rows[i].ok);
+		assert_string_equal(back.forget, rows[i].ok ? rows[i].pair : "");
+		control_world_free(&back);
+		buf_free(&b);
+	}
 }
 
 static void
 answers(void **state)
 {
-	struct control_answer a = {.ok = true}, back;
+	struct control_answer a = {.ok = true, .forgotten = 3, .rows = 77}, back;
 	struct buf b;
 
 	(void)state;
@@ -123,16 +148,18 @@ answers(void **state)
 		assert_true(control_answer_read(&b, &back));
 		assert_int_equal(back.ok, a.ok);
 		assert_string_equal(back.text, a.text);
+		assert_int_equal(back.forgotten, 3);
+		assert_int_equal(back.rows, 77);
 	}
 	buf_put_u8(&b, 0);
 	b.pos = 0;
 	assert_false(control_answer_read(&b, &back));
 	buf_free(&b);
-	buf_view(&b, "\1\0\2\0\0\0\0\0\0\0\0", 11);
+	buf_view(&b, "\2\0\2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 19);
 	assert_false(control_answer_read(&b, &back));
-	buf_view(&b, "\2\0\1\0\0\0\0\0\0\0\0", 11);
+	buf_view(&b, "\3\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 19);
 	assert_false(control_answer_read(&b, &back));
-	buf_view(&b, "\1\0\1\0\0\0\0\0\0\0\0", 11);
+	buf_view(&b, "\2\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 19);
 	assert_true(control_answer_read(&b, &back));
 }
 
@@ -143,6 +170,7 @@ main(void)
 	    cmocka_unit_test(worlds),
 	    cmocka_unit_test(the_most),
 	    cmocka_unit_test(no_worlds),
+	    cmocka_unit_test(forgets),
 	    cmocka_unit_test(answers),
 	};
 

@@ -97,9 +97,8 @@ stop(void **state)
 
 /* The builder's, to be closed; *ret is what it heard. */
 static struct channel *
-tell(const struct control_pair *pairs, size_t n, struct control_answer *ret)
+say(const struct control_world *w, struct control_answer *ret)
 {
-	struct control_world w = {.pairs = (struct control_pair *)(uintptr_t)pairs, .n = n};
 	struct channel *c = transport_connect(BUILDER, WAIT);
 	uint8_t head[4], body[512];
 	struct iovec iov;
@@ -109,7 +108,7 @@ tell(const struct control_pair *pairs, size_t n, struct control_answer *ret)
 	assert_non_null(c);
 	buf_init(&b, CONTROL_MAX);
 	buf_put_u32(&b, 0);
-	control_world_write(&b, &w);
+	control_world_write(&b, w);
 	buf_set_u32(&b, 0, (uint32_t)(b.len - 4));
 	iov = (struct iovec){b.data, b.len};
 	assert_int_equal(channel_writev(c, &iov, 1, WAIT), 0);
@@ -122,6 +121,14 @@ tell(const struct control_pair *pairs, size_t n, struct control_answer *ret)
 	buf_view(&b, body, len);
 	assert_true(control_answer_read(&b, ret));
 	return c;
+}
+
+static struct channel *
+tell(const struct control_pair *pairs, size_t n, struct control_answer *ret)
+{
+	struct control_world w = {.pairs = (struct control_pair *)(uintptr_t)pairs, .n = n};
+
+	return say(&w, ret);
 }
 
 static struct control_pair
@@ -185,6 +192,45 @@ serves(void **state)
 	tpm_close(ca);
 }
 
+/* A pair that went is forgotten, and what it kept on its disk opens never again. */
+static void
+forgets(void **state)
+{
+	struct control_pair web = pair("web", 7);
+	struct control_world none = {.forget = "web"};
+	struct tpm_anchor a = {.place = 1};
+	uint8_t secret[32] = "secret", back[32];
+	struct control_answer heard;
+	struct tpm *t;
+	struct buf blob;
+	size_t len;
+	int updated;
+
+	(void)state;
+	channel_close(tell(&web, 1, &heard));
+	assert_int_equal(heard.rows, 0);
+	assert_int_equal(tpm_open("domt:vchan:5:data/caas-domt/7", &t), TPM_OK);
+	assert_int_equal(tpm_anchor_define(t, &a, secret), TPM_OK);
+	buf_init(&blob, TPM_BLOB_MAX);
+	assert_int_equal(
+	    tpm_seal(t, &(struct tpm_policy){.locality = -1, .ref = "r"}, secret, 32, &blob),
+	    TPM_OK);
+	channel_close(say(&none, &heard));
+	assert_true(heard.ok);
+	assert_int_equal(heard.forgotten, 2);
+	assert_int_equal(heard.rows, 0);
+	/* Its channel went before that. */
+	assert_int_not_equal(tpm_random(t, back, sizeof(back)), TPM_OK);
+	tpm_close(t);
+	channel_close(tell(&web, 1, &heard));
+	assert_int_equal(tpm_open("domt:vchan:5:data/caas-domt/7", &t), TPM_OK);
+	assert_int_equal(
+	    tpm_unseal(t, blob.data, blob.len, NULL, back, sizeof(back), &len, &updated),
+	    TPM_BAD_BLOB);
+	tpm_close(t);
+	buf_free(&blob);
+}
+
 /* The newest connection of the builder's is the only one. */
 static void
 newest(void **state)
@@ -233,6 +279,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(serves, start, stop),
+	    cmocka_unit_test_setup_teardown(forgets, start, stop),
 	    cmocka_unit_test_setup_teardown(newest, start, stop),
 	    cmocka_unit_test_setup_teardown(strays, start, stop),
 	};

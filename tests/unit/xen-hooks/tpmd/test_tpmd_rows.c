@@ -126,6 +126,32 @@ finds(void **state)
 }
 
 static void
+removes(void **state)
+{
+	struct rows r = {.row = NULL};
+
+	(void)state;
+	assert_int_equal(rows_remove(&r, "web"), 0);
+	add(&r, "web", ROW_ANCHOR, 1);
+	add(&r, "ca", ROW_ANCHOR, 2);
+	add(&r, "web", ROW_KEY, 3)->nblobs = 1;
+	add(&r, "we", ROW_ANCHOR, 4);
+	assert_int_equal(rows_of(&r, "web"), 2);
+	assert_int_equal(rows_remove(&r, "web"), 2);
+	assert_int_equal(rows_of(&r, "web"), 0);
+	assert_int_equal(r.n, 2);
+	assert_string_equal(r.row[0].pair, "ca");
+	assert_string_equal(r.row[1].pair, "we");
+	assert_int_equal(r.row[1].id[0], 4);
+	/* Nothing of them is left behind. */
+	for (size_t i = 0; i < 2 * sizeof(r.row[0]); i++)
+		assert_int_equal(((const uint8_t *)&r.row[2])[i], 0);
+	assert_int_equal(rows_remove(&r, "web"), 0);
+	assert_true(reads(&r, 0, 0));
+	rows_free(&r);
+}
+
+static void
 copies(void **state)
 {
 	struct rows r = {.row = NULL}, to = {.row = NULL};
@@ -183,6 +209,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(there_and_back), cmocka_unit_test(malformed_last_row),
 	    cmocka_unit_test(finds),
+	    cmocka_unit_test(removes),
 	    cmocka_unit_test(copies),
 	    cmocka_unit_test(bounds),
 	};

@@ -310,6 +310,74 @@ greedy(void **state)
 	end(&p);
 }
 
+/* A pair's rows go, at once and on the disk, and its blobs with them; a new one has all its room. */
+static void
+forgets(void **state)
+{
+	struct control_pair web = who("web", 1), ca = who("ca", 1);
+	struct domt_question q = anchor(DOMT_DEFINE, secret);
+	unsigned before;
+	struct buf b, c;
+	struct place p;
+	size_t n = 7;
+
+	(void)state;
+	begin(&p);
+	buf_init(&b, TPM_BLOB_MAX);
+	buf_init(&c, TPM_BLOB_MAX);
+	assert_int_equal(seal(&p, web, &b), TPM_OK);
+	assert_int_equal(seal(&p, ca, &c), TPM_OK);
+	for (q.place = 1; q.place < ROWS_PER_PAIR; q.place++)
+		assert_int_equal(ask(&p, web, q), TPM_OK);
+	before = p.root.extends;
+	assert_int_equal(serve_forget(&p.s, "mail", &n), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(p.root.extends, before);
+	assert_int_equal(serve_forget(&p.s, "web", &n), 0);
+	assert_int_equal(n, ROWS_PER_PAIR);
+	assert_int_equal(p.root.extends, before + 1);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(unseal(&p, web, &b), TPM_BAD_BLOB);
+		assert_int_equal(ask(&p, web, anchor(DOMT_READ, secret)), TPM_UNANCHORED);
+		assert_int_equal(unseal(&p, ca, &c), TPM_OK);
+		ledger_close(&p.l);
+		fake_root_ledger(&p.root, &p.l, p.dir);
+		assert_int_equal(ledger_open(&p.l), 0);
+	}
+	/* Another store of the same name: neither does it bring the old one back. */
+	assert_int_equal(seal(&p, web, &c), TPM_OK);
+	assert_int_equal(unseal(&p, web, &b), TPM_BAD_BLOB);
+	for (q.place = 1; q.place < ROWS_PER_PAIR; q.place++)
+		assert_int_equal(ask(&p, web, q), TPM_OK);
+	buf_free(&b);
+	buf_free(&c);
+	end(&p);
+}
+
+/* Nobody is told that it is forgotten while it is not. */
+static void
+forgets_later(void **state)
+{
+	struct control_pair web = who("web", 1);
+	struct place p;
+	size_t n;
+
+	(void)state;
+	begin(&p);
+	assert_int_equal(ask(&p, web, anchor(DOMT_DEFINE, secret)), TPM_OK);
+	p.root.silent = 1000000;
+	p.l.patience = 0;
+	assert_int_equal(serve_forget(&p.s, "web", &n), -1);
+	assert_true(p.l.why[0] != '\0');
+	assert_int_equal(serve_forget(&p.s, "web", &n), -1);
+	p.root.silent = 0;
+	assert_int_equal(serve_forget(&p.s, "web", &n), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(serve_forget(&p.s, "web", &n), 0);
+	assert_int_equal(n, 0);
+	end(&p);
+}
+
 int
 main(void)
 {
@@ -321,6 +389,8 @@ main(void)
 	    cmocka_unit_test(rounds),
 	    cmocka_unit_test(not_the_last),
 	    cmocka_unit_test(greedy),
+	    cmocka_unit_test(forgets),
+	    cmocka_unit_test(forgets_later),
 	};
 
 	return cmocka_run_group_tests_name("tpmd serve", tests, NULL, NULL);
