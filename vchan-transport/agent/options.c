@@ -1,16 +1,16 @@
 /* options.c - see options.h */
 #include "vchan-transport/agent/options.h"
 
-#include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/usage.h"
 #include "vchan-transport/transport.h"
 
-#define SECONDS_MAX 3600
+#define PROGRAM		"caas-agent"
+#define SECONDS_MAX	3600
 #define CONNECTIONS_MAX 65536
 
 static const char help[] =
@@ -30,42 +30,13 @@ static const char help[] =
     "\n"
     "See caas-agent(8).\n";
 
-static void __attribute__((format(printf, 1, 2), noreturn))
-mistake(const char *fmt, ...)
-{
-	va_list ap;
-
-	fputs("caas-agent: ", stderr);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputs("\nTry caas-agent --help.\n", stderr);
-	exit(2);
-}
-
-static unsigned long
-number(const char *option, const char *s, int base, unsigned long min, unsigned long max)
-{
-	unsigned long v;
-	char *end;
-
-	errno = 0;
-	v = strtoul(s, &end, base);
-	if (errno != 0 || end == s || *end != '\0' || s[0] < '0' || s[0] > '9' || v < min ||
-	    v > max)
-		mistake(base == 8 ? "--%s %s: wants an octal number from %lo to %lo"
-				  : "--%s %s: wants a number from %lu to %lu",
-		    option, s, min, max);
-	return v;
-}
-
 static const char *
 address(const char *option, const char *s)
 {
 	const char *why;
 
 	if (!transport_address_ok(s, &why))
-		mistake("--%s %s: %s", option, s, why);
+		usage_mistake(PROGRAM, "--%s %s: %s", option, s, why);
 	return s;
 }
 
@@ -100,7 +71,7 @@ options_parse(struct options *ret, int argc, char **argv)
 			ret->upstream = address("upstream", optarg);
 			break;
 		case MODE:
-			ret->mode = (unsigned)number("mode", optarg, 8, 0, 0777);
+			ret->mode = (unsigned)usage_number(PROGRAM, "mode", optarg, 8, 0, 0777);
 			break;
 		case GROUP:
 			ret->group = optarg;
@@ -109,27 +80,30 @@ options_parse(struct options *ret, int argc, char **argv)
 			ret->user = optarg;
 			break;
 		case MAX:
-			ret->max_connections = number("max-connections", optarg, 10, 1, CONNECTIONS_MAX);
+			ret->max_connections = usage_number(
+			    PROGRAM, "max-connections", optarg, 10, 1, CONNECTIONS_MAX);
 			break;
 		case TIMEOUT:
 			ret->connect_timeout =
-			    (int)number("connect-timeout", optarg, 10, 1, SECONDS_MAX) * 1000;
+			    1000 * (int)usage_number(
+				       PROGRAM, "connect-timeout", optarg, 10, 1, SECONDS_MAX);
 			break;
 		case HELP:
 			fputs(help, stdout);
 			exit(0);
 		case VERSION:
-			puts("caas-agent " CAAS_VERSION);
+			puts(PROGRAM " " CAAS_VERSION);
 			exit(0);
 		default:
-			fputs("Try caas-agent --help.\n", stderr);
+			fputs("Try " PROGRAM " --help.\n", stderr);
 			exit(2);
 		}
 	}
 	if (optind < argc)
-		mistake("%s: not an option", argv[optind]);
+		usage_mistake(PROGRAM, "%s: not an option", argv[optind]);
 	if (ret->upstream == NULL)
-		mistake("--upstream is needed: where is vsmd?");
+		usage_mistake(PROGRAM, "--upstream is needed: where is vsmd?");
 	if (strncmp(ret->listen, "unix:", 5) != 0)
-		mistake("--listen %s: applications connect to a unix socket", ret->listen);
+		usage_mistake(PROGRAM, "--listen %s: applications connect to a unix socket",
+		    ret->listen);
 }

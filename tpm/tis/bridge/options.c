@@ -1,15 +1,16 @@
 /* options.c - see options.h */
 #include "tpm/tis/bridge/options.h"
 
-#include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/usage.h"
 #include "tpm/tis/page.h"
 #include "vchan-transport/transport.h"
+
+#define PROGRAM "caas-tis-bridge"
 
 static const char help[] =
     "usage: caas-tis-bridge [option ...]\n"
@@ -25,34 +26,6 @@ static const char help[] =
     "\n"
     "See caas-tis-bridge(8).\n";
 
-static void __attribute__((format(printf, 1, 2), noreturn))
-mistake(const char *fmt, ...)
-{
-	va_list ap;
-
-	fputs("caas-tis-bridge: ", stderr);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputs("\nTry caas-tis-bridge --help.\n", stderr);
-	exit(2);
-}
-
-static unsigned
-number(const char *option, const char *s, int base, unsigned long min, unsigned long max)
-{
-	unsigned long v;
-	char *end;
-
-	errno = 0;
-	v = strtoul(s, &end, base);
-	if (errno != 0 || *end != '\0' || s[0] < '0' || s[0] > '9' || v < min || v > max)
-		mistake(base == 8 ? "--%s %s: wants an octal number from %lo to %lo"
-				  : "--%s %s: wants a number from %lu to %lu",
-		    option, s, min, max);
-	return (unsigned)v;
-}
-
 static void
 set_listen(struct options *o, const char *s)
 {
@@ -61,11 +34,11 @@ set_listen(struct options *o, const char *s)
 	o->listen = s;
 	o->port = 0;
 	if (strncmp(s, "tcp:", 4) == 0)
-		o->port = number("listen tcp:", s + 4, 10, 1, 65535);
+		o->port = (unsigned)usage_number(PROGRAM, "listen tcp:", s + 4, 10, 1, 65535);
 	else if (strncmp(s, "unix:", 5) != 0)
-		mistake("--listen %s: wants unix:/PATH or tcp:PORT", s);
+		usage_mistake(PROGRAM, "--listen %s: wants unix:/PATH or tcp:PORT", s);
 	else if (!transport_address_ok(s, &why))
-		mistake("--listen %s: %s", s, why);
+		usage_mistake(PROGRAM, "--listen %s: %s", s, why);
 }
 
 void
@@ -95,7 +68,7 @@ options_parse(struct options *ret, int argc, char **argv)
 			set_listen(ret, optarg);
 			break;
 		case MODE:
-			ret->mode = number("mode", optarg, 8, 0, 0777);
+			ret->mode = (unsigned)usage_number(PROGRAM, "mode", optarg, 8, 0, 0777);
 			break;
 		case GROUP:
 			ret->group = optarg;
@@ -107,16 +80,17 @@ options_parse(struct options *ret, int argc, char **argv)
 			fputs(help, stdout);
 			exit(0);
 		case VERSION:
-			puts("caas-tis-bridge " CAAS_VERSION);
+			puts(PROGRAM " " CAAS_VERSION);
 			exit(0);
 		default:
-			fputs("Try caas-tis-bridge --help.\n", stderr);
+			fputs("Try " PROGRAM " --help.\n", stderr);
 			exit(2);
 		}
 	}
 	if (optind < argc)
-		mistake("%s: not an option", argv[optind]);
+		usage_mistake(PROGRAM, "%s: not an option", argv[optind]);
 	if (tis_page_locality(ret->page) < 0)
-		mistake("--page %s: wants PATH:0xADDRESS of a page of a TPM, as %s", ret->page,
+		usage_mistake(PROGRAM,
+		    "--page %s: wants PATH:0xADDRESS of a page of a TPM, as %s", ret->page,
 		    TIS_PAGE_DEFAULT);
 }
