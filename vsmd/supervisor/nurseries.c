@@ -57,14 +57,8 @@ run(struct super *s, struct slot *slot, int pipe, bool first)
 	_exit(nursery_main(pipe, &config));
 }
 
-static void
-nursery_breach(struct nursery *n, const char *what)
-{
-	log_error("a nursery broke the protocol, ending it: %s slot=%u", what, n->slot);
-	nursery_kill(n);
-}
-
-static void
+/* False: it is none, or not now. */
+static bool
 on_message(struct super *s, struct nursery *n, struct buf *b)
 {
 	struct slot *slot = slot_find(s, n->slot);
@@ -96,11 +90,10 @@ on_message(struct super *s, struct nursery *n, struct buf *b)
 	default:
 		ok = false;
 	}
-	if (!ok)
-		nursery_breach(n, "malformed or unexpected message");
+	return ok;
 }
 
-/* Read what there is; false when the other end is gone. */
+/* Read what there is; false when the other end is gone, or has to go. */
 static bool
 drain(struct super *s, struct nursery *n)
 {
@@ -113,7 +106,12 @@ drain(struct super *s, struct nursery *n)
 			open = errno == EAGAIN;
 			break;
 		}
-		on_message(s, n, &b);
+		if (!on_message(s, n, &b)) {
+			log_error("a nursery broke the protocol, ending it: malformed or "
+				  "unexpected message slot=%u", n->slot);
+			open = false;
+			break;
+		}
 	}
 	buf_free(&b);
 	return open;

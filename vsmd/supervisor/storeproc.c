@@ -43,9 +43,20 @@ run(struct super *s, int pipe)
 }
 
 static void
+close_pipe(struct super *s)
+{
+	int fd = watch_remove(s, &s->store.watch);
+
+	if (fd >= 0)
+		close(fd);
+}
+
+/* What it has said after that is not heard. */
+static void
 breach(struct super *s, const char *what)
 {
 	log_error("the store broke the protocol, ending it: %s", what);
+	close_pipe(s);
 	store_kill(s);
 }
 
@@ -124,15 +135,6 @@ on_message(struct super *s, struct buf *b)
 	default:
 		breach(s, "unknown message");
 	}
-}
-
-static void
-close_pipe(struct super *s)
-{
-	int fd = watch_remove(s, &s->store.watch);
-
-	if (fd >= 0)
-		close(fd);
 }
 
 static void

@@ -94,6 +94,21 @@ a_short_seed_ends_it(void **state)
 	assert_int_equal(vsmd_stop(v), 0);
 }
 
+/* It was taken for open by what it had sent after that, while its end was on its way. */
+static void
+nothing_is_heard_after_a_breach(void **state)
+{
+	struct vsmd *v = *state;
+
+	vsmd_config(v, NULL, NULL);
+	vsmd_start(v, true);
+	vsmd_mark(v, FAKE_STORE_SEED, true);
+	assert_int_equal(kill((pid_t)vsmd_status(v, "store-pid"), SIGKILL), 0);
+	assert_int_equal(vsmd_wait(v), 1);
+	assert_true(vsmd_logged(v, "the store died 6 times: giving up"));
+	assert_false(vsmd_logged(v, "the store is open again"));
+}
+
 int
 main(void)
 {
@@ -104,6 +119,7 @@ main(void)
 	    TEST(store_gives_up),
 	    TEST(nonsense_ends_it),
 	    TEST(a_short_seed_ends_it),
+	    TEST(nothing_is_heard_after_a_breach),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
