@@ -91,6 +91,7 @@ cat >"$WORK/domt-tpmd.conf" <<-C
 	listen = unix:$WORK/tpmd
 	user = $(id -un)
 	writes = unlimited
+	extensions = unlimited
 C
 
 # Nobody there; then DomT, which does not know this domain; then it does.

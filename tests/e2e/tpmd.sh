@@ -8,12 +8,13 @@ NAME=tpmd
 tpm2_needed
 TPMD=$BUILD/xen-hooks/tpmd/domt-tpmd DOMC=$BUILD/tests/e2e/caas-e2e-domt
 S=$WORK/sockets STATE=$WORK/state TCONF=$WORK/tpmd.conf TLOG=$WORK/tpmd.log
-WRITES=unlimited
+WRITES=unlimited EXTENSIONS=unlimited
 
 ADDRESS=tpm2:swtpm:path=$WORK/tpm/s LOCALITY=2
 conf() {
 	printf '%s\n' "[domt-tpmd]" "tpm = $ADDRESS" "locality = $LOCALITY" \
-		"state = $STATE" "listen = unix:$S" "user = $VSMD_USER" "writes = $WRITES" >"$TCONF"
+		"state = $STATE" "listen = unix:$S" "user = $VSMD_USER" "writes = $WRITES" \
+		"extensions = $EXTENSIONS" >"$TCONF"
 }
 tpm_up() {
 	tpm_start "$WORK/tpm"

@@ -7,11 +7,12 @@
 #include "common/conf.h"
 #include "vchan-transport/address.h"
 
-#define SECTION "[domt-tpmd]"
-#define STATE	"/var/lib/caas-tpmd"
-#define USER	"caas"
-#define UNIX	"unix:"
-#define WRITES	20
+#define SECTION	   "[domt-tpmd]"
+#define STATE	   "/var/lib/caas-tpmd"
+#define USER	   "caas"
+#define UNIX	   "unix:"
+#define WRITES	   20
+#define EXTENSIONS 50000
 
 struct parse {
 	struct conf conf; /* first: the callbacks get it */
@@ -146,6 +147,18 @@ set_writes(struct parse *p, const char *value)
 		p->ret->writes = (unsigned)n;
 }
 
+/* Less, and who waits for the next one gives up before it comes (DOMT_PATIENCE). */
+static void
+set_extensions(struct parse *p, const char *value)
+{
+	unsigned long n;
+
+	if (strcmp(value, "unlimited") == 0)
+		p->ret->extensions = 0;
+	else if (conf_number(&p->conf, value, 20000, 10000000, &n))
+		p->ret->extensions = (unsigned)n;
+}
+
 static const struct {
 	const char *key;
 	void (*set)(struct parse *p, const char *value);
@@ -160,6 +173,7 @@ static const struct {
     {"builder", set_builder},
     {"user", set_user},
     {"writes", set_writes},
+    {"extensions", set_extensions},
 };
 
 #define NKEYS (sizeof(keys) / sizeof(keys[0]))
@@ -218,7 +232,7 @@ tpmd_conf_read(
 	size_t len;
 	char *text;
 
-	*ret = (struct tpmd_conf){.policy = {.locality = 2}, .writes = WRITES};
+	*ret = (struct tpmd_conf){.policy = {.locality = 2}, .writes = WRITES, .extensions = EXTENSIONS};
 	if ((text = conf_load(file, &len, report, arg)) == NULL)
 		return false;
 	conf_read(&p.conf, text, len);

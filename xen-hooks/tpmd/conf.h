@@ -18,6 +18,7 @@ struct tpmd_conf {
 	uint32_t builder;	  /* its domid */
 	char *user;		  /* to become, when root */
 	unsigned writes;	  /* a second, of one pair, at length; 0: as many as it likes */
+	unsigned extensions;	  /* of the TPM's NV memory, a day, at length; 0: no limit */
 };
 
 /* Read it; each mistake is told to `report` as a line.  False when there was one; tpmd_conf_free()

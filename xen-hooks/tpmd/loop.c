@@ -9,12 +9,14 @@
 
 #include "common/log.h"
 #include "vchan-transport/deadline.h"
+#include "vsmd/store/wear.h"
 #include "xen-hooks/tpmd/client.h"
 #include "xen-hooks/tpmd/ports.h"
 
 #define REST_MS	   5000 /* without a question after which the TPM is left alone */
 #define PAUSE_MS   100	/* without accepting, when that failed */
 #define BUILDER_MS 60000 /* of a builder that says nothing */
+#define NOTE_MS	   3600000 /* between two lines about a spent budget */
 
 enum { AT_SIGNALS, AT_LISTENER, AT_BUILDER, AT_PORTS };
 
@@ -39,6 +41,9 @@ struct loop {
 	size_t polled_ports, polled_clients; /* how many are in polls */
 	bool pausing, resting, builder_now;
 	bool over; /* the state, or the TPM, is somebody else's */
+	struct wear wear;
+	uint64_t paid;	 /* commits that wear has heard of */
+	int64_t note_at; /* moment from which a spent budget is worth another line */
 };
 
 static void
@@ -61,6 +66,51 @@ failed(struct loop *l, const char *what)
 		log_error("the TPM's page cannot be mapped again by this process: restarting");
 		l->over = true;
 	}
+}
+
+/* --- the budget of extensions */
+
+static int64_t
+now_ms(void)
+{
+	return deadline_at(0) / 1000000;
+}
+
+static void
+note_spent(struct loop *l)
+{
+	const struct port *most = NULL;
+
+	for (size_t i = 0; i < l->ports.n; i++)
+		if (most == NULL || l->ports.port[i]->changes > most->changes)
+			most = l->ports.port[i];
+	if (most == NULL || deadline_left(l->note_at) > 0)
+		return;
+	l->note_at = deadline_at(NOTE_MS);
+	log_warn("the budget of the TPM's NV memory is spent: changes wait, and share what is left, "
+		 "extensions=%u a day; most were asked for by pair=%s, %llu", l->config.extensions,
+	    most->who.pair, (unsigned long long)most->changes);
+}
+
+static void
+pay(struct loop *l)
+{
+	uint64_t commits = l->service->ledger->commits;
+
+	wear_spend(&l->wear, commits - l->paid, now_ms());
+	l->paid = commits;
+	if (wear_wait(&l->wear, now_ms()) > 0)
+		note_spent(l);
+}
+
+/* ms until the pair may change something; 0: now. */
+static int
+change_wait(const struct loop *l, const struct port *port)
+{
+	int64_t wear = wear_wait(&l->wear, now_ms());
+	int own = port_wait(port, l->config.writes);
+
+	return wear > own ? (int)wear : own;
 }
 
 /* --- the builder */
@@ -129,6 +179,7 @@ take_world(struct loop *l)
 	log_info("the builder tells of pairs=%zu serving=%zu", w.n, l->ports.n);
 	if (a.ok && w.forget[0] != '\0')
 		forget(l, w.forget, &a);
+	pay(l);
 	a.rows = (uint32_t)ledger_rows(l->service->ledger)->n;
 	control_world_free(&w);
 	tell_builder(l, &a);
@@ -219,7 +270,7 @@ static bool
 has_turn(const struct loop *l, const struct entry *e)
 {
 	return e->client->asked && (!costs(e->client->question.what) ||
-				       port_wait(e->port, l->config.writes) == 0);
+				       change_wait(l, e->port) == 0);
 }
 
 /* What an administrator wants to have seen: keys that were given out, or were not. */
@@ -311,6 +362,7 @@ serve_all(struct loop *l)
 		return;
 	l->resting = false;
 	serve_round(l, &r);
+	pay(l);
 	for (size_t i = 0; i < r.n; i++)
 		buf_free(&r.bytes[i]);
 }
@@ -332,7 +384,7 @@ poll_client(struct loop *l, size_t i, struct pollfd *p, int *wait)
 	e->now = false;
 	*p = (struct pollfd){.fd = -1};
 	if (e->client->asked) { /* it waits for its turn */
-		sooner(wait, port_wait(e->port, l->config.writes));
+		sooner(wait, change_wait(l, e->port));
 		return;
 	}
 	e->now = pipe_poll(&e->client->pipe, p);
@@ -441,6 +493,8 @@ loop_new(const struct loop_config *c, struct service *s, struct root *r)
 	l->service = s;
 	l->root = r;
 	l->ports.sockets = c->sockets;
+	wear_init(&l->wear, c->extensions, now_ms());
+	l->paid = s->ledger->commits;
 	if (!port_address(address, c->sockets, c->builder, "builder") ||
 	    (l->listener = transport_listen(address, 0660)) == NULL) {
 		log_error("cannot listen for the builder: %s", transport_strerror(address, errno));

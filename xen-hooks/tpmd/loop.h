@@ -9,7 +9,8 @@
  *
  * A round takes one question of each channel that has one; so nobody waits for more than one
  * question of each other channel.  What changes the state costs its pair a token of a bucket: a
- * pair without one waits, and no other.
+ * pair without one waits, and no other.  And each extension of the TPM's NV memory, which wears, is
+ * taken from a budget (wear.h): while that is spent, all changes wait for the next one, and share it.
  *
  * Threads: none but this.
  */
@@ -26,6 +27,7 @@ struct loop_config {
 	const char *sockets; /* directory, or NULL: vchan */
 	uint32_t builder;    /* domid */
 	unsigned writes;     /* a second, of one pair; 0: no limit */
+	unsigned extensions; /* of the TPM, a day; 0: no limit */
 	const char *note;    /* what the builder is told with each answer, or "" */
 	int signals;	     /* readable: the end */
 };

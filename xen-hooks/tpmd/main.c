@@ -103,6 +103,7 @@ start(const struct tpmd_conf *c, struct root *r, struct ledger *l, struct servic
 	const struct loop_config config = {.sockets = c->sockets,
 	    .builder = c->builder,
 	    .writes = c->writes,
+	    .extensions = c->extensions,
 	    .note = note(c),
 	    .signals = signals};
 	char identity[2 * DOMT_IDENTITY + 1];

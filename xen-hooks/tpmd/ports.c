@@ -135,6 +135,7 @@ port_take(struct port *p, unsigned rate)
 {
 	int64_t now = deadline_at(0);
 
+	p->changes++;
 	if (rate == 0)
 		return;
 	if (p->paid < now)

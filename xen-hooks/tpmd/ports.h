@@ -14,7 +14,8 @@
 struct port {
 	struct control_pair who;
 	struct listener *listener;
-	int64_t paid; /* ns of the monotonic clock up to which changes are paid for */
+	int64_t paid;	  /* ns of the monotonic clock up to which changes are paid for */
+	uint64_t changes; /* it was given its turn for so many */
 };
 
 struct ports {

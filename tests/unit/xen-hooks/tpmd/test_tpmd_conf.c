@@ -53,6 +53,7 @@ example(void **state)
 	assert_null(c.sockets);
 	assert_int_equal(c.builder, 0);
 	assert_int_equal(c.writes, 20);
+	assert_int_equal(c.extensions, 50000);
 	tpmd_conf_free(&c);
 }
 
@@ -64,7 +65,8 @@ everything(void **state)
 	(void)state;
 	assert_true(reads("[domt-tpmd]\ntpm = tpm1.2:localhost:30003\nlocality = any\n"
 			  "pcrs = 13 7, 7\nauthority = /a.pem\napprovals = /b\nstate = /c/\n"
-			  "listen = unix:/d\nbuilder = 3\nuser = nobody\nwrites = unlimited\n",
+			  "listen = unix:/d\nbuilder = 3\nuser = nobody\nwrites = unlimited\n"
+			  "extensions = unlimited\n",
 	    &c));
 	assert_string_equal(c.tpm, "tpm1.2:localhost:30003");
 	assert_int_equal(c.policy.locality, -1);
@@ -78,6 +80,7 @@ everything(void **state)
 	assert_int_equal(c.builder, 3);
 	assert_string_equal(c.user, "nobody");
 	assert_int_equal(c.writes, 0);
+	assert_int_equal(c.extensions, 0);
 	tpmd_conf_free(&c);
 	assert_true(reads("[domt-tpmd]\nlisten = unix:/d\nlisten = vchan\n", &c));
 	assert_null(c.sockets);
@@ -100,6 +103,7 @@ mistakes(void **state)
 	    {"[domt-tpmd]\nlisten = vsock:any:1\n", "neither vchan nor unix:DIRECTORY"},
 	    {"[domt-tpmd]\nbuilder = 32752\n", "builder"},
 	    {"[domt-tpmd]\nwrites = 0\n", "writes"},
+	    {"[domt-tpmd]\nextensions = 19999\n", "extensions"},
 	    {"[domt-tpmd]\nauthority = /a.pem\n", "give pcrs"},
 	};
 	struct tpmd_conf c;

@@ -24,6 +24,8 @@
 #define BUILDER "vchan:5:data/caas-domt/builder"
 #define WAIT	10000
 
+static unsigned extensions; /* a day, of the next loop */
+
 static struct {
 	char *path;
 	int dir, signals[2];
@@ -57,7 +59,7 @@ run(void *arg)
 static int
 start(void **state)
 {
-	struct loop_config c = {.builder = 0, .note = "a note"};
+	struct loop_config c = {.builder = 0, .note = "a note", .extensions = extensions};
 
 	(void)state;
 	memset(&d, 0, sizeof(d));
@@ -231,6 +233,46 @@ forgets(void **state)
 	buf_free(&blob);
 }
 
+/* Once the budget of extensions is spent, changes wait; what changes nothing does not. */
+static void
+budget(void **state)
+{
+	struct control_pair world[2] = {pair("web", 7), pair("ca", 8)};
+	struct tpm_anchor a = {.place = 1};
+	struct tpm_anchor_value v;
+	struct control_answer heard;
+	uint8_t bytes[32] = {1};
+	struct tpm *web, *ca;
+
+	(void)state;
+	channel_close(tell(world, 2, &heard));
+	assert_int_equal(tpm_open("domt:vchan:5:data/caas-domt/7", &web), TPM_OK);
+	assert_int_equal(tpm_open("domt:vchan:5:data/caas-domt/8", &ca), TPM_OK);
+	assert_int_equal(tpm_anchor_define(web, &a, bytes), TPM_OK);
+	assert_int_not_equal(tpm_anchor_define(ca, &a, bytes), TPM_OK);
+	assert_int_equal(tpm_random(ca, bytes, sizeof(bytes)), TPM_OK);
+	assert_int_equal(tpm_anchor_read(web, &a, &v), TPM_OK);
+	assert_int_equal(tpm_anchor_read(ca, &a, &v), TPM_UNANCHORED);
+	assert_int_equal(d.ledger.commits, 1);
+	tpm_close(web);
+	tpm_close(ca);
+}
+
+/* One at once, and the next in some hours. */
+static int
+start_small(void **state)
+{
+	extensions = 10;
+	return start(state);
+}
+
+static int
+stop_small(void **state)
+{
+	extensions = 0;
+	return stop(state);
+}
+
 /* The newest connection of the builder's is the only one. */
 static void
 newest(void **state)
@@ -280,6 +322,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(serves, start, stop),
 	    cmocka_unit_test_setup_teardown(forgets, start, stop),
+	    cmocka_unit_test_setup_teardown(budget, start_small, stop_small),
 	    cmocka_unit_test_setup_teardown(newest, start, stop),
 	    cmocka_unit_test_setup_teardown(strays, start, stop),
 	};
