@@ -210,12 +210,36 @@ lead_stream(struct link *l, struct waiter *w)
 		read_once(l, l->silence);
 }
 
+struct look {
+	struct link *link;
+	struct waiter *waiter;
+};
+
+static bool
+something(void *arg)
+{
+	const struct look *k = arg;
+
+	return settled(k->waiter) || neglected(k->link);
+}
+
+static bool
+alone(const struct link *l)
+{
+	uint64_t taken = atomic_load_explicit(&l->berths, memory_order_relaxed);
+
+	return (taken & (taken - 1)) == 0;
+}
+
 /* Lie down first, then look: bytes that come later are for somebody who sleeps. */
 static bool
 sleep_in(struct link *l, struct waiter *w, _Atomic uint32_t *berth)
 {
+	struct look k = {l, w};
 	bool woken;
 
+	if (alone(l) && channel_tarry(l->channel, something, &k))
+		return true;
 	ring_drowse(berth, RING_FUTEX);
 	woken = settled(w) || neglected(l) || ring_sleep(berth, NAP);
 	ring_awake(berth);

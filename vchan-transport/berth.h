@@ -12,8 +12,8 @@
  * common word.  An end that the peer did not live to tell of wakes nobody at all: somebody
  * has to look with channel_notice() now and then.
  *
- * Threads: any for channel_berth() and channel_notice(), also while another reads, but one
- * for each berth at a time; the writer for channel_address().
+ * Threads: any for channel_berth(), channel_notice() and channel_tarry(), also while another reads,
+ * but one for each berth at a time; the writer for channel_address().
  */
 #ifndef CAAS_TRANSPORT_BERTH_H
 #define CAAS_TRANSPORT_BERTH_H
@@ -31,5 +31,8 @@ _Atomic uint32_t *channel_berth(struct channel *c, unsigned n);
 void channel_address(struct channel *c, uint64_t berths);
 /* If the end has come, channel_pending() says so from now on.  Channels with berths only. */
 void channel_notice(struct channel *c);
+/* Look for it for a moment, where that may be worth it (tarry.h).  True: there(arg) is.  Else sleep.
+ * Channels with berths only; one thread at a time, others are told false. */
+bool channel_tarry(struct channel *c, bool (*there)(void *arg), void *arg);
 
 #endif

@@ -164,6 +164,12 @@ channel_address(struct channel *c, uint64_t berths)
 		c->ops->address(c, berths);
 }
 
+bool
+channel_tarry(struct channel *c, bool (*there)(void *arg), void *arg)
+{
+	return c->ops->tarry(c, there, arg);
+}
+
 void
 channel_notice(struct channel *c)
 {

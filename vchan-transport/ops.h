@@ -40,6 +40,7 @@ struct channel_ops {
 	_Atomic uint32_t *(*berth)(struct channel *c, unsigned n);
 	void (*address)(struct channel *c, uint64_t berths);
 	void (*notice)(struct channel *c);
+	bool (*tarry)(struct channel *c, bool (*there)(void *arg), void *arg);
 };
 
 struct listener {

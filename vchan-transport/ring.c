@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -60,6 +61,22 @@ straight(uint32_t at, size_t n)
 	return n < left ? n : left;
 }
 
+/* 0: not known. */
+static uint32_t
+cpu(void)
+{
+	return (uint32_t)(sched_getcpu() + 1);
+}
+
+bool
+ring_apart(const struct ring_end *consumer)
+{
+	uint32_t there =
+	    atomic_load_explicit(&consumer->ring->produced.cpu, memory_order_relaxed);
+
+	return there != 0 && there != cpu();
+}
+
 ssize_t
 ring_put(struct ring_end *producer, const void *p, size_t len)
 {
@@ -74,6 +91,7 @@ ring_put(struct ring_end *producer, const void *p, size_t len)
 	first = straight(at, n);
 	memcpy(data + at % RING_SIZE, p, first);
 	memcpy(data, (const uint8_t *)p + first, n - first);
+	atomic_store_explicit(&producer->ring->produced.cpu, cpu(), memory_order_relaxed);
 	move(producer, &producer->ring->produced, n);
 	return (ssize_t)n;
 }

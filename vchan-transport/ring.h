@@ -35,6 +35,7 @@ enum ring_sleep { RING_AWAKE, RING_FUTEX, RING_BELL };
 struct ring_side {
 	_Alignas(64) _Atomic uint32_t index; /* bytes ever, modulo 2^32 */
 	_Atomic uint32_t sleep;              /* enum ring_sleep of the other side */
+	_Atomic uint32_t cpu; /* on which it was moved last, plus one; 0: not known */
 };
 
 struct ring_berth {
@@ -61,6 +62,9 @@ ssize_t ring_get(struct ring_end *consumer, void *p, size_t len);
 ssize_t ring_used(const struct ring_end *consumer);
 /* Room to put, -1 as above. */
 ssize_t ring_room(const struct ring_end *producer);
+
+/* The producer ran on another processor than this thread does, it says: it may be at work now. */
+bool ring_apart(const struct ring_end *consumer);
 
 /* This side is about to sleep in that way: look at the ring again after this; or it is
  * awake again. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "vchan-transport/deadline.h"
+#include "vchan-transport/tarry.h"
 #include "vchan-transport/ops.h"
 
 struct shm {
@@ -21,6 +22,7 @@ struct shm {
 	atomic_bool finished; /* this side writes no more */
 	atomic_bool ended;    /* the peer writes no more */
 	atomic_bool gone;     /* and reads no more: it has ended, not we */
+	struct tarry tarry;   /* of who waits for bytes */
 };
 
 static int
@@ -129,6 +131,23 @@ wait_for_bell(struct shm *s, int64_t at)
 	return rc;
 }
 
+/* Who is at work on this thread's own processor has to be let to it. */
+static bool
+shm_tarry(struct channel *c, bool (*there)(void *arg), void *arg)
+{
+	struct shm *s = (struct shm *)c;
+
+	return ring_apart(&s->in) && tarry(&s->tarry, there, arg);
+}
+
+static bool
+has_bytes(void *arg)
+{
+	const struct shm *s = arg;
+
+	return ring_used(&s->in) != 0 || is_down(s);
+}
+
 /* Wait for bytes, or for the end. */
 static int
 wait_for_bytes(struct shm *s, int64_t at)
@@ -140,6 +159,8 @@ wait_for_bytes(struct shm *s, int64_t at)
 		take_bells(s);
 		return s->ended || ring_used(&s->in) != 0 ? 0 : fail(ETIMEDOUT);
 	}
+	if (shm_tarry(&s->c, has_bytes, s))
+		return 0;
 	ring_drowse(sleep, RING_FUTEX);
 	if (ring_used(&s->in) == 0 && !is_down(s))
 		woken = ring_sleep(sleep, nap_for(at));
@@ -386,6 +407,7 @@ static const struct channel_ops shm_ops = {
     .berth = shm_berth,
     .address = shm_address,
     .notice = shm_notice,
+    .tarry = shm_tarry,
 };
 
 struct channel *

@@ -1,5 +1,6 @@
 /* test_ring.c - bytes in order, and a peer that writes what it likes into the memory */
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -200,6 +201,29 @@ test_a_sleeper_is_woken(void **state)
 
 #define with_ring(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* What the peer says of its processor is believed for a hint, and nothing else. */
+static void
+test_apart(void **state)
+{
+	struct both *b = *state;
+	cpu_set_t here, before;
+
+	assert_false(ring_apart(&b->consumer)); /* it has put nothing yet */
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	CPU_ZERO(&here);
+	CPU_SET(sched_getcpu(), &here);
+	assert_int_equal(sched_setaffinity(0, sizeof(here), &here), 0);
+	assert_int_equal(ring_put(&b->producer, "x", 1), 1);
+	assert_false(ring_apart(&b->consumer));
+	atomic_fetch_add(&b->ring->produced.cpu, 1);
+	assert_true(ring_apart(&b->consumer));
+	atomic_store(&b->ring->produced.cpu, UINT32_MAX);
+	assert_true(ring_apart(&b->consumer));
+	atomic_store(&b->ring->produced.cpu, 0);
+	assert_false(ring_apart(&b->consumer));
+	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+}
+
 int
 main(void)
 {
@@ -209,6 +233,7 @@ main(void)
 	    with_ring(test_what_was_read_is_wiped),
 	    with_ring(test_indices_that_cannot_be),
 	    with_ring(test_own_index_is_kept),
+	    with_ring(test_apart),
 	    cmocka_unit_test(test_a_bell_is_for_who_waits_for_it),
 	    cmocka_unit_test(test_sleep_ends_in_time),
 	    cmocka_unit_test(test_a_sleeper_is_woken),
