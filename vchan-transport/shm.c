@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "vchan-transport/deadline.h"
-#include "vchan-transport/tarry.h"
 #include "vchan-transport/ops.h"
+#include "vchan-transport/tarry.h"
 
 struct shm {
 	struct channel c;     /* c.fd: the socket */
