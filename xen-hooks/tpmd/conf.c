@@ -232,7 +232,8 @@ tpmd_conf_read(
 	size_t len;
 	char *text;
 
-	*ret = (struct tpmd_conf){.policy = {.locality = 2}, .writes = WRITES, .extensions = EXTENSIONS};
+	*ret = (struct tpmd_conf){
+	    .policy = {.locality = 2}, .writes = WRITES, .extensions = EXTENSIONS};
 	if ((text = conf_load(file, &len, report, arg)) == NULL)
 		return false;
 	conf_read(&p.conf, text, len);
